@@ -1,0 +1,97 @@
+"""Experiment: one YAML file is one of these. Pretrain once, then run every strategy against the same world."""
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+
+from plasticity import metrics
+from plasticity.forward import Forward
+from plasticity.learner import Learner, Spec
+from plasticity.metrics.summary import summarise
+from plasticity.network import Network
+from plasticity.optimizer import AdamW, Optimizer
+from plasticity.pretrain import Pretrain, fresh_network, gap, pretrained
+from plasticity.progress import Bar, bars
+from plasticity.quantities import Count, Natural
+from plasticity.recipe import Recipe
+from plasticity.store import Cell, Run, write_json, write_whole
+from plasticity.strategy import Strategy
+from plasticity.stream import Stream
+from plasticity.tracking import Wandb, finish
+from plasticity.walk import Hardware, walk
+
+
+@dataclass
+class Experiment:
+    """A world, a network pretrained in it, and the strategies that then move its weights.
+
+    Args:
+        stream: the deploy stream.
+        network: what learns.
+        strategy: one strategy, or
+        strategies: several, each run against the same stream and pretrained weights.
+        name: runs lie in <out>/<name>/.
+        pretrain: the first phase.
+        optimizer: the rule of every strategy that does not bring its own learning rate.
+        announce_shifts: whether strategies are told that the regime changed.
+        stretch: steps between probes, checkpoints and logged means.
+        seed: one seed, or
+        seeds: several; each draws its own world, and pretrains its own network.
+        wandb: how wandb is told.
+        hardware: where it runs.
+        out: folder of all runs.
+    """
+
+    stream: Recipe[Stream]
+    network: Recipe[Network]
+    strategy: Recipe[Strategy] | None = None
+    strategies: Sequence[Recipe[Strategy]] = ()
+    name: str = "experiment"
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    optimizer: Recipe[Optimizer] = field(default_factory=lambda: Recipe(AdamW, {}))
+    announce_shifts: bool = True
+    stretch: Count = 25
+    seed: Natural = 0
+    seeds: Sequence[Natural] = ()
+    wandb: Wandb = field(default_factory=Wandb)
+    hardware: Hardware = field(default_factory=Hardware)
+    out: str = "runs"
+
+    def __post_init__(self) -> None:
+        if (self.strategy is None) == (not self.strategies):
+            raise ValueError("expected either `strategy` (one) or `strategies` (a list of at least one)")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
+        for recipe in self.contenders().values():
+            if recipe.cls.needs_shifts and not self.announce_shifts:
+                raise ValueError(
+                    f"{recipe.cls.__name__} works at shifts, and announce_shifts is false: it would do nothing"
+                )
+
+    def contenders(self) -> dict[str, Recipe[Strategy]]:
+        """Label -> strategy: the class name, and what distinguishes it where that is not enough."""
+        recipes = [self.strategy] if self.strategy else list(self.strategies)
+        names = [recipe.cls.__name__ for recipe in recipes]
+        found: dict[str, Recipe[Strategy]] = {}
+        for name, recipe in zip(names, recipes, strict=True):
+            args = {k: v for k, v in recipe.resolved().items() if k in recipe.args}
+            detail = ",".join(f"{k}={v}" for k, v in args.items())
+            label = f"{name}({detail})" if names.count(name) > 1 and detail else name
+            if label in found:
+                raise ValueError(f"strategies: {label} is there twice")
+            found[label] = recipe
+        return found

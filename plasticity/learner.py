@@ -1,0 +1,145 @@
+"""Learner: prequential evaluation. Predict, score, learn; in that order, once per batch."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from plasticity.bracket import PREDICTORS
+from plasticity.metric import Metric
+from plasticity.network import Network
+from plasticity.optimizer import Optimizer
+from plasticity.strategy import Strategy
+from plasticity.tunnel import Batch
+
+MODEL = "model"
+"""The learner's name among the predictors, in front of `PREDICTORS`."""
+
+
+class Lesson(NamedTuple):
+    """One step of the world, as the engine hands it to the learner."""
+
+    step: int
+    shift: bool
+    batch: Batch
+    truth: Float[Tensor, "predictor batch asked symbols"]
+    """What each of PREDICTORS says; empty where nothing is scored."""
+
+
+class Spec(NamedTuple):
+    """Sizes that every part of an experiment must agree on."""
+
+    vocab: int
+    symbols: int
+    batch: int
+    time: int
+
+
+class Learner(pl.LightningModule):
+    """A network, and the strategy that moves its weights while the world goes by.
+
+    One forward pass serves the score and the loss: the prediction that is graded is the very tensor the
+    gradient flows through, so that "evaluate before you train" holds by construction.
+
+    Args:
+        network: whose weights move.
+        strategy: what moves them.
+        optimizer: from parameters to an optimizer.
+        spec: sizes of the stream.
+        metrics: scores of every predictor; empty: nothing is scored.
+        seed: of the strategy's randomness.
+        announce_shifts: whether `Strategy.shift` is called.
+    """
+
+    strict_loading: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        network: Network,
+        strategy: Strategy,
+        optimizer: Optimizer,
+        spec: Spec,
+        metrics: Sequence[Metric] = (),
+        seed: int = 0,
+        announce_shifts: bool = True,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.network, self.strategy, self.rule = network, strategy, optimizer
+        self.spec, self.seed, self.announce_shifts = spec, seed, announce_shifts
+        self.metrics = nn.ModuleList(metrics)
+        self.step = 0
+        self.records: list[tuple[int, bool, int, Tensor]] = []
+        self.probed: list[tuple[int, Tensor]] = []
+        self._attached = False
+
+    def setup(self, stage: str) -> None:
+        """Attach the strategy, once, before any checkpoint is loaded."""
+        if not self._attached:
+            self.strategy.attach(self)
+            self._attached = True
+
+    def forward(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time symbols"]:
+        """Logits of the network as it is now."""
+        return self.network(inputs)
+
+    def nll(
+        self,
+        logits: Float[Tensor, "batch time symbols"],
+        targets: Int[Tensor, "batch time"],
+        asked: Bool[Tensor, " time"],
+    ) -> Float[Tensor, ""]:
+        """Log loss of what came, in nats per asked position."""
+        if not bool(asked.all()):
+            logits, targets = logits[:, asked], targets[:, asked]
+        return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def training_step(self, lesson: Lesson, index: int = 0) -> None:
+        """Predict, score, learn."""
+        self.step, batch = lesson.step, lesson.batch
+        if lesson.shift and self.announce_shifts:
+            self.strategy.shift(self)
+        logits = self.network(batch.inputs)  # predict: the weights have not met this batch
+        if lesson.truth.numel():
+            scores = self.score(logits.detach(), lesson)
+            regime = int(batch.regime.mode().values)
+            self.records.append((lesson.step, lesson.shift, regime, scores))
+        self.strategy.update(self, batch, logits)
+
+    def validation_step(self, lesson: Lesson, index: int = 0) -> None:
+        """Probe one regime with the weights as they are. `lesson.step` is the regime here."""
+        with torch.no_grad():
+            logits = self.network(lesson.batch.inputs)
+            self.probed.append((lesson.step, self.score(logits, lesson)))
+
+    def score(
+        self, logits: Float[Tensor, "batch time symbols"], lesson: Lesson
+    ) -> Float[Tensor, "metric predictor"]:
+        """Every metric of every predictor on this batch, in bits per asked position.
+
+        Returns:
+            float64; predictors are MODEL and then PREDICTORS.
+        """
+        batch, truth = lesson.batch, lesson.truth
+        mine = logits[:, batch.asked].double().log_softmax(-1)
+        log_probs = torch.cat([mine[None], truth.log()])
+        references: dict[str, Tensor] = dict(zip(PREDICTORS, truth, strict=True))
+        hit = batch.targets[:, batch.asked]
+        references["realised"] = nn.functional.one_hot(hit, truth.shape[-1]).to(truth)
+        for metric in self.scorers():
+            metric.update(log_probs, references[metric.reference])
+        return torch.stack([metric.batch_value for metric in self.scorers()])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """The optimizer over what the strategy trains; none if it trains nothing."""
+        params = self.strategy.trainable(self)
+        if not params:
+            return None
+        self.optimizer = self.rule(params, self.strategy.lr)
+        return self.optimizer
+
+    def _metrics(self) -> Iterable[Metric]:
+        return (metric for metric in self.metrics if isinstance(metric, Metric))

@@ -1,0 +1,72 @@
+"""Plugins: packages that bring tunnels, strategies and networks, found by their entry points."""
+
+import importlib
+import sys
+from collections.abc import Collection, Iterator
+from importlib.metadata import entry_points
+from typing import NamedTuple
+
+from plasticity.recipe import reason
+
+GROUPS = ("plasticity.tunnels", "plasticity.strategies", "plasticity.networks")
+"""Entry-point groups; an entry point names a module that defines or imports the classes."""
+
+
+class Failure(NamedTuple):
+    """A plugin that could not be imported."""
+
+    distribution: str
+    """Name of the installed package."""
+    group: str
+    module: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution}: {self.group} {self.module} cannot be imported: {self.reason}"
+
+
+def load() -> list[Failure]:
+    """Import the modules of every installed plugin; those that fail are skipped, and returned.
+
+    Nothing is imported before this is called, and calling it again costs nothing.
+    """
+    failures: list[Failure] = []
+    for group in GROUPS:
+        for point in sorted(set(entry_points(group=group)), key=lambda p: (p.name, p.value)):
+            try:
+                importlib.import_module(point.module)
+            except (Exception, SystemExit) as error:
+                name = point.dist.name if point.dist else point.name
+                why = f"{type(error).__name__}: {reason(error)}"
+                failures.append(Failure(name, group, point.module, why))
+    return failures
+
+
+def known(base: type, contracts: Collection[type] = ()) -> dict[str, list[type]]:
+    """Concrete descendants of a class by name, of all imported by now; itself too if no contract.
+
+    Left out: abstract classes, those named _like_this, and those of a module whose import failed.
+    """
+    found: dict[str, dict[str, type]] = {}
+    for cls in _family(base):
+        hidden = cls.__name__.startswith("_") or cls.__module__ not in sys.modules
+        if cls not in contracts and not hidden and not _abstract(cls):
+            found.setdefault(cls.__name__, {})[full_name(cls)] = cls
+    return {name: list(found[name].values()) for name in sorted(found)}
+
+
+def full_name(cls: type) -> str:
+    """module.Class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _family(base: type) -> Iterator[type]:
+    yield base
+    for child in type.__subclasses__(base):
+        yield from _family(child)
+
+
+def _abstract(cls: type) -> bool:
+    """Whether an abstract method is left; `inspect.isabstract` is blind to an nn.Module's."""
+    attributes = (getattr(cls, name, None) for name in dir(cls))
+    return any(getattr(attribute, "__isabstractmethod__", False) for attribute in attributes)

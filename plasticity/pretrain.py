@@ -1,0 +1,162 @@
+"""Pretrain: a network that infers in context, trained on fresh latents and kept by the hash of all it depends on."""
+
+import hashlib
+import inspect
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Int
+from torch import nn
+
+from plasticity import learner as learner_module
+from plasticity import metrics
+from plasticity.forward import Forward
+from plasticity.learner import Learner, Spec
+from plasticity.network import Network
+from plasticity.optimizer import AdamW
+from plasticity.quantities import Count, Natural, NonNegative, Positive
+from plasticity.recipe import Recipe
+from plasticity.store import Cell, write_json
+from plasticity.strategy import Strategy
+from plasticity.stream import Stream
+from plasticity.tunnel import Tunnel
+from plasticity.walk import Hardware, save_weights, walk
+
+
+class Pretrain:
+    """The first phase: plain training on the stream's tunnels, a fresh latent for every episode.
+
+    AdamW; linear warm-up, then cosine to 0; gradient norm clipped.
+
+    Args:
+        steps: gradient steps; 0: no pretraining.
+        batch: sequences per step.
+        lr: peak learning rate.
+        warmup: steps of linear warm-up.
+        clip: largest gradient norm.
+        weight_decay: decoupled.
+        seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
+    """
+
+    def __init__(
+        self,
+        steps: Natural = 2000,
+        batch: Count = 64,
+        lr: Positive = 3e-3,
+        warmup: Natural = 100,
+        clip: Positive = 1.0,
+        weight_decay: NonNegative = 0.0,
+        seed: Natural | None = None,
+    ):
+        self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
+        self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
+
+
+class Fresh(Stream):
+    """Every episode has its own latent; tunnels are drawn at random, equally often."""
+
+    def __init__(self, tunnels: Sequence[Tunnel], pretrain: Pretrain, time: int, seed: int):
+        apart = seed + (1 << 31)  # randomness that no deploy stream of a small seed shares
+        super().__init__(
+            tunnels, len(tunnels), pretrain.steps, pretrain.batch, time, "episode", 512, apart
+        )
+
+    def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
+        """A tunnel for each sequence."""
+        return rng.integers(0, self.regimes, self.batch)
+
+
+class Pretraining(Strategy):
+    """Plain gradient descent with the schedule and the clipping of pretraining."""
+
+    def __init__(self, plan: Pretrain):
+        super().__init__(plan.lr)
+        self.plan = plan
+
+    def project(self, learner: Learner) -> None:
+        """Clip the gradient, and set this step's learning rate."""
+        plan = self.plan
+        nn.utils.clip_grad_norm_(learner.network.parameters(), plan.clip)
+        warm = min(1.0, (learner.step + 1) / max(plan.warmup, 1))
+        done = max(0.0, (learner.step - plan.warmup) / max(plan.steps - plan.warmup, 1))
+        for group in learner.optimizer.param_groups:
+            group["lr"] = plan.lr * warm * (1 + math.cos(math.pi * done)) / 2
+
+
+def fresh_network(network: Recipe[Network], spec: Spec, seed: int) -> Network:
+    """The network with its initial weights, from this seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network.build(vocab=spec.vocab, symbols=spec.symbols)
+
+
+def pretrained(
+    folder: Path,
+    network: Recipe[Network],
+    stream: Recipe[Stream],
+    plan: Pretrain,
+    spec: Spec,
+    seed: int,
+    hardware: Hardware,
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[dict[str, Any], Cell]:
+    """Weights of the pretrained network, from the cache or made now; a killed pretraining goes on.
+
+    The cache key is a hash of the tunnels, the network, the plan, the seed, the length of an episode and the
+    source code of all of them, so that no weights are reused that would come out otherwise today.
+
+    Returns:
+        (state dict, the cell that holds the record of the pretraining).
+    """
+    seed = seed if plan.seed is None else plan.seed
+    world = stream.build(seed=seed)
+    inputs = {
+        "tunnels": stream.resolved()["tunnels"],
+        "network": network.resolved(),
+        "pretrain": {k: v for k, v in vars(plan).items() if k != "seed"},
+        "seed": seed,
+        "time": spec.time,
+        "hardware": vars(hardware),
+        "torch": torch.__version__,
+        "source": _source([*map(type, world.tunnels), network.cls]),
+    }
+    text = json.dumps(inputs, sort_keys=True)
+    cell = Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+    weights = cell.path / "weights.pt"
+    if not weights.exists():
+        write_json(cell.path / "cell.json", {"label": "pretrain", "seed": seed, "index": 0, **inputs})
+        learner = Learner(
+            fresh_network(network, spec, seed),
+            Pretraining(plan),
+            AdamW(plan.lr, plan.weight_decay),
+            spec,
+            metrics.standard(),
+            seed,
+        )
+        forward = Forward(Fresh(world.tunnels, plan, spec.time, seed), 100, score_steps=False)
+        walk(cell, learner, forward, hardware, callbacks=callbacks)
+        save_weights(weights, learner.network.state_dict())
+        cell.checkpoint.unlink(missing_ok=True)
+    return torch.load(weights, map_location="cpu"), cell
+
+
+def gap(cell: Cell) -> float:
+    """KL(amnesic || network) at the end of pretraining, in bits per asked position; 512 held-out episodes a tunnel."""
+    probes = cell.probes.read()
+    last = probes.filter(probes["step"] == probes["step"].max())
+    return float(last["kl_amnesic/model"].to_numpy().mean())
+
+
+def _source(classes: Sequence[type]) -> str:
+    """Hash of the modules that decide what pretraining gives."""
+    modules = {sys.modules[cls.__module__] for cls in classes}
+    modules |= {learner_module, sys.modules[__name__]}
+    code = "".join(sorted(inspect.getsource(module) for module in modules))
+    return hashlib.sha256(code.encode()).hexdigest()[:16]

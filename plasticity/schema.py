@@ -1,0 +1,298 @@
+"""Schema: a constructor signature is the only schema; pydantic models made of it stay here."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from inspect import cleandoc
+from pathlib import PurePath
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic.errors import PydanticUserError
+from pydantic.functional_validators import PlainValidator, WrapValidator
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from plasticity.plugins import full_name, known
+from plasticity.recipe import (
+    NOUNS,
+    ConfigError,
+    Form,
+    Recipe,
+    annotated,
+    describe,
+    did_you_mean,
+    form,
+    one_line,
+    parameters,
+    plain,
+    reason,
+    show,
+    unknown_key,
+)
+from plasticity.yamlfile import Keys, Located
+
+R = TypeVar("R")
+CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+SHAPES = {"contract": dict, "object": dict, "dict": dict, "list": list}
+REF = "class of the engine"
+
+
+def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
+    """The root object that the tree describes: its constructor called, contracts inside as recipes.
+
+    In a signature, `Recipe[C]` and any contract class mean a mapping `{type: a concrete subclass}`;
+    any other class with a constructor of its own means a mapping of that constructor's arguments.
+
+    Args:
+        root: the class of the whole file.
+        tree: what `yamlfile.read` returned.
+        contracts: the base classes whose subclasses are chosen by `type`; load plugins first.
+
+    Raises:
+        ConfigError: with every problem of the tree.
+    """
+    try:
+        made = _Schema(contracts, tree).make(root, tree.value)
+    except ValidationError as error:
+        wrong = [tree.problem(e["loc"], e["msg"], e["type"] == "key") for e in error.errors()]
+        raise ConfigError([*tree.problems, *wrong]) from error
+    if tree.problems:
+        raise ConfigError(tree.problems)
+    return made
+
+
+def json_schema(root: type, contracts: Sequence[type]) -> dict[str, Any]:
+    """JSON schema of the file, for an editor: names, types, bounds, defaults, docstrings."""
+    schema = _Schema(contracts, Located(None))
+    definitions: dict[str, Any] = {}
+    whole = schema.document(root)
+    while todo := sorted(schema.refs.keys() - definitions.keys()):
+        for name in todo:
+            kind, base, *_ = schema.refs[name]
+            definitions[name] = (
+                schema.choices(base) if kind == "contract" else schema.document(base)
+            )
+    text = json.dumps(whole | {"$defs": definitions})
+    return json.loads(text.replace(f'"{REF}": "', '"$ref": "#/$defs/'))
+
+
+class Unfit(Exception):
+    """A constructor takes something that YAML cannot hold."""
+
+
+class _Schema:
+    """Models of classes, each made at its first use: a broken class harms only its users."""
+
+    def __init__(self, contracts: Sequence[type], tree: Located):
+        self.contracts = tuple(contracts)
+        self.where = {
+            id(value): tree.problem(path, "").where for path, value in _parts(tree.value, ())
+        }
+        self.models: dict[type, type[BaseModel]] = {}
+        self.refs: dict[str, Form] = {}
+
+    def annotation(self, hint: Any) -> Any:
+        """What pydantic makes of an annotation, with validators that complain in human words."""
+        words = describe(hint, self.contracts)
+        kind, base, args, bounds = found = form(hint, self.contracts)
+        if kind in ("contract", "object"):
+            if not isinstance(base, type):
+                raise Unfit(f"{base} is no class")
+            name = base.__name__
+            if self.refs.setdefault(name, found) != found:
+                self.refs[name := full_name(base)] = found
+            make = PlainValidator(partial(self.choose if kind == "contract" else self.make, base))
+            return annotated[Any, make, WithJsonSchema({REF: name})]
+        made, lax = base, isinstance(base, type) and issubclass(base, PurePath)
+        near = [a for m in (hint, *args) if get_origin(m) is Literal for a in get_args(m)]
+        check = partial(_expect, words, near, SHAPES.get(kind))
+        if kind == "union":
+            union: Any = Union
+            made = union[tuple(map(self.annotation, args))]
+            check = partial(self.either, args, check)
+        elif kind == "list":
+            item = self.annotation(args[0]) if args else Any
+            made, lax = (tuple[item, ...], True) if base is tuple else (list[item], False)
+        elif kind == "dict":
+            if args[:1] not in ((), (str,)):
+                raise Unfit("the keys of a mapping are strings in YAML")
+            made = dict[str, self.annotation(args[1]) if args else Any]
+        elif get_origin(base) is tuple:
+            made, lax = tuple[tuple(map(self.annotation, args))], True
+        elif base not in NOUNS and get_origin(base) is not Literal:
+            try:
+                TypeAdapter(base)
+            except PydanticUserError as error:
+                raise Unfit(f"YAML cannot hold {words}") from error
+        return annotated[(made, *([Strict(False)] if lax else []), *bounds, WrapValidator(check))]
+
+    def model(self, cls: type) -> type[BaseModel]:
+        """One field for each argument that a YAML may give.
+
+        Raises:
+            Unfit: one of them has a type that YAML cannot hold; the message names it.
+        """
+        if cls in self.models:
+            return self.models[cls]
+        what, made = "its constructor", dict[str, Any]()
+        try:
+            hints = get_type_hints(cls.__init__, include_extras=True)
+            for name, parameter in parameters(cls).items():
+                what = f"its argument {name!r}"
+                if name == "type":
+                    raise Unfit("this key names the class")
+                annotation = self.annotation(hints.get(name, Any))
+                default = ... if parameter.default is parameter.empty else None
+                made[f"x_{name}"] = (annotation, Field(default, alias=name))
+            model = create_model(cls.__name__, __config__=CONFIG, **made)
+        except Exception as error:
+            text = f"{full_name(cls)} cannot be made from YAML: {what}: {reason(error)}"
+            raise Unfit(text) from error
+        return self.models.setdefault(cls, model)
+
+    def arguments(self, cls: type, value: dict[str, Any]) -> dict[str, Any]:
+        """The constructor arguments that a mapping gives.
+
+        Raises:
+            ValidationError: with every problem inside, in final words.
+        """
+        try:
+            made = self.model(cls).model_validate(value)
+        except Unfit as error:
+            raise _fault(str(error)) from error
+        except ValidationError as error:
+            lines: list[InitErrorDetails] = []
+            for e in error.errors():
+                kind, loc, text = e["type"], e["loc"], e["msg"]
+                if kind == "extra_forbidden":
+                    kind, text = "key", unknown_key(str(loc[0]), cls)
+                elif kind == "missing":
+                    hint = get_type_hints(cls.__init__, include_extras=True).get(str(loc[0]), Any)
+                    text = f"missing key {loc[0]!r}: expected {describe(hint, self.contracts)}"
+                    loc = ()
+                lines.append(_line(text, loc, "key" if kind == "key" else "value"))
+            raise ValidationError.from_exception_data(cls.__name__, lines) from None
+        got = made.model_fields_set
+        return {k: getattr(made, f"x_{k}") for k in parameters(cls) if f"x_{k}" in got}
+
+    def make(self, cls: type[R], value: Any) -> R:
+        """The object that a mapping of constructor arguments describes."""
+        if not isinstance(value, dict):
+            raise _fault(f"expected a mapping, got {show(value)}")
+        args = self.arguments(cls, value)
+        try:
+            return cls(**args)
+        except (ValueError, TypeError) as error:
+            text = reason(error)
+            key, colon, rest = text.partition(": ")
+            raise (_fault(rest, key) if colon and key in value else _fault(text)) from error
+
+    def choose(self, base: type, value: Any) -> Recipe[Any]:
+        """The recipe that a mapping `{type: name, ...}` describes."""
+        classes = known(base, self.contracts)
+        if not isinstance(value, dict) or "type" not in value:
+            got = (
+                f"the keys {', '.join(value)}" if value and isinstance(value, dict) else show(value)
+            )
+            near = f" Did you mean {{type: {value}}}?" if value in list(classes) else ""
+            known_names = f"{near} Known: {', '.join(self.names(classes)) or 'none'}"
+            raise _fault(f"expected a mapping with a 'type' key, got {got}.{known_names}")
+        name = value["type"]
+        if not isinstance(name, str) or name not in classes:
+            names = self.names(classes)
+            near = f"{did_you_mean(str(name), names)} Known: {', '.join(names) or 'none'}"
+            raise _fault(f"unknown {base.__name__.lower()} {show(name)}.{near}", "type")
+        cls, *rivals = classes[name]
+        if rivals:
+            both = " and ".join(map(full_name, classes[name]))
+            raise _fault(f"several classes are named {name!r}: {both}", "type")
+        args = self.arguments(cls, {k: v for k, v in value.items() if k != "type"})
+        return Recipe(cls, args, self.where.get(id(value)))
+
+    def names(self, classes: dict[str, list[type]]) -> list[str]:
+        """Those of the classes that a YAML can describe."""
+        return [name for name, found in classes.items() if any(map(self.fits, found))]
+
+    def fits(self, cls: type) -> bool:
+        """Whether a YAML can describe the arguments of this class."""
+        try:
+            return bool(self.model(cls))
+        except Unfit:
+            return False
+
+    def either(self, args: Any, check: Callable[..., Any], value: Any, handler: Any) -> Any:
+        """The member of a union that has the value's shape, so that complaints are about that."""
+        shape = type(value) if isinstance(value, dict | list) else None
+        fits = [arg for arg in args if SHAPES.get(form(arg, self.contracts).kind) is shape]
+        if shape and len(fits) == 1:
+            return TypeAdapter(self.annotation(fits[0]), config=CONFIG).validate_python(value)
+        return check(value, handler)
+
+    def document(self, cls: type, tag: str | None = None) -> dict[str, Any]:
+        """JSON schema of one class, from its signature and docstring."""
+        made = self.model(cls).model_json_schema()
+        text = cleandoc(cls.__doc__ or "")
+        section = (re.search(r"^Args:\n((?: .*\n?|\n)*)", text, re.M) or ["", ""])[1]
+        told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.M))
+        properties: dict[str, Any] = made.setdefault("properties", {})
+        for name, parameter in parameters(cls).items():
+            item = properties[name]
+            del item["title"]
+            if name in told:
+                item["description"] = one_line(told[name])
+            if parameter.default is not parameter.empty:
+                item["default"] = plain(parameter.default)
+        if tag:
+            properties["type"] = {"const": tag}
+            made["required"] = ["type", *made.get("required", [])]
+        return made | {"description": one_line(text.partition("\n\n")[0])}
+
+    def choices(self, base: type) -> dict[str, Any]:
+        """JSON schema of a contract: one of its concrete classes, told apart by `type`."""
+        found = [(k, c) for k, v in known(base, self.contracts).items() for c in v if self.fits(c)]
+        tag = {"type": {"enum": sorted({name for name, _ in found})}}
+        some = [self.document(cls, name) for name, cls in found]
+        return {"type": "object", "required": ["type"], "properties": tag, "anyOf": some}
+
+
+def _parts(value: Any, path: Keys) -> Iterator[tuple[Keys, Any]]:
+    """Every mapping and list of a tree, with its path."""
+    if isinstance(value, dict | list):
+        yield path, value
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _parts(child, (*path, key))
+
+
+def _line(text: str, loc: Keys, kind: Literal["key", "value"] = "value") -> InitErrorDetails:
+    """A problem in final words, at the key or at the value."""
+    custom = PydanticCustomError(kind, "{text}", {"text": text})
+    return InitErrorDetails(type=custom, loc=loc, input=None)
+
+
+def _fault(text: str, *loc: str) -> ValidationError:
+    """A problem in final words; `loc` is relative to the value that is being validated."""
+    return ValidationError.from_exception_data("", [_line(text, loc)])
+
+
+def _expect(words: str, near: Any, shape: type | None, value: Any, handler: Any) -> Any:
+    """Pydantic's own validation, its complaint in these words, unless a part is to blame."""
+    try:
+        made = handler(value)
+    except ValidationError as error:
+        if shape and isinstance(value, shape) and all(e["loc"] for e in error.errors()):
+            raise
+    else:
+        if not isinstance(value, bool) or isinstance(made, bool):  # Literal[1] takes True
+            return made
+    hint = did_you_mean(str(value), map(str, near)) if isinstance(value, str) else ""
+    raise _fault(f"expected {words}, got {show(value)}.{hint}".removesuffix("."))

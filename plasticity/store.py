@@ -1,0 +1,144 @@
+"""The record of truth: parquet parts on disk, each written whole.
+
+    runs/<name>/<id>/               Run: one launch of one YAML
+        experiment.yaml             everything resolved: run it again and the same numbers come
+        environment.json            versions, git commit, machine
+        cells/<label>-seed<k>/      Cell: one strategy under one seed
+            steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
+            probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
+            timing/00000.parquet    one row per stretch: step, seconds
+            checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
+            summary.json            present when the cell is done
+        report.html
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all: temporary, fsync, rename, fsync the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A mapping as indented JSON, whole."""
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+class Table:
+    """A table in numbered parts. Writing part n again replaces it, so that a resumed run repeats nothing."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def write(self, part: int, columns: Mapping[str, np.ndarray]) -> None:
+        """Write one part; nothing is written where there are no rows."""
+        table = pa.table(dict(columns))
+        if not table.num_rows:
+            return
+        sink = pa.BufferOutputStream()
+        floats = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+        pq.write_table(
+            table, sink, compression="zstd", use_dictionary=False, use_byte_stream_split=floats
+        )
+        write_whole(self.folder / f"{part:05d}.parquet", sink.getvalue().to_pybytes())
+
+    def read(self) -> pl.DataFrame:
+        """Every part written so far, in order; safe while another process writes."""
+        parts = sorted(self.folder.glob("[0-9]*.parquet"))
+        return pl.read_parquet(parts) if parts else pl.DataFrame()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy under one seed."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """`<label>-seed<k>`."""
+        return self.path.name
+
+    @property
+    def label(self) -> str:
+        """What the strategy is called in tables."""
+        return self.meta["label"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of the world and of the strategy."""
+        return self.meta["seed"]
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What was fixed before the first step: label, seed, strategy, observers' alphabet."""
+        return json.loads((self.path / "cell.json").read_text())
+
+    @property
+    def steps(self) -> Table:
+        """One row per step."""
+        return Table(self.path / "steps")
+
+    @property
+    def probes(self) -> Table:
+        """One row per probe of a regime; step s means after s updates."""
+        return Table(self.path / "probes")
+
+    @property
+    def timing(self) -> Table:
+        """Seconds per stretch."""
+        return Table(self.path / "timing")
+
+    @property
+    def checkpoint(self) -> Path:
+        """The learner after the last whole stretch."""
+        return self.path / "checkpoint.ckpt"
+
+    @property
+    def done(self) -> bool:
+        """Whether the cell ran to its end."""
+        return (self.path / "summary.json").exists()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The numbers of a finished cell."""
+        return json.loads((self.path / "summary.json").read_text())
+
+
+@dataclass(frozen=True)
+class Run:
+    """One launch of one YAML."""
+
+    path: Path
+
+    def cells(self) -> list[Cell]:
+        """Every cell that was begun, in the order of the YAML."""
+        begun = [Cell(p.parent) for p in self.path.glob("cells/*/cell.json")]
+        return sorted(begun, key=lambda cell: cell.meta["index"])
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, commit, machine."""
+        return json.loads((self.path / "environment.json").read_text())

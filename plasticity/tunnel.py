@@ -1,0 +1,104 @@
+"""Tunnel and Observer: a task with a hidden latent, and the exact Bayesian states of mind about it."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Symbols = Int[np.ndarray, "batch time"]
+Probabilities = Float[np.ndarray, "batch time symbols"]
+Latents = np.ndarray
+"""n draws of a tunnel's latent: one array whose leading axis is n (a matrix per draw, an index per draw ...)."""
+
+
+class Batch(NamedTuple):
+    """B sequences of length T and their answer key.
+
+    A strategy may read `inputs`, `targets` and `asked`; only the scorer may read `posterior` and `regime`.
+    """
+
+    inputs: Int[Tensor, "batch time"]
+    """Observed symbols, each in [0, vocab)."""
+    targets: Int[Tensor, "batch time"]
+    """Symbol to predict after inputs[:, :t+1], each in [0, symbols)."""
+    asked: Bool[Tensor, " time"]
+    """Positions that are graded and learned from."""
+    posterior: Float[Tensor, "batch time symbols"]
+    """The amnesic observer's exact predictive; rows sum to 1."""
+    regime: Int[Tensor, " batch"]
+    """Which regime made each sequence."""
+
+
+class Observer(ABC):
+    """An exact Bayesian state about the latent: predicts, and absorbs whole episodes.
+
+    Immutable: `absorb` returns a new state. It never sees a latent that it was not given.
+    """
+
+    @abstractmethod
+    def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
+        """Exact p(targets[:, t] | state, inputs[:, :t+1], targets[:, :t]); each row of the batch on its own.
+
+        Args:
+            inputs: (batch, time) observed symbols.
+            targets: (batch, time) symbols to predict.
+
+        Returns:
+            (batch, time, symbols) float64 whose rows sum to 1. Rows at positions that are not asked are a
+            distribution too, but nobody grades them.
+        """
+
+    @abstractmethod
+    def absorb(self, inputs: Symbols, targets: Symbols) -> "Observer":
+        """The state after these whole episodes, all made under the one latent this state is about."""
+
+
+class Tunnel(ABC):
+    """A Bayesian wind tunnel: a task over finite alphabets whose exact posterior predictive is known.
+
+    Works in NumPy, in float64, on the CPU. Constructor arguments are plain values, stored under their own names.
+    """
+
+    vocab: int
+    """Input alphabet: inputs are in [0, vocab)."""
+    symbols: int
+    """Target alphabet: targets are in [0, symbols)."""
+
+    @abstractmethod
+    def latents(self, n: int, rng: np.random.Generator) -> Latents:
+        """n independent draws of the latent from the prior; leading axis n."""
+
+    @abstractmethod
+    def draw(
+        self, latents: Latents, time: int, rng: np.random.Generator
+    ) -> tuple[Symbols, Symbols]:
+        """One episode per latent: (inputs, targets), each (n, time) int64.
+
+        Raises:
+            ValueError: `time` is a length that this tunnel cannot make; the message names it.
+        """
+
+    def asked(self, time: int) -> Bool[np.ndarray, " time"]:
+        """Positions that are graded and learned from; all of them unless overridden."""
+        return np.ones(time, dtype=bool)
+
+    @abstractmethod
+    def observer(self) -> Observer:
+        """The observer who knows the prior and has seen nothing yet."""
+
+    @abstractmethod
+    def informed(self, latents: Latents) -> Observer:
+        """The observer who knows the latent of each episode: row i of a batch was made by latents[i].
+
+        A single latent (leading axis 1) broadcasts over the batch. Absorbing teaches it nothing.
+        """
+
+    def __repr__(self) -> str:
+        """The constructor call that makes this tunnel."""
+        import inspect
+
+        names = inspect.signature(type(self).__init__).parameters
+        args: dict[str, Any] = {k: getattr(self, k) for k in names if k != "self"}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in args.items())})"

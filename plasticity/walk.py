@@ -1,0 +1,169 @@
+"""Walk: one learner goes through one stream, and its record is on disk after every stretch."""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+from torch import Tensor
+
+from plasticity.bracket import PREDICTORS
+from plasticity.forward import Forward
+from plasticity.learner import MODEL, Learner
+from plasticity.quantities import Count
+from plasticity.store import Cell, write_whole
+
+
+class Hardware:
+    """Where and how Lightning runs.
+
+    Args:
+        accelerator: cpu, gpu or auto.
+        precision: of the forward and backward pass; scores are float64 always.
+        threads: of torch on the CPU; null: torch decides.
+    """
+
+    def __init__(
+        self,
+        accelerator: Literal["auto", "cpu", "gpu"] = "cpu",
+        precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
+        threads: Count | None = None,
+    ):
+        self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
+        self.precision: Literal["32-true", "bf16-mixed", "16-mixed"] = precision
+        self.threads = threads
+
+
+class Recorder(pl.Callback):
+    """After every stretch: the step and probe rows, then the log, then the checkpoint.
+
+    In that order, so that a kill between any two loses nothing: a resumed run starts at the checkpoint and
+    writes the same parts again.
+
+    Args:
+        cell: where to.
+        columns: metric columns, in the order of the learner's metrics.
+    """
+
+    def __init__(self, cell: Cell, columns: Sequence[str]):
+        self.cell = cell
+        self.columns = [f"{column}/{name}" for column in columns for name in (MODEL, *PREDICTORS)]
+        self._began = 0.0
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The sanity check of a fresh walk is the probe before any update."""
+        assert isinstance(pl_module, Learner)
+        self._write_probes(pl_module, part=0, step=0)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the stretch, log its means, and checkpoint."""
+        assert isinstance(pl_module, Learner)
+        seconds, stretch = time.perf_counter() - self._began, trainer.current_epoch
+        step = pl_module.step + 1
+        means = self._write_steps(pl_module, stretch)
+        means |= self._write_probes(pl_module, stretch + 1, step)
+        row = {"step": np.array([step]), "seconds": np.array([seconds])}
+        self.cell.timing.write(stretch, row)
+        for logger in trainer.loggers:
+            logger.log_metrics({**means, "stream/step": step})
+        partial = self.cell.checkpoint.with_suffix(".partial")
+        trainer.save_checkpoint(partial)
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, self.cell.checkpoint)
+
+    def _write_steps(self, learner: Learner, stretch: int) -> dict[str, float]:
+        if not learner.records:
+            return {}
+        steps, shifts, regimes, scores = zip(*learner.records, strict=True)
+        table = self._table(scores)
+        head = {
+            "step": np.array(steps),
+            "regime": np.array(regimes, np.int32),
+            "shift": np.array(shifts),
+        }
+        self.cell.steps.write(stretch, head | table)
+        learner.records.clear()
+        return {f"window/{name}": float(v.mean()) for name, v in table.items() if np.isfinite(v).all()}
+
+    def _write_probes(self, learner: Learner, part: int, step: int) -> dict[str, float]:
+        regimes, scores = zip(*learner.probed, strict=True)
+        table = self._table(scores)
+        head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
+        self.cell.probes.write(part, head | table)
+        learner.probed.clear()
+        return {f"probe/regime{r}": float(v) for r, v in zip(regimes, table["kl/model"], strict=True)}
+
+    def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
+        values = torch.stack(list(scores)).flatten(1).cpu().numpy()
+        return dict(zip(self.columns, values.T, strict=True))
+
+
+def walk(
+    cell: Cell,
+    learner: Learner,
+    forward: Forward,
+    hardware: Hardware,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[pl.Callback] = (),
+) -> None:
+    """Walk the stream to its end, from the cell's checkpoint if it has one.
+
+    Args:
+        cell: where the record goes.
+        learner: who learns; its weights have moved afterwards.
+        forward: the stream, stretch by stretch.
+        hardware: where.
+        loggers: told the means of every stretch.
+        callbacks: of Lightning, beside the recorder.
+    """
+    resume = cell.checkpoint if cell.checkpoint.exists() else None
+    columns = [metric.column for metric in learner.scorers()]
+    with warnings.catch_warnings():
+        for pattern in _EXPECTED:
+            warnings.filterwarnings("ignore", pattern)
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        trainer = pl.Trainer(
+            max_epochs=forward.stretches,
+            accelerator=hardware.accelerator,
+            devices=1,
+            precision=hardware.precision,
+            logger=list(loggers),
+            callbacks=[*callbacks, Recorder(cell, columns)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=-1,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+        )
+        # weights_only=False: the checkpoint is this run's own, and holds the observers' states.
+        trainer.fit(learner, datamodule=forward, ckpt_path=resume, weights_only=False)
+
+
+_EXPECTED = (
+    ".*does not have many workers.*",  # batches are drawn in 0.1 ms; a worker would cost more
+    ".*returned `None`, this fit will run with no optimizer.*",  # a strategy that trains nothing
+    ".*smaller than the logging interval.*",
+    ".*GPU available but not used.*",  # the experiment says where it runs
+)
+
+
+def save_weights(path: Path, state: dict[str, Any]) -> None:
+    """A state dict as a file, whole."""
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, buffer.getvalue())

@@ -1,0 +1,300 @@
+"""YAML with positions: plain values, and where each stands, so that a complaint can point at it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from plasticity.recipe import ConfigError, Problem, did_you_mean, reason, show
+
+Keys = tuple[str | int, ...]
+"""Path to a value: keys of mappings and indices of lists."""
+MOST_VALUES = 10_000
+"""Anchors that make anchors that make anchors ... are refused beyond this many values."""
+DEEPEST = 50
+"""Levels of nesting beyond which a file is refused."""
+Entries = dict[str, tuple[yaml.Node, yaml.Node]]
+TAG = "tag:yaml.org,2002:"
+
+
+class Spot(NamedTuple):
+    """A place in a file, 1-based; line 0: no place in it."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+COMMAND_LINE = Spot("command line")
+
+
+@dataclass
+class Located:
+    """A plain value and the places of its parts.
+
+    Args:
+        value: mappings, lists, strings, numbers, booleans and None.
+        values: place of each value.
+        keys: place of each key of a mapping.
+        problems: what is wrong already, to be told together with the rest.
+    """
+
+    value: Any
+    values: dict[Keys, Spot] = field(default_factory=dict)
+    keys: dict[Keys, Spot] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Keys, text: str, key: bool = False) -> Problem:
+        """A problem with the value here, or with its key; at the nearest thing that has a place."""
+        spot = self.keys.get(path) if key else None
+        known = (self.values[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.values)
+        return problem_at(spot or next(known, Spot("")), path, text)
+
+
+def read(path: str | Path, overrides: Sequence[str] = ()) -> Located:
+    """The one document of a YAML file, with overrides applied.
+
+    Scalars are those of YAML 1.2: 1e-3 is a number, `no` is a word. A repeated key, an unknown tag
+    or an override that fits nowhere goes to `problems`, for `schema.parse` to tell with the others.
+
+    Args:
+        path: the file; its top level is a mapping.
+        overrides: `--stream.tunnels.0.symbols=4`, in order; values are YAML; mappings are created.
+
+    Raises:
+        ConfigError: there is no such file, it is not YAML, or its top level is not a mapping.
+    """
+    file, tree = Spot(str(path)), Located(None)
+    node = _compose(_text(Path(path), file), file)
+    if node is None:
+        raise _refusal(file, "the file is empty: expected a mapping")
+    tree.value = _Reader(tree, file).value(node, ())
+    if not isinstance(tree.value, dict):
+        wrong = f"expected a mapping (key: value) at the top level, got {show(tree.value)}"
+        raise ConfigError([*tree.problems, tree.problem((), wrong)])
+    for override in overrides:
+        _override(tree, override)
+    return tree
+
+
+def problem_at(spot: Spot, path: Keys, text: str) -> Problem:
+    """A problem whose place is written `file:line:column: path`."""
+    words = [k if (k := str(key)).isprintable() else repr(k) for key in path]
+    where = ": ".join(part for part in (str(spot), ".".join(words)) if part)
+    return Problem(where, text, spot.line, spot.column)
+
+
+def _refusal(spot: Spot, text: str) -> ConfigError:
+    return ConfigError([problem_at(spot, (), text)])
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain scalars as in YAML 1.2's core schema (yaml.org/spec/1.2.2, section 10.3.2)."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+for _name, _pattern in {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(?i:inf)|\.(?i:nan)",
+    "merge": r"<<",
+}.items():
+    _Loader.add_implicit_resolver(TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
+_RESOLVER = _Loader("")
+_IN_WORDS = {
+    "are not allowed here": "a ':' or '-' does not fit here: indent, or quote it",
+    "expected the node content": "a value is missing here",
+    "expected alphabetic or numeric": "expected a name after & or *, or quote it",
+    "cannot start any token": "this cannot stand here: indent by spaces, quote special text",
+    "could not find expected ':'": "expected 'key: value'",
+    "expected <block end>": "this line is indented differently from its neighbours",
+    "undefined alias": "there is no anchor of this name above",
+    "unexpected end of stream": "a quote is opened and never closed",
+    "expected ',' or ']'": "a list that is not closed: expected ',' or ']'",
+    "expected ',' or '}'": "a mapping that is not closed: expected ',' or '}'",
+    "another document": "a second document begins ('---'): expected one",
+}
+
+
+def _compose(text: str, file: Spot) -> yaml.Node | None:
+    """The node graph of the one document; an override's has no lines."""
+    at: tuple[int, int] | None = None
+    try:
+        return _Loader(text).get_single_node()
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        at = (before.count("\n") + 1, error.position - before.rfind("\n"))
+        why = f"character {ord(text[error.position]):#04x} is not allowed"
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or str(error)
+        why = next((words for known, words in _IN_WORDS.items() if known in problem), problem)
+        opened = problem.startswith(("could not find", "found unexpected end", "expected ','"))
+        if mark := (error.context_mark if opened else None) or error.problem_mark:
+            at = (mark.line + 1, mark.column + 1)
+    except RecursionError:
+        why = "nested too deeply"
+    except (ValueError, OverflowError):
+        why = "a number or an escape is out of range"
+    spot = Spot(file.file, *at) if at and file is not COMMAND_LINE else file
+    raise _refusal(spot, f"not valid YAML: {why}")
+
+
+def _text(path: Path, file: Spot) -> str:
+    """The file's text.
+
+    Raises:
+        ConfigError: there is none; a sibling with a similar name is suggested.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml")))
+        raise _refusal(file, f"no such file.{near}".removesuffix(".")) from None
+    except IsADirectoryError:
+        raise _refusal(file, "this is a directory: expected a YAML file") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or reason(error)
+        raise _refusal(file, f"cannot be read: {why}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        spot = Spot(str(path), before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        raise _refusal(spot, "not a text file: it is not UTF-8 here") from error
+
+
+class _Reader:
+    """Turns nodes into plain values and writes down the places."""
+
+    def __init__(self, tree: Located, file: Spot):
+        self.tree, self.file = tree, file
+        self.open: set[int] = set()
+        self.count = 0
+
+    def spot(self, node: yaml.Node) -> Spot:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        return self.file if self.file is COMMAND_LINE else Spot(self.file.file, line, column)
+
+    def complain(self, node: yaml.Node, path: Keys, text: str) -> None:
+        self.tree.problems.append(problem_at(self.spot(node), path, text))
+
+    def enter(self, node: yaml.Node, path: Keys) -> None:
+        """Count a value, and refuse what is nested or multiplied beyond reason."""
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise _refusal(self.file, f"anchors multiply to more than {MOST_VALUES} values")
+        if len(path) + len(self.open) > 2 * DEEPEST:
+            raise _refusal(self.spot(node), "not valid YAML: nested too deeply")
+
+    def value(self, node: yaml.Node, path: Keys) -> Any:
+        self.tree.values[path] = self.spot(node)
+        self.enter(node, path)
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, path)
+        if node.tag not in (TAG + "map", TAG + "seq"):
+            self.complain(node, path, f"unknown tag {node.tag.replace(TAG, '!!')!r}")
+        if id(node) in self.open:
+            self.complain(node, path, "this anchor contains itself")
+            return None
+        self.open.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            made: Any = {}
+            for name, (key, child) in self.entries(node, path).items():
+                self.tree.keys[*path, name] = self.spot(key)
+                made[name] = self.value(child, (*path, name))
+        else:
+            made = [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+        self.open.remove(id(node))
+        return made
+
+    def entries(self, node: yaml.MappingNode, path: Keys) -> Entries:
+        """The keys of a mapping; its own beat those merged with <<, earlier merges later ones."""
+        own: Entries = {}
+        merged: Entries = {}
+        for key, child in node.value:
+            if key.tag == TAG + "merge":
+                for source in child.value if isinstance(child, yaml.SequenceNode) else [child]:
+                    if not isinstance(source, yaml.MappingNode) or id(source) in self.open:
+                        self.complain(child, path, "after << belongs another mapping, or several")
+                        continue
+                    self.enter(source, path)
+                    self.open.add(id(source))
+                    merged = self.entries(source, path) | merged
+                    self.open.remove(id(source))
+            elif not isinstance(key, yaml.ScalarNode):
+                self.complain(key, path, "expected a word for a key, got a list or mapping")
+            elif key.value in own:
+                line = self.spot(own[key.value][0]).line
+                first = f" in line {line}" if line else ""
+                self.complain(key, (*path, key.value), f"key {key.value!r} is there already{first}")
+            else:
+                own[key.value] = (key, child)
+        return merged | own
+
+    def scalar(self, node: yaml.ScalarNode, path: Keys) -> Any:
+        text, tag = node.value, node.tag.removeprefix(TAG)
+        plain = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(TAG)
+        try:
+            if tag in ("str", "merge"):
+                return text
+            if tag == "float" and plain in ("int", "float"):
+                return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+            if tag == "int" and plain == "int":
+                return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
+            if tag in ("bool", "null") and plain == tag:
+                return {"t": True, "f": False}.get(text[:1].lower()) if tag == "bool" else None
+            self.complain(node, path, f"unknown tag {node.tag.replace(TAG, '!!')!r}")
+        except ValueError:
+            self.complain(node, path, f"a number of {len(text)} digits is too long")
+        return None
+
+
+def _override(tree: Located, override: str) -> None:
+    """Put `--path=value` into the tree; one that fits nowhere becomes a problem of the tree."""
+    dotted, equals, text = override.removeprefix("--").partition("=")
+    names = dotted.split(".")
+    path: Keys = ()
+    try:
+        if not equals or not all(names):
+            raise _refusal(COMMAND_LINE, f"expected --path.to.key=value, got {override!r}")
+        inside = tree.value
+        for name in names[:-1]:
+            key = _key(inside, name)
+            if isinstance(inside, dict):
+                inside.setdefault(key)
+            path = (*path, key)
+            if inside[key] is None:
+                inside[key] = {}
+                tree.values[path] = tree.keys[path] = COMMAND_LINE
+            inside = inside[key]
+        key = _key(inside, names[-1])
+        path = (*path, key)
+        node = _compose(text, COMMAND_LINE)
+        inside[key] = _Reader(tree, COMMAND_LINE).value(node, path) if node else None
+        tree.values[path] = COMMAND_LINE
+        tree.keys.setdefault(path, COMMAND_LINE)
+    except ConfigError as error:
+        tree.problems += [problem_at(COMMAND_LINE, path, p.text) for p in error.problems]
+
+
+def _key(inside: Any, name: str) -> str | int:
+    """The key or index that a word of an override stands for."""
+    if isinstance(inside, dict):
+        return name
+    if not isinstance(inside, list):
+        raise _refusal(
+            COMMAND_LINE, f"expected a mapping or list with {name!r} in it, got {show(inside)}"
+        )
+    if not (name.isdecimal() and int(name[:9]) < len(inside)):
+        raise _refusal(
+            COMMAND_LINE, f"there is no item {name!r}: the list has {len(inside)}, counted from 0"
+        )
+    return int(name[:9])

@@ -1,0 +1,79 @@
+"""A quadratic pull towards what mattered for the regimes before."""
+
+import torch
+from jaxtyping import Float
+from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+
+class EWC(Strategy):
+    """Online elastic weight consolidation: weights that mattered are held by springs.
+
+    L + strength/2 sum_i F_i (theta_i - theta*_i)^2;  at a shift F <- decay F + F_regime, theta* <- theta
+    (Kirkpatrick et al. 2017, arXiv 1612.00796, eq. 3; online form: Schwarz et al. 2018, arXiv 1805.06370, eq. 9).
+
+    F_regime = E[(grad_i log p(sequence))^2] / positions: the empirical Fisher information per asked position,
+    from the squared gradient of each sequence on its own (never of a batch mean), over a uniform sample of
+    the regime. The strength is therefore the number of old positions one new position is weighed against, and
+    means the same at every batch size and length. Cost per step: forward + backward + O(parameters); per
+    shift: `samples` forwards + backwards. Memory: 2 x parameters + `samples` sequences.
+
+    Args:
+        strength: old evidence per unit of new.
+        decay: how much of the older Fisher information survives a shift.
+        samples: sequences of the ending regime from which its Fisher information is estimated.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"strength": 0.0}
+    needs_shifts = True
+    fisher: Tensor
+    anchor: Tensor
+    asked: Tensor
+
+    def __init__(
+        self,
+        strength: NonNegative = 100.0,
+        decay: Fraction = 1.0,
+        samples: Count = 64,
+        lr: Positive | None = None,
+    ):
+        super().__init__(lr)
+        self.strength, self.decay, self.samples = strength, decay, samples
+
+    def attach(self, learner: Learner) -> None:
+        """Allocate the springs, slack, and the sample of the regime."""
+        theta = parameters_to_vector(self.trainable(learner)).detach()
+        self.register_buffer("fisher", torch.zeros_like(theta))
+        self.register_buffer("anchor", theta.clone())
+        self.register_buffer("asked", torch.ones(learner.spec.time, dtype=torch.bool))
+        self.recent = Reservoir(self.samples, learner.spec.time)
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
+        """Loss plus the springs' energy, in nats per asked position."""
+        new = super().loss(learner, batch, logits)
+        return new + self.strength / 2 * self.energy(learner) if self.strength else new
+
+    def energy(self, learner: Learner) -> Float[Tensor, ""]:
+        """sum_i F_i (theta_i - theta*_i)^2."""
+        theta = parameters_to_vector(self.trainable(learner))
+        return (self.fisher * (theta - self.anchor) ** 2).sum()
+
+    @torch.no_grad()
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """Keep a uniform sample of the live regime."""
+        self.recent.add(batch, self.rng(learner))
+        self.asked.copy_(batch.asked)
+
+    def shift(self, learner: Learner) -> None:
+        """Consolidate: add the ended regime's Fisher information, and move the anchors here."""
+        params, held = self.trainable(learner), len(self.recent)
+        positions = int(self.asked.sum())
+        self.fisher.mul_(self.decay)
+        for x, y in zip(self.recent.inputs[:held], self.recent.targets[:held], strict=True):
+            mean = learner.nll(learner(x[None]), y[None], self.asked)
+            grad = parameters_to_vector(torch.autograd.grad(mean, params))
+            self.fisher.add_(grad**2, alpha=positions / held)  # (positions * grad)^2 / positions
+        self.anchor.copy_(parameters_to_vector(params).detach())
+        self.recent.clear()

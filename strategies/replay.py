@@ -1,0 +1,47 @@
+"""Rehearsal of a bounded, uniform sample of the past."""
+
+import torch
+from jaxtyping import Float
+from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
+from torch import Tensor
+
+
+class Replay(Strategy):
+    """Experience replay: each step also descends the loss on sequences drawn from a reservoir.
+
+    L = L(B_t) + weight L(B_mem),  B_mem uniform from the reservoir, |B_mem| = |B_t|
+    (Chaudhry et al. 2019, arXiv 1902.10486; reservoir: Vitter 1985). The batch enters the reservoir after
+    it was learned, so nothing is replayed in the step that brought it. Knows no boundaries.
+    Cost per step: two forwards + backwards. Memory: capacity sequences, fixed.
+
+    Args:
+        capacity: sequences remembered.
+        weight: of the replayed loss against the new one.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"capacity": 0}
+
+    def __init__(
+        self, capacity: Natural = 200, weight: NonNegative = 1.0, lr: Positive | None = None
+    ):
+        super().__init__(lr)
+        self.capacity, self.weight = capacity, weight
+
+    def attach(self, learner: Learner) -> None:
+        """Allocate the reservoir."""
+        self.memory = Reservoir(self.capacity, learner.spec.time)
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
+        """New loss plus weighted loss on remembered sequences, in nats per asked position."""
+        new = super().loss(learner, batch, logits)
+        if not len(self.memory) or not self.weight:
+            return new
+        inputs, targets = self.memory.sample(len(batch.inputs), self.rng(learner))
+        return new + self.weight * learner.nll(learner(inputs), targets, batch.asked)
+
+    @torch.no_grad()
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """Offer the batch to the reservoir."""
+        if self.capacity:
+            self.memory.add(batch, self.rng(learner))
