@@ -1,36 +1,17 @@
 """Experiment: one YAML file is one of these. Pretrain once, then run every strategy against the same world."""
 
-import json
-import platform
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import torch
-import yaml
-from rich.console import Console
-
-from plasticity import metrics
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
-from plasticity.metrics.summary import summarise
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
-from plasticity.pretrain import Pretrain, fresh_network, gap, pretrained
-from plasticity.progress import Bar, bars
+from plasticity.pretrain import Pretrain
 from plasticity.quantities import Count, Natural
 from plasticity.recipe import Recipe
-from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
-from plasticity.tracking import Wandb, finish
-from plasticity.walk import Hardware, walk
+from plasticity.tracking import Wandb
+from plasticity.walk import Hardware
 
 
 @dataclass

@@ -141,5 +141,6 @@ class Learner(pl.LightningModule):
         self.optimizer = self.rule(params, self.strategy.lr)
         return self.optimizer
 
-    def _metrics(self) -> Iterable[Metric]:
+    def scorers(self) -> Iterable[Metric]:
+        """The metrics, in the order of the tables."""
         return (metric for metric in self.metrics if isinstance(metric, Metric))

@@ -59,7 +59,7 @@ class Pretrain:
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
 
 
-class Fresh(Stream):
+class _Fresh(Stream):
     """Every episode has its own latent; tunnels are drawn at random, equally often."""
 
     def __init__(self, tunnels: Sequence[Tunnel], pretrain: Pretrain, time: int, seed: int):
@@ -73,7 +73,7 @@ class Fresh(Stream):
         return rng.integers(0, self.regimes, self.batch)
 
 
-class Pretraining(Strategy):
+class _Pretraining(Strategy):
     """Plain gradient descent with the schedule and the clipping of pretraining."""
 
     def __init__(self, plan: Pretrain):
@@ -134,13 +134,13 @@ def pretrained(
         write_json(cell.path / "cell.json", {"label": "pretrain", "seed": seed, "index": 0, **inputs})
         learner = Learner(
             fresh_network(network, spec, seed),
-            Pretraining(plan),
+            _Pretraining(plan),
             AdamW(plan.lr, plan.weight_decay),
             spec,
             metrics.standard(),
             seed,
         )
-        forward = Forward(Fresh(world.tunnels, plan, spec.time, seed), 100, score_steps=False)
+        forward = Forward(_Fresh(world.tunnels, plan, spec.time, seed), 100, score_steps=False)
         walk(cell, learner, forward, hardware, callbacks=callbacks)
         save_weights(weights, learner.network.state_dict())
         cell.checkpoint.unlink(missing_ok=True)

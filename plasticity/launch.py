@@ -1,0 +1,187 @@
+"""Launch: run an experiment's cells one after the other, and take up a run that was cut off."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+
+from plasticity import metrics
+from plasticity.experiment import Experiment
+from plasticity.forward import Forward
+from plasticity.learner import Learner, Spec
+from plasticity.metrics.summary import summarise
+from plasticity.network import Network
+from plasticity.pretrain import fresh_network, gap, pretrained
+from plasticity.progress import Bar, bars
+from plasticity.recipe import Problem, ConfigError, Recipe, plain
+from plasticity.store import Cell, Run, write_json, write_whole
+from plasticity.strategy import Strategy
+from plasticity.tracking import finish
+from plasticity.walk import walk
+
+
+def create(experiment: Experiment, folder: Path | None = None) -> Run:
+    """A new run directory, with the resolved YAML and the environment in it.
+
+    Args:
+        experiment: what will run.
+        folder: where; null: <out>/<name>/<time>.
+
+    Raises:
+        ConfigError: the folder is in use, or cannot be written; or some part cannot be built.
+    """
+    _rehearse(experiment)
+    chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
+        "%Y%m%d-%H%M%S-%f"
+    )
+    try:
+        if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
+            hint = f"; go on with: plasticity resume {chosen}" if _is_run(chosen) else ""
+            raise _refusal(chosen, f"expected a new or empty folder, this one is in use{hint}")
+        chosen.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(plain(experiment), sort_keys=False)
+        write_whole(chosen / "experiment.yaml", text.encode())
+        write_json(chosen / "environment.json", environment())
+    except OSError as error:
+        raise _refusal(chosen, f"expected a folder that can be written, got: {error.strerror}") from None
+    return Run(chosen)
+
+
+def run(experiment: Experiment, where: Run, console: Console) -> None:
+    """Run every cell that is not done, from its checkpoint if it has one.
+
+    Args:
+        experiment: what runs.
+        where: a run directory made by `create` for this experiment.
+        console: where progress is shown.
+    """
+    if experiment.hardware.threads:
+        torch.set_num_threads(experiment.hardware.threads)
+    cells = [
+        (seed, label, recipe)
+        for seed in experiment.seeds or [experiment.seed]
+        for label, recipe in experiment.contenders().items()
+    ]
+    with bars(console) as progress:
+        for index, (seed, label, recipe) in enumerate(cells):
+            cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
+            if cell.done:
+                console.print(f"{cell.name}: already done", style="dim", highlight=False)
+            else:
+                _cell(experiment, where, cell, index, label, seed, recipe, progress, console)
+
+
+def _cell(
+    experiment: Experiment,
+    where: Run,
+    cell: Cell,
+    index: int,
+    label: str,
+    seed: int,
+    recipe: Recipe[Strategy],
+    progress: Progress,
+    console: Console,
+) -> None:
+    stream = experiment.stream.build(seed=seed)
+    spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+    network, bits = _network(experiment, spec, seed, progress, console)
+    strategy = recipe.build()
+    config = plain(experiment) | {"strategy": recipe.resolved(), "seed": seed}
+    meta = {"label": label, "seed": seed, "index": index, "strategy": recipe.resolved()}
+    write_json(cell.path / "cell.json", meta | {"pretrained_gap": bits})
+    learner = Learner(
+        network,
+        strategy,
+        experiment.optimizer.build(),
+        spec,
+        metrics.standard(),
+        seed,
+        experiment.announce_shifts,
+    )
+    run_id = f"{experiment.name}-{where.path.name}"
+    loggers = experiment.wandb.logger(cell, run_id, config)
+    bar = Bar(progress, cell.name, stream.steps)
+    walk(
+        cell, learner, Forward(stream, experiment.stretch), experiment.hardware, loggers, [bar]
+    )
+    seconds = cell.timing.read()["seconds"].sum()
+    summary = summarise(cell.steps.read(), cell.probes.read()) | {
+        "cost/ms_per_step": 1000 * seconds / stream.steps,
+        "cost/trainable": sum(p.numel() for p in strategy.trainable(learner)),
+        "cost/memory_bytes": sum(b.nbytes for b in strategy.buffers()),
+    }
+    finish(summary, loggers)
+    write_json(cell.path / "summary.json", summary)
+    cell.checkpoint.unlink(missing_ok=True)
+
+
+def _network(
+    experiment: Experiment, spec: Spec, seed: int, progress: Progress, console: Console
+) -> tuple[Network, float | None]:
+    """The pretrained network, and its distance from the amnesic observer in bits."""
+    network = fresh_network(experiment.network, spec, seed)
+    plan = experiment.pretrain
+    if not plan.steps:
+        return network, None
+    bar = Bar(progress, f"pretrain-seed{seed}", plan.steps)
+    folder = Path(experiment.out) / "pretrained"
+    weights, record = pretrained(
+        folder, experiment.network, experiment.stream, plan, spec, seed, experiment.hardware, [bar]
+    )
+    progress.remove_task(bar.task)
+    network.load_state_dict(weights)
+    return network, gap(record)
+
+
+def _rehearse(experiment: Experiment) -> None:
+    """Build every part once, so that what cannot be built is refused before anything runs."""
+    stream = experiment.stream.build(seed=0)
+    spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+    fresh_network(experiment.network, spec, 0)
+    experiment.optimizer.build()
+    for recipe in experiment.contenders().values():
+        recipe.build()
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers may depend on besides the YAML."""
+    packages = ("plasticity-testbed", "torch", "pytorch-lightning", "torchmetrics", "numpy", "wandb")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "command": sys.argv,
+    }
+
+
+def _git(*words: str) -> str | None:
+    """What git says about the source of this package; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "experiment.yaml").exists()
+
+
+def _refusal(folder: Path, text: str) -> ConfigError:
+    return ConfigError([Problem(str(folder), text)])

@@ -1,0 +1,171 @@
+"""Each strategy against its paper's equation, computed independently on a tiny network."""
+
+import numpy as np
+import pytest
+import torch
+from plasticity.learner import Learner, Spec
+from plasticity.memory import Reservoir
+from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.optimizer import SGD
+from plasticity.strategy import Strategy
+from plasticity.tunnel import Batch
+from torch import nn
+
+from strategies import EWC, Finetune, Frozen, LoRA, Replay
+
+SPEC = Spec(vocab=3, symbols=3, batch=4, time=5)
+
+
+def batch(seed: int, size: int = 4) -> Batch:
+    rng = torch.Generator().manual_seed(seed)
+    inputs = torch.randint(0, 3, (size, 5), generator=rng)
+    targets = torch.randint(0, 3, (size, 5), generator=rng)
+    posterior = torch.full((size, 5, 3), 1 / 3, dtype=torch.float64)
+    asked = torch.tensor([True, False, True, True, True])
+    return Batch(inputs, targets, asked, posterior, torch.zeros(size, dtype=torch.int64))
+
+
+def learner(strategy: Strategy, network: type = MLP) -> Learner:
+    torch.manual_seed(0)
+    made = Learner(network(3, 3, width=8, depth=1), strategy, SGD(lr=0.1), SPEC)
+    made.setup("fit")
+    made.configure_optimizers()
+    return made
+
+
+def log_likelihood(network: nn.Module, x: torch.Tensor, y: torch.Tensor, asked: torch.Tensor):
+    """sum over asked positions of log p(y_t | x), one sequence, by hand."""
+    log_probs = network(x[None])[0].log_softmax(-1)
+    return sum(log_probs[t, y[t]] for t in range(len(x)) if asked[t])
+
+
+def test_finetune_is_theta_minus_eta_gradient():
+    made, data = learner(Finetune()), batch(1)
+    before = [p.detach().clone() for p in made.network.parameters()]
+    n = 4 * int(data.asked.sum())
+    total = sum(
+        log_likelihood(made.network, x, y, data.asked)
+        for x, y in zip(data.inputs, data.targets, strict=True)
+    )
+    grads = torch.autograd.grad(-total / n, list(made.network.parameters()))
+    loss = made.strategy.loss(made, data, made(data.inputs))
+    made.optimizer.zero_grad()
+    loss.backward()
+    made.optimizer.step()
+    for old, g, p in zip(before, grads, made.network.parameters(), strict=True):
+        torch.testing.assert_close(p.detach(), old - 0.1 * g, atol=1e-7, rtol=1e-5)
+
+
+def fisher_by_hand(made: Learner, data: Batch) -> torch.Tensor:
+    """E over sequences of (grad log p(sequence))^2 / asked positions."""
+    params = list(made.network.parameters())
+    total = torch.zeros(sum(p.numel() for p in params))
+    for x, y in zip(data.inputs, data.targets, strict=True):
+        grads = torch.autograd.grad(log_likelihood(made.network, x, y, data.asked), params)
+        total += torch.cat([g.flatten() for g in grads]) ** 2
+    return total / len(data.inputs) / int(data.asked.sum())
+
+
+@pytest.mark.parametrize("size", [1, 4, 16])
+def test_ewc_fisher_is_per_sample_and_equals_the_definition(size: int):
+    strategy = EWC(strength=7.0)
+    made, data = learner(strategy), batch(2, size)
+    strategy.observe(made, data)
+    strategy.shift(made)
+    torch.testing.assert_close(strategy.fisher, fisher_by_hand(made, data), rtol=1e-4, atol=1e-7)
+
+
+def test_ewc_fisher_does_not_depend_on_how_the_data_was_batched():
+    fishers = []
+    for size in (1, 4, 16):
+        strategy, data = EWC(strength=1.0), batch(3, 16)
+        made = learner(strategy)
+        for i in range(0, 16, size):
+            piece = Batch(data.inputs[i : i + size], data.targets[i : i + size], *data[2:])
+            strategy.observe(made, piece)
+        strategy.shift(made)
+        fishers.append(strategy.fisher)
+    torch.testing.assert_close(fishers[0], fishers[1])
+    torch.testing.assert_close(fishers[0], fishers[2])
+
+
+def test_ewc_loss_adds_half_strength_fisher_distance_and_decays():
+    strategy = EWC(strength=7.0, decay=0.5)
+    made, first, second = learner(strategy), batch(4), batch(5)
+    strategy.observe(made, first)
+    one = fisher_by_hand(made, first)
+    strategy.shift(made)
+    anchor = strategy.anchor.clone()
+    with torch.no_grad():
+        for p in made.network.parameters():
+            p.add_(0.01)
+    logits = made(second.inputs)
+    plain = made.nll(logits, second.targets, second.asked)
+    theta = torch.cat([p.flatten() for p in made.network.parameters()])
+    expected = plain + 7.0 / 2 * (one * (theta - anchor) ** 2).sum()
+    torch.testing.assert_close(strategy.loss(made, second, logits), expected)
+    strategy.observe(made, second)
+    two = fisher_by_hand(made, second)
+    strategy.shift(made)
+    torch.testing.assert_close(strategy.fisher, 0.5 * one + two, rtol=1e-4, atol=1e-7)
+
+
+def test_replay_loss_is_new_plus_weighted_old():
+    strategy = Replay(capacity=4, weight=0.3)
+    made, old, new = learner(strategy), batch(6), batch(7)
+    strategy.observe(made, old)
+    logits = made(new.inputs)
+    expected = made.nll(logits, new.targets, new.asked)
+    expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)
+    torch.testing.assert_close(strategy.loss(made, new, logits), expected)
+
+
+def test_reservoir_holds_each_sequence_equally_often():
+    """Vitter 1985: after n sequences each is held with probability capacity / n. 2,000 runs, z < 4.5."""
+    capacity, n, runs = 4, 12, 2000
+    held = np.zeros(n)
+    for seed in range(runs):
+        memory, rng = Reservoir(capacity, 1), np.random.default_rng(seed)
+        for start in range(0, n, 3):
+            values = torch.arange(start, start + 3)[:, None]
+            memory.add(Batch(values, values, *batch(0)[2:]), rng)
+        held[memory.inputs[:, 0].numpy()] += 1
+    p = capacity / n
+    z = (held - runs * p) / np.sqrt(runs * p * (1 - p))
+    assert held.sum() == capacity * runs
+    assert np.abs(z).max() < 4.5
+
+
+@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
+def test_lora_starts_as_the_identity_and_every_adapter_learns(network: type):
+    strategy, data = LoRA(rank=2, alpha=3.0), batch(8)
+    plain = learner(Finetune(), network)
+    made = learner(strategy, network)
+    assert torch.equal(made(data.inputs), plain(data.inputs))
+    adapters = dict(made.network.named_parameters())
+    trainable = {k: p for k, p in adapters.items() if p.requires_grad}
+    assert trainable and all("parametrizations" in k for k in trainable)
+    for _ in range(2):  # A's gradient is zero while B is
+        made.nll(made(data.inputs), data.targets, data.asked).backward()
+        made.optimizer.step()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trainable.values())
+    frozen = {k: p for k, p in adapters.items() if not p.requires_grad}
+    assert all(p.grad is None for p in frozen.values())
+
+
+def test_lora_weight_is_w_plus_alpha_over_rank_b_a():
+    strategy = LoRA(rank=2, alpha=3.0)
+    made = learner(strategy)
+    linear = next(m for m in made.network.modules() if hasattr(m, "parametrizations"))
+    low = linear.parametrizations["weight"]  # pyright: ignore
+    with torch.no_grad():
+        low[0].B.normal_()
+    expected = low.original + 3.0 / 2 * low[0].B @ low[0].A
+    torch.testing.assert_close(linear.weight, expected)
+
+
+def test_frozen_moves_nothing():
+    made, data = learner(Frozen()), batch(9)
+    before = {k: v.clone() for k, v in made.state_dict().items()}
+    made.strategy.update(made, data, made(data.inputs))
+    assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items())
