@@ -46,7 +46,9 @@ def run(
 
 
 @app.command()
-def resume(run_dir: Annotated[Path, typer.Argument(help="Folder of a run that was cut off.")]) -> None:
+def resume(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a run that was cut off.")],
+) -> None:
     """Take up a run where its last checkpoint lies; what is done stays as it is."""
     from plasticity.store import Run
 
@@ -85,7 +87,9 @@ def list_() -> None:
 
 @app.command()
 def check(
-    classes: Annotated[list[str], typer.Argument(help="package.Class: a tunnel, strategy or network.")],
+    classes: Annotated[
+        list[str], typer.Argument(help="package.Class: a tunnel, strategy or network.")
+    ],
 ) -> None:
     """Run the conformance kit on a class of your own."""
     import importlib
@@ -100,7 +104,7 @@ def check(
             subject = getattr(importlib.import_module(module), name)
             results = checks.run(subject)
         except (ImportError, AttributeError, ValueError, TypeError) as error:
-            _refuse(f"{dotted}: expected package.Class of a tunnel, strategy or network, got: {error}")
+            raise _refusal(f"{dotted}: expected package.Class, got: {error}") from None
         for title, failure in results:
             mark = "[green]passed[/]" if failure is None else "[red]FAILED[/]"
             out.print(f"{mark} {title}", highlight=False)
@@ -153,7 +157,7 @@ def _existing(folder: Path) -> Path:
     """The resolved YAML of a run directory."""
     file = folder / "experiment.yaml"
     if not file.exists():
-        _refuse(f"{folder}: expected the folder of a run (it holds experiment.yaml)")
+        raise _refusal(f"{folder}: expected the folder of a run (it holds experiment.yaml)")
     return file
 
 
@@ -169,9 +173,10 @@ def _table(where: "Run") -> None:
     out.print(table)
 
 
-def _refuse(text: str) -> None:
+def _refusal(text: str) -> typer.Exit:
+    """Say what is wrong; raise what comes back."""
     err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
+    return typer.Exit(2)
 
 
 def main() -> None:

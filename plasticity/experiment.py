@@ -52,7 +52,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if (self.strategy is None) == (not self.strategies):
-            raise ValueError("expected either `strategy` (one) or `strategies` (a list of at least one)")
+            raise ValueError(
+                "expected either `strategy` (one) or `strategies` (a list of at least one)"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if not self.name or "/" in self.name or self.name.startswith("."):

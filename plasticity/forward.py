@@ -15,9 +15,9 @@ from plasticity.tunnel import Batch
 
 
 class Item(NamedTuple):
-    """A batch and its place: `index` is the step, or the regime of a probe."""
+    """A batch and its place: `place` is the step, or the regime of a probe."""
 
-    index: int
+    place: int
     probe: bool
     batch: Batch
 
@@ -30,6 +30,19 @@ class _Walk(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         return Item(index, False, self.stream[index])
+
+
+class _Probes(Dataset[Item]):
+    """The probes of a stream, made once."""
+
+    def __init__(self, stream: Stream):
+        self.items = [Item(r, True, batch) for r, batch in enumerate(stream.probes())]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.items[index]
 
 
 class Forward(pl.LightningDataModule):
@@ -48,7 +61,7 @@ class Forward(pl.LightningDataModule):
         super().__init__()
         self.stream, self.stretch, self.score_steps = stream, stretch, score_steps
         self.bracket = Bracket(stream)
-        self._probes = [Item(r, True, batch) for r, batch in enumerate(stream.probes())]
+        self._probes = _Probes(stream)
 
     @property
     def stretches(self) -> int:
@@ -63,20 +76,20 @@ class Forward(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Item]:
         """One probe per regime."""
-        return DataLoader(self._probes, batch_size=None)  # pyright: ignore[reportArgumentType]
+        return DataLoader(self._probes, batch_size=None)
 
     def on_before_batch_transfer(self, batch: Item, dataloader_idx: int) -> Lesson:
         """Ask the observers, then let the continual one learn."""
-        index, probe, data = batch
-        groups = self.stream.probe_groups(index) if probe else self.stream.groups(index)
+        place, probe, data = batch
+        groups = self.stream.probe_groups(place) if probe else self.stream.groups(place)
         if probe or self.score_steps:
             truth = self.bracket.predict(data, groups)
         else:
             truth = np.zeros((0, 0, 0, 0))
         if not probe and self.score_steps:
             self.bracket.absorb(data, groups)
-        shift = not probe and self.stream.shifts(index)
-        return Lesson(index, shift, data, torch.from_numpy(truth))
+        shift = not probe and self.stream.shifts(place)
+        return Lesson(place, shift, data, torch.from_numpy(truth))
 
     def state_dict(self) -> dict[str, Any]:
         """What the continual observer has absorbed."""

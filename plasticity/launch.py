@@ -1,11 +1,9 @@
 """Launch: run an experiment's cells one after the other, and take up a run that was cut off."""
 
-import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +22,7 @@ from plasticity.metrics.summary import summarise
 from plasticity.network import Network
 from plasticity.pretrain import fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
-from plasticity.recipe import Problem, ConfigError, Recipe, plain
+from plasticity.recipe import ConfigError, Problem, Recipe, plain
 from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.strategy import Strategy
 from plasticity.tracking import finish
@@ -54,7 +52,9 @@ def create(experiment: Experiment, folder: Path | None = None) -> Run:
         write_whole(chosen / "experiment.yaml", text.encode())
         write_json(chosen / "environment.json", environment())
     except OSError as error:
-        raise _refusal(chosen, f"expected a folder that can be written, got: {error.strerror}") from None
+        raise _refusal(
+            chosen, f"expected a folder that can be written, got: {error.strerror}"
+        ) from None
     return Run(chosen)
 
 
@@ -112,9 +112,7 @@ def _cell(
     run_id = f"{experiment.name}-{where.path.name}"
     loggers = experiment.wandb.logger(cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
-    walk(
-        cell, learner, Forward(stream, experiment.stretch), experiment.hardware, loggers, [bar]
-    )
+    walk(cell, learner, Forward(stream, experiment.stretch), experiment.hardware, loggers, [bar])
     seconds = cell.timing.read()["seconds"].sum()
     summary = summarise(cell.steps.read(), cell.probes.read()) | {
         "cost/ms_per_step": 1000 * seconds / stream.steps,
@@ -156,7 +154,14 @@ def _rehearse(experiment: Experiment) -> None:
 
 def environment() -> dict[str, Any]:
     """What the numbers may depend on besides the YAML."""
-    packages = ("plasticity-testbed", "torch", "pytorch-lightning", "torchmetrics", "numpy", "wandb")
+    packages = (
+        "plasticity-testbed",
+        "torch",
+        "pytorch-lightning",
+        "torchmetrics",
+        "numpy",
+        "wandb",
+    )
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},

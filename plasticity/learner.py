@@ -1,7 +1,7 @@
 """Learner: prequential evaluation. Predict, score, learn; in that order, once per batch."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -53,8 +53,6 @@ class Learner(pl.LightningModule):
         seed: of the strategy's randomness.
         announce_shifts: whether `Strategy.shift` is called.
     """
-
-    strict_loading: ClassVar[bool] = True
 
     def __init__(
         self,

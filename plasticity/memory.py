@@ -45,7 +45,7 @@ class Reservoir(nn.Module):
         self.seen += n
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """n held sequences without replacement, or all of them if fewer: (inputs, targets)."""
+        """N held sequences without replacement, or all of them if fewer: (inputs, targets)."""
         chosen = rng.choice(len(self), size=min(n, len(self)), replace=False)
         rows = torch.from_numpy(chosen).to(self.inputs.device)
         return self.inputs[rows], self.targets[rows]

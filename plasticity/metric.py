@@ -22,7 +22,6 @@ class Metric(torchmetrics.Metric):
         reference: whose predictive is the truth.
     """
 
-    full_state_update: ClassVar[bool] = False
     id: ClassVar[str]
     """What the metric is called in tables; `column` adds the reference."""
 

@@ -131,7 +131,9 @@ def pretrained(
     cell = Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
     weights = cell.path / "weights.pt"
     if not weights.exists():
-        write_json(cell.path / "cell.json", {"label": "pretrain", "seed": seed, "index": 0, **inputs})
+        write_json(
+            cell.path / "cell.json", {"label": "pretrain", "seed": seed, "index": 0, **inputs}
+        )
         learner = Learner(
             fresh_network(network, spec, seed),
             _Pretraining(plan),

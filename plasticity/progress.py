@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -52,13 +53,14 @@ class Bar(pl.Callback):
     def _note(self, learner: Learner) -> str:
         recent = [scores[0] for *_, scores in learner.records[-20:]]
         if not recent:
-            rows = [scores[2] for _, scores in learner.probed] or None
-            return f"{float(rows[0][0]):.3f} bits from amnesic" if rows else ""
-        kl = sum(recent) / len(recent)
+            return ""
+        kl = torch.stack(recent).mean(0)
         model, amnesic, continual = (float(kl[_ROWS[n]]) for n in (MODEL, "amnesic", "continual"))
         text = f"{model:.3f} bits (amnesic {amnesic:.3f})"
         defined = amnesic - continual >= UNDEFINED
-        return f"{text}, skill {(amnesic - model) / (amnesic - continual):+.2f}" if defined else text
+        return (
+            f"{text}, skill {(amnesic - model) / (amnesic - continual):+.2f}" if defined else text
+        )
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """The record of truth: parquet parts on disk, each written whole.
 
-    runs/<name>/<id>/               Run: one launch of one YAML
-        experiment.yaml             everything resolved: run it again and the same numbers come
-        environment.json            versions, git commit, machine
-        cells/<label>-seed<k>/      Cell: one strategy under one seed
-            steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
-            probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
-            timing/00000.parquet    one row per stretch: step, seconds
-            checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
-            summary.json            present when the cell is done
-        report.html
+runs/<name>/<id>/               Run: one launch of one YAML
+experiment.yaml             everything resolved: run it again and the same numbers come
+environment.json            versions, git commit, machine
+cells/<label>-seed<k>/      Cell: one strategy under one seed
+steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
+probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
+timing/00000.parquet    one row per stretch: step, seconds
+checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
+summary.json            present when the cell is done
+report.html
 """
 
 import json
@@ -58,9 +58,11 @@ class Table:
         if not table.num_rows:
             return
         sink = pa.BufferOutputStream()
-        floats = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+        encodings = {
+            f.name: "BYTE_STREAM_SPLIT" for f in table.schema if pa.types.is_floating(f.type)
+        }
         pq.write_table(
-            table, sink, compression="zstd", use_dictionary=False, use_byte_stream_split=floats
+            table, sink, compression="zstd", use_dictionary=False, column_encoding=encodings or None
         )
         write_whole(self.folder / f"{part:05d}.parquet", sink.getvalue().to_pybytes())
 

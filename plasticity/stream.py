@@ -117,9 +117,7 @@ class Stream(Dataset[Batch], ABC):
 
     def probes(self) -> list[Batch]:
         """One held-out batch per regime: what does the learner still know?"""
-        return [
-            self._make(self.probe_groups(r), self._rng(PROBE, r)) for r in range(self.regimes)
-        ]
+        return [self._make(self.probe_groups(r), self._rng(PROBE, r)) for r in range(self.regimes)]
 
     def _group(self, regime: int, rows: np.ndarray, rng: np.random.Generator) -> Group:
         tunnel = self.tunnels[regime % len(self.tunnels)]

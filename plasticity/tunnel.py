@@ -68,7 +68,7 @@ class Tunnel(ABC):
 
     @abstractmethod
     def latents(self, n: int, rng: np.random.Generator) -> Latents:
-        """n independent draws of the latent from the prior; leading axis n."""
+        """N independent draws of the latent from the prior; leading axis n."""
 
     @abstractmethod
     def draw(

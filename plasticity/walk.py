@@ -95,7 +95,9 @@ class Recorder(pl.Callback):
         }
         self.cell.steps.write(stretch, head | table)
         learner.records.clear()
-        return {f"window/{name}": float(v.mean()) for name, v in table.items() if np.isfinite(v).all()}
+        return {
+            f"window/{name}": float(v.mean()) for name, v in table.items() if np.isfinite(v).all()
+        }
 
     def _write_probes(self, learner: Learner, part: int, step: int) -> dict[str, float]:
         regimes, scores = zip(*learner.probed, strict=True)
@@ -103,7 +105,9 @@ class Recorder(pl.Callback):
         head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
         self.cell.probes.write(part, head | table)
         learner.probed.clear()
-        return {f"probe/regime{r}": float(v) for r, v in zip(regimes, table["kl/model"], strict=True)}
+        return {
+            f"probe/regime{r}": float(v) for r, v in zip(regimes, table["kl/model"], strict=True)
+        }
 
     def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
         values = torch.stack(list(scores)).flatten(1).cpu().numpy()

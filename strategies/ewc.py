@@ -2,9 +2,10 @@
 
 import torch
 from jaxtyping import Float
-from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
+
+from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
 
 
 class EWC(Strategy):

@@ -1,7 +1,8 @@
 """Weights that never move: in-context learning alone."""
 
-from plasticity import Batch, Learner, Strategy
 from torch import Tensor, nn
+
+from plasticity import Batch, Learner, Strategy
 
 
 class Frozen(Strategy):

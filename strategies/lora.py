@@ -4,9 +4,10 @@ import math
 
 import torch
 from jaxtyping import Float
-from plasticity import Learner, Natural, Positive, Strategy
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+
+from plasticity import Learner, Natural, Positive, Strategy
 
 
 class LowRank(nn.Module):

@@ -2,8 +2,9 @@
 
 import torch
 from jaxtyping import Float
-from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
 from torch import Tensor
+
+from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
 
 
 class Replay(Strategy):

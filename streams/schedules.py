@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
+
 from plasticity import Count, Stream, Tunnel
 
 

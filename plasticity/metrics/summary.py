@@ -50,9 +50,8 @@ def summarise(steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, Any]:
     for reference in ("continual", "amnesic"):
         summary[f"kl_{reference}/model"] = mean(steps, f"kl_{reference}/model")
     for reference in ("informed", "continual", "amnesic"):
-        mine, ideal = summary["loss/model"], summary[f"loss/{reference}"]
-        known = mine is not None and ideal is not None
-        summary[f"excess_loss/{reference}"] = mine - ideal if known else None
+        excess = steps["kl_realised/model"] - steps[f"kl_realised/{reference}"]
+        summary[f"excess_loss/{reference}"] = mean(pl.DataFrame({"": excess}), "")
     summary["tv/model"] = mean(steps, "tv/model")
     summary["entropy_error/model"] = mean(steps, "entropy_error_amnesic/model")
     return summary
