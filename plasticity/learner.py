@@ -95,8 +95,13 @@ class Learner(pl.LightningModule):
             logits, targets = logits[:, asked], targets[:, asked]
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
-    def training_step(self, lesson: Lesson, index: int = 0) -> None:
-        """Predict, score, learn."""
+    def training_step(self, lessons: list[Lesson], index: int = 0) -> None:
+        """Meet every lesson of a chunk, in order."""
+        for lesson in lessons:
+            self.meet(lesson)
+
+    def meet(self, lesson: Lesson) -> None:
+        """One prequential step: predict, score, learn."""
         self.step, batch = lesson.step, lesson.batch
         if lesson.shift and self.announce_shifts:
             self.strategy.shift(self)
@@ -107,11 +112,12 @@ class Learner(pl.LightningModule):
             self.records.append((lesson.step, lesson.shift, regime, scores))
         self.strategy.update(self, batch, logits)
 
-    def validation_step(self, lesson: Lesson, index: int = 0) -> None:
-        """Probe one regime with the weights as they are. `lesson.step` is the regime here."""
-        with torch.no_grad():
-            logits = self.network(lesson.batch.inputs)
-            self.probed.append((lesson.step, self.score(logits, lesson)))
+    def validation_step(self, lessons: list[Lesson], index: int = 0) -> None:
+        """Probe regimes with the weights as they are; `lesson.step` is the regime here."""
+        for lesson in lessons:
+            with torch.no_grad():
+                logits = self.network(lesson.batch.inputs)
+                self.probed.append((lesson.step, self.score(logits, lesson)))
 
     def score(
         self, logits: Float[Tensor, "batch time symbols"], lesson: Lesson

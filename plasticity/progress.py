@@ -38,12 +38,9 @@ class Bar(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Every few steps: how far, how many bits over the window, and the skill there."""
+        """After a chunk of steps: how far, how many bits over the window, and the skill there."""
         assert isinstance(pl_module, Learner)
-        if batch_idx % 5 == 0:
-            self.progress.update(
-                self.task, completed=pl_module.step + 1, note=self._note(pl_module)
-            )
+        self.progress.update(self.task, completed=pl_module.step + 1, note=self._note(pl_module))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The end of a stretch."""

@@ -55,7 +55,7 @@ class Recorder(pl.Callback):
     def __init__(self, cell: Cell, columns: Sequence[str]):
         self.cell = cell
         self.columns = [f"{column}/{name}" for column in columns for name in (MODEL, *PREDICTORS)]
-        self._began = 0.0
+        self._began = self._seconds = 0.0
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh walk is the probe before any update."""
@@ -66,14 +66,17 @@ class Recorder(pl.Callback):
         """Start the clock."""
         self._began = time.perf_counter()
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock: the probes that close a stretch are not what a step costs."""
+        self._seconds = time.perf_counter() - self._began
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the stretch, log its means, and checkpoint."""
         assert isinstance(pl_module, Learner)
-        seconds, stretch = time.perf_counter() - self._began, trainer.current_epoch
-        step = pl_module.step + 1
+        stretch, step = trainer.current_epoch, pl_module.step + 1
         means = self._write_steps(pl_module, stretch)
         means |= self._write_probes(pl_module, stretch + 1, step)
-        row = {"step": np.array([step]), "seconds": np.array([seconds])}
+        row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
         self.cell.timing.write(stretch, row)
         for logger in trainer.loggers:
             logger.log_metrics({**means, "stream/step": step})

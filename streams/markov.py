@@ -8,7 +8,7 @@ from jaxtyping import Float
 from plasticity.observers import DirichletObserver, KnownObserver
 from plasticity.quantities import Count, Positive
 from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
-from streams.urn import categorical, require_time
+from streams.urn import require_time
 
 
 class Markov(Tunnel):
@@ -63,10 +63,11 @@ def walk(
 ) -> Symbols:
     """`time` states of each chain, the first one uniform."""
     n, states, _ = transition.shape
-    path = np.empty((n, time), dtype=np.int64)
+    cumulative, uniform = transition.cumsum(-1)[..., :-1], rng.random((time, n, 1))
+    path, chain = np.empty((n, time), dtype=np.int64), np.arange(n)
     path[:, 0] = rng.integers(states, size=n)
     for t in range(1, time):
-        path[:, t] = categorical(transition[np.arange(n), path[:, t - 1]], rng)
+        path[:, t] = (cumulative[chain, path[:, t - 1]] <= uniform[t]).sum(-1)
     return path
 
 
