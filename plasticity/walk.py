@@ -151,7 +151,7 @@ def walk(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            num_sanity_val_steps=-1,
+            num_sanity_val_steps=0 if resume else -1,
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
         )
