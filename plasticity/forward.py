@@ -13,7 +13,6 @@ from plasticity.learner import Lesson
 from plasticity.stream import Stream
 from plasticity.tunnel import Batch
 
-
 CHUNK = 10
 """Steps that share one Lightning batch, so that Lightning's 0.4 ms per batch is paid once for all of them."""
 

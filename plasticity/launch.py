@@ -122,6 +122,9 @@ def _cell(
     finish(summary, loggers)
     write_json(cell.path / "summary.json", summary)
     cell.checkpoint.unlink(missing_ok=True)
+    if not console.is_terminal:  # where no bar moves, a line
+        skill = "undefined" if summary["skill"] is None else f"{summary['skill']:.2f}"
+        console.print(f"{cell.name}: done in {seconds:.0f} s, skill {skill}", highlight=False)
 
 
 def _network(

@@ -12,7 +12,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -27,7 +26,7 @@ class Bar(pl.Callback):
     """One line of progress for one walk; `note` says how it goes."""
 
     def __init__(self, progress: Progress, title: str, total: int):
-        self.progress, self.title = progress, title
+        self.progress, self.note = progress, ""
         self.task = progress.add_task(title, total=total, note="")
 
     def on_train_batch_end(
@@ -40,14 +39,23 @@ class Bar(pl.Callback):
     ) -> None:
         """After a chunk of steps: how far, how many bits over the window, and the skill there."""
         assert isinstance(pl_module, Learner)
-        self.progress.update(self.task, completed=pl_module.step + 1, note=self._note(pl_module))
+        self._show(pl_module, self._window(pl_module))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The end of a stretch."""
+        """The end of a stretch; where steps are not scored, how far the probes are from the amnesic observer."""
         assert isinstance(pl_module, Learner)
-        self.progress.update(self.task, completed=pl_module.step + 1)
+        self._show(pl_module, self._window(pl_module) or self._probed(pl_module))
 
-    def _note(self, learner: Learner) -> str:
+    def _show(self, learner: Learner, note: str) -> None:
+        self.note = note or self.note
+        self.progress.update(self.task, completed=learner.step + 1, note=self.note)
+
+    def _probed(self, learner: Learner) -> str:
+        column = [metric.column for metric in learner.scorers()].index("kl_amnesic")
+        bits = torch.stack([scores[column, 0] for _, scores in learner.probed]).mean()
+        return f"{float(bits):.3f} bits from amnesic"
+
+    def _window(self, learner: Learner) -> str:
         recent = [scores[0] for *_, scores in learner.records[-20:]]
         if not recent:
             return ""
@@ -64,10 +72,9 @@ class Bar(pl.Callback):
 def bars(console: Console) -> Iterator[Progress]:
     """A live display, one line per walk; on anything but a terminal, nothing moves."""
     columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )

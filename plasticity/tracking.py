@@ -46,20 +46,21 @@ class Wandb:
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        logger = WandbLogger(
-            name=cell.name,
-            id=hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12],
-            group=run,
+        live = wandb.init(
+            mode=self.mode,
             project=self.project,
             entity=self.entity,
-            offline=self.mode == "offline",
-            save_dir=cell.path,
+            group=run,
+            name=cell.name,
+            id=hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12],
+            resume="allow",
+            dir=cell.path,
             config=config,
             settings=wandb.Settings(console="off", x_disable_stats=True),
         )
         for glob in ("window/*", "probe/*", "final/*"):
-            logger.experiment.define_metric(glob, step_metric="stream/step")
-        return [logger]
+            live.define_metric(glob, step_metric="stream/step")
+        return [WandbLogger(experiment=live)]
 
 
 def finish(summary: dict[str, Any], loggers: list[Logger]) -> None:
