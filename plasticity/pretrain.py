@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Int
 from torch import nn
 
-from plasticity import learner as learner_module
 from plasticity import metrics
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
@@ -157,8 +156,9 @@ def gap(cell: Cell) -> float:
 
 
 def _source(classes: Sequence[type]) -> str:
-    """Hash of the modules that decide what pretraining gives."""
-    modules = {sys.modules[cls.__module__] for cls in classes}
-    modules |= {learner_module, sys.modules[__name__]}
-    code = "".join(sorted(inspect.getsource(module) for module in modules))
+    """Hash of the modules that decide what pretraining gives: of these classes, their ancestors, and the engine's."""
+    ancestors = {base.__module__ for cls in classes for base in cls.__mro__}
+    own = {name for name in ancestors if name.split(".")[0] not in ("abc", "builtins", "torch")}
+    modules = [sys.modules[name] for name in sorted(own | {Learner.__module__, __name__})]
+    code = "".join(inspect.getsource(module) for module in modules)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
