@@ -44,10 +44,14 @@ class Stack(Network):
 
     def forward(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time symbols"]:
         """Logits (natural-log scale) of the symbol to predict at each position."""
-        x = self.embed(inputs)
+        x = self.begin(inputs)
         for norm, mixer in zip(self.norms, self.mixers, strict=True):
             x = x + mixer(norm(x))
         return self.head(self.norm(x))
+
+    def begin(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:
+        """What enters the first mixer: the embedding of each symbol."""
+        return self.embed(inputs)
 
 
 class Feedforward(nn.Module):

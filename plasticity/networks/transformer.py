@@ -1,8 +1,10 @@
-"""Transformer: causal attention with rotary positions."""
+"""Transformer: causal attention, with positions that turn, that are added, or that are learned."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
 from plasticity.networks.mlp import Feedforward, Stack
@@ -49,16 +51,16 @@ class Attention(nn.Module):
     """Each position reads the values of the positions up to it.
 
     Law: y_t = sum_{s<=t} a_ts v_s with a_t = softmax_s(q_t . k_s / sqrt(channels)), for each head,
-    q and k rotated. `qkv` holds queries, keys and values, each heads x channels, one after the
+    q and k rotated if positions are rotary. `qkv` holds queries, keys and values, each heads x channels, one after the
     other (Vaswani et al. 2017, arXiv 1706.03762).
 
     Args:
         width: channels in and out.
         heads: number of heads; divides width into even parts.
-        rotary: the positions, shared by all layers.
+        rotary: the positions, shared by all layers; None: they were added to the stream.
     """
 
-    def __init__(self, width: int, heads: int, rotary: Rotary):
+    def __init__(self, width: int, heads: int, rotary: Rotary | None):
         super().__init__()
         self.heads = heads
         self.rotary = rotary
@@ -67,11 +69,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
         """The update of the residual stream."""
-        turn = self.rotary(x.shape[1])
         split = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # batch time 3 heads channels
         qk, v = split.split([2, 1], dim=2)
-        pairs = torch.view_as_complex(qk.to(turn.real.dtype).unflatten(-1, (-1, 2)))
-        qk = torch.view_as_real(pairs * turn).flatten(-2).to(v.dtype)
+        if self.rotary is not None:
+            turn = self.rotary(x.shape[1])
+            pairs = torch.view_as_complex(qk.to(turn.real.dtype).unflatten(-1, (-1, 2)))
+            qk = torch.view_as_real(pairs * turn).flatten(-2).to(v.dtype)
         q, k = qk.transpose(1, 3).unbind(2)  # batch heads time channels
         v = v.squeeze(2).transpose(1, 2)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -79,16 +82,22 @@ class Attention(nn.Module):
 
 
 class Transformer(Stack):
-    """A pre-norm causal transformer with rotary positions, so that any length works.
+    """A pre-norm causal transformer; with rotary or sinusoidal positions, any length works.
 
     Each block is attention, then a position-wise map four times as wide (GELU).
 
     Args:
         vocab: size of the input alphabet.
         symbols: size of the target alphabet.
-        width: channels of the residual stream; a multiple of 2 * heads.
+        width: channels of the residual stream; a multiple of heads, of 2 * heads if they rotate.
         depth: number of blocks.
         heads: attention heads in each block.
+        positions: rotary turns queries and keys (Su et al. 2021); sinusoidal adds the table of Vaswani et
+            al. (2017, section 3.5) to the embeddings; learned adds one row per position.
+        context: longest sequence, in symbols, for learned positions; others have no longest.
+
+    Raises:
+        ValueError: the width does not divide, or a sequence is longer than learned positions reach.
     """
 
     def __init__(
@@ -98,17 +107,42 @@ class Transformer(Stack):
         width: Count = 64,
         depth: Count = 2,
         heads: Count = 4,
+        positions: Literal["rotary", "sinusoidal", "learned"] = "rotary",
+        context: Count = 512,
     ):
-        if width % (2 * heads):
+        if width % (2 * heads) and positions == "rotary":
             raise ValueError(
                 f"width {width} does not divide into {heads} heads of an even number of channels "
                 f"(rotary positions turn pairs): make width a multiple of {2 * heads}"
             )
-        rotary = Rotary(width // heads)
+        if width % heads or width % 2:
+            raise ValueError(
+                f"width {width} does not divide into {heads} heads: make width an even multiple of {heads}"
+            )
+        table = Rotary(width // heads) if positions == "rotary" else None
         mixers = [
-            m for _ in range(depth) for m in (Attention(width, heads, rotary), Feedforward(width))
+            m for _ in range(depth) for m in (Attention(width, heads, table), Feedforward(width))
         ]
         super().__init__(vocab, symbols, width, mixers)
+        if positions == "learned":
+            self.places = nn.Embedding(context, width)
+        elif positions == "sinusoidal":
+            self.places = Rotary(width)
         self.width = width
         self.depth = depth
         self.heads = heads
+        self.positions = positions
+        self.context = context
+
+    def begin(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:
+        """The embedding of each symbol, plus its position's where positions are added."""
+        x, time = self.embed(inputs), inputs.shape[1]
+        if self.positions == "rotary":
+            return x
+        if self.positions == "sinusoidal":  # cosines and sines interleaved
+            return x + torch.view_as_real(self.places(time)).reshape(time, -1).to(x.dtype)
+        if time > self.context:
+            raise ValueError(
+                f"context: learned positions reach {self.context} symbols, got a sequence of {time}"
+            )
+        return x + self.places(torch.arange(time, device=x.device))
