@@ -39,7 +39,7 @@ def matched(kind: type[Network], params: int, vocab: int, symbols: int, **args: 
     for width in count(1):
         try:
             with torch.device("meta"):
-                size = parameters(kind(vocab, symbols, width=width, **args))
+                size = parameters(kind(vocab, symbols, **(args | {"width": width})))
         except ValueError:
             continue
         if not found or abs(size - params) < abs(found - params):
