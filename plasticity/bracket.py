@@ -8,7 +8,7 @@ from plasticity.tunnel import Batch, Observer, Tunnel
 
 PREDICTORS = ("informed", "continual", "amnesic", "memoryless", "position", "uniform")
 """Best first: three exact observers, then three baselines that a learner must beat to be called trained."""
-SAMPLE = 4096
+SAMPLE = 16384
 """Episodes from which `memoryless` and `position` are estimated."""
 
 
@@ -25,7 +25,7 @@ class Bracket:
     | uniform | the alphabet |
 
     The observers are exact. `memoryless` and `position` are the amnesic predictive averaged over the
-    episodes of a sample (n = 4,096) that share what they know.
+    episodes of a sample (n = 16,384) that share what they know.
     The continual observer is the only state; it is small, and it is checkpointed with the learner.
 
     Args:
@@ -71,7 +71,7 @@ class Bracket:
         position = np.zeros((time, tunnel.symbols))
         memoryless = np.zeros((time, tunnel.vocab, tunnel.symbols))
         seen = np.zeros((time, tunnel.vocab, 1))
-        chunk = 256
+        chunk = 512
         for _ in range(SAMPLE // chunk):
             x, y = tunnel.draw(tunnel.latents(chunk, rng), time, rng)
             predictive = tunnel.observer().predict(x, y)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
@@ -13,6 +14,15 @@ from plasticity.stream import Stream
 from plasticity.tracking import Wandb
 from plasticity.walk import Hardware
 
+T = TypeVar("T")
+
+
+class Contender(NamedTuple):
+    """What runs in a cell."""
+
+    network: Recipe[Network]
+    strategy: Recipe[Strategy]
+
 
 @dataclass
 class Experiment:
@@ -20,7 +30,8 @@ class Experiment:
 
     Args:
         stream: the deploy stream.
-        network: what learns.
+        network: what learns, or
+        networks: several, each pretrained and run with every strategy.
         strategy: one strategy, or
         strategies: several, each run against the same stream and pretrained weights.
         name: runs lie in <out>/<name>/.
@@ -36,7 +47,8 @@ class Experiment:
     """
 
     stream: Recipe[Stream]
-    network: Recipe[Network]
+    network: Recipe[Network] | None = None
+    networks: Sequence[Recipe[Network]] = ()
     strategy: Recipe[Strategy] | None = None
     strategies: Sequence[Recipe[Strategy]] = ()
     name: str = "experiment"
@@ -51,30 +63,41 @@ class Experiment:
     out: str = "runs"
 
     def __post_init__(self) -> None:
-        if (self.strategy is None) == (not self.strategies):
-            raise ValueError(
-                "expected either `strategy` (one) or `strategies` (a list of at least one)"
-            )
+        for one, several in (("network", "networks"), ("strategy", "strategies")):
+            if (getattr(self, one) is None) == (not getattr(self, several)):
+                raise ValueError(
+                    f"expected either `{one}` (one) or `{several}` (a list of at least one)"
+                )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
-        for recipe in self.contenders().values():
+        for _, recipe in self.contenders().values():
             if recipe.cls.needs_shifts and not self.announce_shifts:
                 raise ValueError(
                     f"{recipe.cls.__name__} works at shifts, and announce_shifts is false: it would do nothing"
                 )
 
-    def contenders(self) -> dict[str, Recipe[Strategy]]:
-        """Label -> strategy: the class name, and what distinguishes it where that is not enough."""
-        recipes = [self.strategy] if self.strategy else list(self.strategies)
-        names = [recipe.cls.__name__ for recipe in recipes]
-        found: dict[str, Recipe[Strategy]] = {}
-        for name, recipe in zip(names, recipes, strict=True):
-            args = {k: v for k, v in recipe.resolved().items() if k in recipe.args}
-            detail = ",".join(f"{k}={v}" for k, v in args.items())
-            label = f"{name}({detail})" if names.count(name) > 1 and detail else name
-            if label in found:
-                raise ValueError(f"strategies: {label} is there twice")
-            found[label] = recipe
-        return found
+    def contenders(self) -> dict[str, Contender]:
+        """Label -> (network, strategy). The label names the strategy, and the network where there are several."""
+        networks = _labelled("networks", [self.network] if self.network else self.networks)
+        strategies = _labelled("strategies", [self.strategy] if self.strategy else self.strategies)
+        return {
+            f"{net}-{name}" if len(networks) > 1 else name: Contender(network, strategy)
+            for net, network in networks.items()
+            for name, strategy in strategies.items()
+        }
+
+
+def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:
+    """Label -> recipe: the class name, and the arguments that distinguish it where that is not enough."""
+    names = [recipe.cls.__name__ for recipe in recipes]
+    found: dict[str, Recipe[T]] = {}
+    for name, recipe in zip(names, recipes, strict=True):
+        args = {k: v for k, v in recipe.resolved().items() if k in recipe.args}
+        detail = ",".join(f"{k}={v}" for k, v in args.items())
+        label = f"{name}({detail})" if names.count(name) > 1 and detail else name
+        if label in found:
+            raise ValueError(f"{key}: {label} is there twice")
+        found[label] = recipe
+    return found

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from plasticity import metrics
-from plasticity.experiment import Experiment
+from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.metrics.summary import summarise
@@ -24,7 +24,6 @@ from plasticity.pretrain import fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
 from plasticity.recipe import ConfigError, Problem, Recipe, plain
 from plasticity.store import Cell, Run, write_json, write_whole
-from plasticity.strategy import Strategy
 from plasticity.tracking import finish
 from plasticity.walk import walk
 
@@ -69,17 +68,17 @@ def run(experiment: Experiment, where: Run, console: Console) -> None:
     if experiment.hardware.threads:
         torch.set_num_threads(experiment.hardware.threads)
     cells = [
-        (seed, label, recipe)
+        (seed, label, contender)
         for seed in experiment.seeds or [experiment.seed]
-        for label, recipe in experiment.contenders().items()
+        for label, contender in experiment.contenders().items()
     ]
     with bars(console) as progress:
-        for index, (seed, label, recipe) in enumerate(cells):
+        for index, (seed, label, contender) in enumerate(cells):
             cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
             if cell.done:
                 console.print(f"{cell.name}: already done", style="dim", highlight=False)
             else:
-                _cell(experiment, where, cell, index, label, seed, recipe, progress, console)
+                _cell(experiment, where, cell, index, label, seed, contender, progress, console)
 
 
 def _cell(
@@ -89,17 +88,18 @@ def _cell(
     index: int,
     label: str,
     seed: int,
-    recipe: Recipe[Strategy],
+    contender: Contender,
     progress: Progress,
     console: Console,
 ) -> None:
     stream = experiment.stream.build(seed=seed)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
-    network, bits = _network(experiment, spec, seed, progress, console)
-    strategy = recipe.build()
-    config = plain(experiment) | {"strategy": recipe.resolved(), "seed": seed}
-    meta = {"label": label, "seed": seed, "index": index, "strategy": recipe.resolved()}
-    write_json(cell.path / "cell.json", meta | {"pretrained_gap": bits})
+    network, bits = _network(experiment, contender.network, spec, seed, progress)
+    strategy = contender.strategy.build()
+    parts = {name: recipe.resolved() for name, recipe in contender._asdict().items()}
+    config = plain(experiment) | parts | {"seed": seed}
+    meta = {"label": label, "seed": seed, "index": index, **parts, "pretrained_gap": bits}
+    write_json(cell.path / "cell.json", meta)
     learner = Learner(
         network,
         strategy,
@@ -128,17 +128,17 @@ def _cell(
 
 
 def _network(
-    experiment: Experiment, spec: Spec, seed: int, progress: Progress, console: Console
+    experiment: Experiment, recipe: Recipe[Network], spec: Spec, seed: int, progress: Progress
 ) -> tuple[Network, float | None]:
     """The pretrained network, and its distance from the amnesic observer in bits."""
-    network = fresh_network(experiment.network, spec, seed)
+    network = fresh_network(recipe, spec, seed)
     plan = experiment.pretrain
     if not plan.steps:
         return network, None
     bar = Bar(progress, f"pretrain-seed{seed}", plan.steps)
     folder = Path(experiment.out) / "pretrained"
     weights, record = pretrained(
-        folder, experiment.network, experiment.stream, plan, spec, seed, experiment.hardware, [bar]
+        folder, recipe, experiment.stream, plan, spec, seed, experiment.hardware, [bar]
     )
     progress.remove_task(bar.task)
     network.load_state_dict(weights)
@@ -149,10 +149,10 @@ def _rehearse(experiment: Experiment) -> None:
     """Build every part once, so that what cannot be built is refused before anything runs."""
     stream = experiment.stream.build(seed=0)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
-    fresh_network(experiment.network, spec, 0)
     experiment.optimizer.build()
-    for recipe in experiment.contenders().values():
-        recipe.build()
+    for network, strategy in experiment.contenders().values():
+        fresh_network(network, spec, 0)
+        strategy.build()
 
 
 def environment() -> dict[str, Any]:

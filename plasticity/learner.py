@@ -107,7 +107,7 @@ class Learner(pl.LightningModule):
             self.strategy.shift(self)
         logits = self.network(batch.inputs)  # predict: the weights have not met this batch
         if lesson.truth.numel():
-            scores = self.score(logits.detach(), lesson)
+            scores = self.score(logits.detach(), lesson).mean(-1)
             regime = int(batch.regime.mode().values)
             self.records.append((lesson.step, lesson.shift, regime, scores))
         self.strategy.update(self, batch, logits)
@@ -117,12 +117,12 @@ class Learner(pl.LightningModule):
         for lesson in lessons:
             with torch.no_grad():
                 logits = self.network(lesson.batch.inputs)
-                self.probed.append((lesson.step, self.score(logits, lesson)))
+                self.probed.append((lesson.step, self.score(logits, lesson).mean(-1)))
 
     def score(
         self, logits: Float[Tensor, "batch time symbols"], lesson: Lesson
-    ) -> Float[Tensor, "metric predictor"]:
-        """Every metric of every predictor on this batch, in bits per asked position.
+    ) -> Float[Tensor, "metric predictor asked"]:
+        """Every metric of every predictor at every asked position, in bits, averaged over the batch.
 
         Returns:
             float64; predictors are MODEL and then PREDICTORS.

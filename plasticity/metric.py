@@ -51,9 +51,9 @@ class Metric(torchmetrics.Metric):
         """
 
     def update(self, log_probs: Tensor, posterior: Tensor) -> None:
-        """Score one batch; `batch_value` keeps its mean per predictor."""
-        self.batch_value = self.score(log_probs, posterior).mean((-2, -1))
-        self.total = self.total + self.batch_value
+        """Score one batch; `batch_value` keeps its mean over sequences, per predictor and position."""
+        self.batch_value = self.score(log_probs, posterior).mean(-2)
+        self.total = self.total + self.batch_value.mean(-1)
         self.count = self.count + 1
 
     def compute(self) -> Any:

@@ -54,5 +54,6 @@ def test_update_accumulates_means_per_predictor(pair) -> None:
     metric.update(log_q, truth)
     first = metric.batch_value.clone()
     metric.update(truth.log().expand_as(log_q), truth)
-    assert torch.allclose(metric.batch_value, torch.zeros(7, dtype=torch.float64), atol=1e-12)
-    assert torch.allclose(metric.compute(), first / 2)
+    assert first.shape == (7, log_q.shape[-2]), "a mean per predictor and position"
+    assert torch.allclose(metric.batch_value, torch.zeros_like(first), atol=1e-12)
+    assert torch.allclose(metric.compute(), first.mean(-1) / 2)
