@@ -80,13 +80,17 @@ class Experiment:
 
     def contenders(self) -> dict[str, Contender]:
         """Label -> (network, strategy). The label names the strategy, and the network where there are several."""
-        networks = _labelled("networks", [self.network] if self.network else self.networks)
+        networks = self.labelled_networks()
         strategies = _labelled("strategies", [self.strategy] if self.strategy else self.strategies)
         return {
             f"{net}-{name}" if len(networks) > 1 else name: Contender(network, strategy)
             for net, network in networks.items()
             for name, strategy in strategies.items()
         }
+
+    def labelled_networks(self) -> dict[str, Recipe[Network]]:
+        """Label -> network."""
+        return _labelled("networks", [self.network] if self.network else self.networks)
 
 
 def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:

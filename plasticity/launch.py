@@ -20,7 +20,7 @@ from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.metrics.summary import summarise
 from plasticity.network import Network
-from plasticity.pretrain import fresh_network, gap, pretrained
+from plasticity.pretrain import Key, fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
 from plasticity.recipe import ConfigError, Problem, Recipe, plain
 from plasticity.store import Cell, Run, write_json, write_whole
@@ -65,8 +65,6 @@ def run(experiment: Experiment, where: Run, console: Console) -> None:
         where: a run directory made by `create` for this experiment.
         console: where progress is shown.
     """
-    if experiment.hardware.threads:
-        torch.set_num_threads(experiment.hardware.threads)
     cells = [
         (seed, label, contender)
         for seed in experiment.seeds or [experiment.seed]
@@ -136,10 +134,8 @@ def _network(
     if not plan.steps:
         return network, None
     bar = Bar(progress, f"pretrain-seed{seed}", plan.steps)
-    folder = Path(experiment.out) / "pretrained"
-    weights, record = pretrained(
-        folder, recipe, experiment.stream, plan, spec, seed, experiment.hardware, [bar]
-    )
+    key = Key(recipe, experiment.stream, plan, spec, plan.seeded(seed), experiment.hardware)
+    weights, record = pretrained(key, Path(experiment.out) / "pretrained", [bar])
     progress.remove_task(bar.task)
     network.load_state_dict(weights)
     return network, gap(record)

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -57,14 +57,28 @@ class Pretrain:
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
 
+    def seeded(self, seed: int) -> int:
+        """The seed of this phase in a run of that seed."""
+        return seed if self.seed is None else self.seed
 
-class _Fresh(Stream):
-    """Every episode has its own latent; tunnels are drawn at random, equally often."""
 
-    def __init__(self, tunnels: Sequence[Tunnel], pretrain: Pretrain, time: int, seed: int):
+class Fresh(Stream):
+    """Every episode has its own latent; tunnels are drawn at random, equally often; one probe per tunnel.
+
+    Args:
+        tunnels: the tasks.
+        plan: of the pretraining; its steps and its batch.
+        time: symbols per sequence.
+        seed: of the data.
+        probe: held-out episodes per tunnel.
+    """
+
+    def __init__(
+        self, tunnels: Sequence[Tunnel], plan: Pretrain, time: int, seed: int, probe: int = 512
+    ):
         apart = seed + (1 << 31)  # randomness that no deploy stream of a small seed shares
         super().__init__(
-            tunnels, len(tunnels), pretrain.steps, pretrain.batch, time, "episode", 512, apart
+            tunnels, len(tunnels), max(plan.steps, 1), plan.batch, time, "episode", probe, apart
         )
 
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
@@ -96,43 +110,55 @@ def fresh_network(network: Recipe[Network], spec: Spec, seed: int) -> Network:
         return network.build(vocab=spec.vocab, symbols=spec.symbols)
 
 
+class Key(NamedTuple):
+    """All that a pretraining depends on."""
+
+    network: Recipe[Network]
+    stream: Recipe[Stream]
+    plan: Pretrain
+    spec: Spec
+    seed: int
+    hardware: Hardware
+
+    def cell(self, folder: Path) -> Cell:
+        """Where this pretraining lies: named by a hash of the inputs and of the source code they run through."""
+        text = json.dumps(self.inputs(), sort_keys=True)
+        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def inputs(self) -> dict[str, Any]:
+        """The tunnels, the network, the plan, the seed, the length of an episode, the machine, and the source."""
+        tunnels = self.stream.build(seed=self.seed).tunnels
+        return {
+            "tunnels": self.stream.resolved()["tunnels"],
+            "network": self.network.resolved(),
+            "pretrain": {k: v for k, v in vars(self.plan).items() if k != "seed"},
+            "seed": self.seed,
+            "time": self.spec.time,
+            "hardware": vars(self.hardware),
+            "torch": torch.__version__,
+            "source": _source([*map(type, tunnels), self.network.cls]),
+        }
+
+
 def pretrained(
-    folder: Path,
-    network: Recipe[Network],
-    stream: Recipe[Stream],
-    plan: Pretrain,
-    spec: Spec,
-    seed: int,
-    hardware: Hardware,
-    callbacks: Sequence[pl.Callback] = (),
+    key: Key, folder: Path, callbacks: Sequence[pl.Callback] = ()
 ) -> tuple[dict[str, Any], Cell]:
     """Weights of the pretrained network, from the cache or made now; a killed pretraining goes on.
 
-    The cache key is a hash of the tunnels, the network, the plan, the seed, the length of an episode and the
-    source code of all of them, so that no weights are reused that would come out otherwise today.
+    Args:
+        key: what is pretrained; no weights are reused that would come out otherwise today.
+        folder: the cache.
+        callbacks: of Lightning, while it is made.
 
     Returns:
         (state dict, the cell that holds the record of the pretraining).
     """
-    seed = seed if plan.seed is None else plan.seed
-    world = stream.build(seed=seed)
-    inputs = {
-        "tunnels": stream.resolved()["tunnels"],
-        "network": network.resolved(),
-        "pretrain": {k: v for k, v in vars(plan).items() if k != "seed"},
-        "seed": seed,
-        "time": spec.time,
-        "hardware": vars(hardware),
-        "torch": torch.__version__,
-        "source": _source([*map(type, world.tunnels), network.cls]),
-    }
-    text = json.dumps(inputs, sort_keys=True)
-    cell = Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+    network, stream, plan, spec, seed, hardware = key
+    cell = key.cell(folder)
     weights = cell.path / "weights.pt"
     if not weights.exists():
-        write_json(
-            cell.path / "cell.json", {"label": "pretrain", "seed": seed, "index": 0, **inputs}
-        )
+        meta = {"label": "pretrain", "index": 0, **key.inputs()}
+        write_json(cell.path / "cell.json", meta)
         learner = Learner(
             fresh_network(network, spec, seed),
             _Pretraining(plan),
@@ -141,8 +167,8 @@ def pretrained(
             metrics.standard(),
             seed,
         )
-        forward = Forward(_Fresh(world.tunnels, plan, spec.time, seed), 100, score_steps=False)
-        walk(cell, learner, forward, hardware, callbacks=callbacks)
+        world = Fresh(stream.build(seed=seed).tunnels, plan, spec.time, seed)
+        walk(cell, learner, Forward(world, 100, score_steps=False), hardware, callbacks=callbacks)
         save_weights(weights, learner.network.state_dict())
         cell.checkpoint.unlink(missing_ok=True)
     return torch.load(weights, map_location="cpu"), cell

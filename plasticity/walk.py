@@ -135,6 +135,8 @@ def walk(
         loggers: told the means of every stretch.
         callbacks: of Lightning, beside the recorder.
     """
+    if hardware.threads:
+        torch.set_num_threads(hardware.threads)
     resume = cell.checkpoint if cell.checkpoint.exists() else None
     columns = [metric.column for metric in learner.scorers()]
     with warnings.catch_warnings():

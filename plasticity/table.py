@@ -1,0 +1,187 @@
+"""The tunnel table: how exactly does each network infer in context? Pretrained, then scored on held-out episodes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import joblib
+import numpy as np
+import polars as pl
+import torch
+from scipy import stats
+
+from plasticity import metrics
+from plasticity.bracket import PREDICTORS, Bracket
+from plasticity.experiment import Experiment
+from plasticity.learner import MODEL, Learner, Lesson, Spec
+from plasticity.network import Network
+from plasticity.networks.matched import parameters
+from plasticity.optimizer import AdamW
+from plasticity.pretrain import Fresh, Key, fresh_network, pretrained
+from plasticity.recipe import Recipe
+from plasticity.store import Table
+from plasticity.strategy import Strategy
+
+EPISODES = 2048
+"""Held-out episodes on which an entry is scored; the same for every network of a seed."""
+BASELINES = ("memoryless", "position", "uniform")
+
+
+class Entry(NamedTuple):
+    """One pretraining: what is learned, by what, under which seed."""
+
+    experiment: Experiment
+    label: str
+    network: Recipe[Network]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people: task, network, seed."""
+        return f"{self.experiment.name} {self.label} seed {self.seed}"
+
+
+class Row(NamedTuple):
+    """One line of the table. Bits per asked position, one value per seed."""
+
+    task: str
+    predictor: str
+    params: int | None
+    kl: list[float]
+    """KL(amnesic || predictor)."""
+    excess: list[float]
+    """Log loss less the amnesic observer's, on the symbols that came: the same thing, sampled."""
+    entropy: list[float]
+    """Mean |H(predictor) - H(amnesic)|; not a proper score."""
+    of_memoryless: float
+    """Mean KL over the memoryless baseline's: 0 is exact, 1 is no use of the past."""
+
+
+def entries(experiments: Sequence[Experiment]) -> list[Entry]:
+    """Every (experiment, network, seed), the seeds outermost so that an unfinished table has all networks."""
+    return [
+        Entry(experiment, label, network, seed)
+        for nth in range(max(len(e.seeds or [e.seed]) for e in experiments))
+        for experiment in experiments
+        for seed in (experiment.seeds or [experiment.seed])[nth : nth + 1]
+        for label, network in experiment.labelled_networks().items()
+    ]
+
+
+def run(wanted: Sequence[Entry], jobs: int) -> Iterator[int]:
+    """Do every entry, several at a time; yields the index of each as it is done, those already done at once.
+
+    Args:
+        wanted: what the table needs.
+        jobs: processes; each computes with its share of the cores.
+    """
+    left = [i for i, entry in enumerate(wanted) if not len(_place(entry)[1].read())]
+    yield from sorted(set(range(len(wanted))) - set(left))
+    threads = max(1, joblib.cpu_count() // jobs)
+    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=threads):
+        tasks = (joblib.delayed(_work)(i, wanted[i]) for i in left)
+        yield from cast(Iterator[int], joblib.Parallel(return_as="generator_unordered")(tasks))
+
+
+def curves(entry: Entry) -> pl.DataFrame:
+    """One row per asked position of a tunnel: tunnel, position, <metric>/<predictor> [bits]. Kept beside the weights.
+
+    Pretrains if that was never done, and goes on where a pretraining was killed.
+    """
+    key, kept = _place(entry)
+    if not len(kept.read()):
+        weights, _ = pretrained(key, _folder(entry))
+        network = fresh_network(key.network, key.spec, key.seed)
+        network.load_state_dict(weights)
+        tunnels = key.stream.build(seed=key.seed).tunnels
+        held_out = Fresh(tunnels, key.plan, key.spec.time, key.seed + (1 << 30), EPISODES)
+        kept.write(0, score(network, held_out))
+    return kept.read()
+
+
+@torch.no_grad()
+def score(network: Network, world: Fresh) -> dict[str, np.ndarray]:
+    """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes."""
+    spec = Spec(world.vocab, world.symbols, world.batch, world.time)
+    learner = Learner(network, Strategy(), AdamW(), spec, metrics.standard())
+    bracket, found = Bracket(world), []
+    for regime, batch in enumerate(world.probes()):
+        truth = torch.from_numpy(bracket.predict(batch, world.probe_groups(regime)))
+        logits = torch.cat([network(part) for part in batch.inputs.split(256)])
+        found.append(learner.score(logits, Lesson(0, False, batch, truth)).flatten(0, 1).numpy())
+    places, tunnels = np.flatnonzero(world.asked), len(world.tunnels)
+    head = {
+        "tunnel": np.repeat(np.arange(tunnels), len(places)),
+        "position": np.tile(places, tunnels),
+    }
+    names = [f"{m.column}/{name}" for m in learner.scorers() for name in (MODEL, *PREDICTORS)]
+    return head | dict(zip(names, np.concatenate(found, axis=1), strict=True))
+
+
+def rows(done: Sequence[tuple[Entry, pl.DataFrame]]) -> list[Row]:
+    """The lines of the table, task by task: networks in the order of the YAML, then the baselines."""
+    found: list[Row] = []
+    for task in dict.fromkeys(entry.experiment.name for entry, _ in done):
+        mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
+        past = float(np.mean([_mean(table, "kl_amnesic/memoryless") for _, table in mine]))
+        for label in dict.fromkeys(entry.label for entry, _ in mine):
+            tables = [table for entry, table in mine if entry.label == label]
+            network = next(entry for entry, _ in mine if entry.label == label)
+            found.append(_row(task, label, _size(network), tables, MODEL, past))
+        first = mine[0][0].label
+        tables = [table for entry, table in mine if entry.label == first]
+        found += [_row(task, name, None, tables, name, past) for name in BASELINES]
+    return found
+
+
+def interval(values: Sequence[float]) -> float | None:
+    """Half the width of the 95 % interval of a mean, by Student's t over seeds; None for a single one."""
+    n = len(values)
+    if n < 2:
+        return None
+    return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+
+
+def _row(
+    task: str,
+    title: str,
+    size: int | None,
+    tables: Sequence[pl.DataFrame],
+    predictor: str,
+    past: float,
+) -> Row:
+    kl = [_mean(t, f"kl_amnesic/{predictor}") for t in tables]
+    excess = [
+        _mean(t, f"kl_realised/{predictor}") - _mean(t, "kl_realised/amnesic") for t in tables
+    ]
+    entropy = [_mean(t, f"entropy_error_amnesic/{predictor}") for t in tables]
+    return Row(task, title, size, kl, excess, entropy, float(np.mean(kl)) / past)
+
+
+def _mean(table: pl.DataFrame, column: str) -> float:
+    return float(table[column].to_numpy().mean())
+
+
+def _size(entry: Entry) -> int:
+    stream = entry.experiment.stream.build(seed=entry.seed)
+    return parameters(entry.network.build(vocab=stream.vocab, symbols=stream.symbols))
+
+
+def _place(entry: Entry) -> tuple[Key, Table]:
+    """What is pretrained, and where its curves are kept."""
+    experiment, plan = entry.experiment, entry.experiment.pretrain
+    stream = experiment.stream.build(seed=entry.seed)
+    spec = Spec(stream.vocab, stream.symbols, plan.batch, stream.time)
+    seed = plan.seeded(entry.seed)
+    key = Key(entry.network, experiment.stream, plan, spec, seed, experiment.hardware)
+    return key, Table(key.cell(_folder(entry)).path / "curves")
+
+
+def _folder(entry: Entry) -> Path:
+    return Path(entry.experiment.out) / "pretrained"
+
+
+def _work(index: int, entry: Entry) -> int:
+    curves(entry)
+    return index
