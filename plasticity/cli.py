@@ -5,7 +5,6 @@ Heavy imports wait until a command needs them.
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,6 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from plasticity.experiment import Experiment
-    from plasticity.report import Row
     from plasticity.store import Run
 
 app = typer.Typer(
@@ -25,12 +23,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out, err = Console(), Console(stderr=True)
+PASS_ON = {"ignore_unknown_options": True}
+"""Options that typer does not know are arguments."""
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=PASS_ON)
 def run(
-    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The experiment, as YAML.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of FILE.")
+    ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of this run; by default runs/<name>/<time>.")
     ] = None,
@@ -40,8 +42,12 @@ def run(
     Any key of FILE may be overridden: --stream.period=50 --strategies.2.strength=10 --wandb.mode=disabled
     """
     from plasticity import launch
+    from plasticity.recipe import did_you_mean
 
-    experiment = _parse(file, context.args)
+    for word in overrides or []:
+        if did_you_mean(word.partition("=")[0], ["--run-dir", "--rundir", "--run_dir"]):
+            raise _refusal(f"command line: unknown option {word!r}. Did you mean '--run-dir'?")
+    experiment = _parse(file, overrides or [])
     _carry_out(experiment, launch.create(experiment, run_dir))
 
 
@@ -50,9 +56,12 @@ def resume(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a run that was cut off.")],
 ) -> None:
     """Take up a run where its last checkpoint lies; what is done stays as it is."""
+    from plasticity import launch
     from plasticity.store import Run
 
-    _carry_out(_parse(_existing(run_dir), []), Run(run_dir))
+    experiment = _parse(_existing(run_dir), [])
+    launch.rehearse(experiment)
+    _carry_out(experiment, Run(run_dir))
 
 
 @app.command()
@@ -61,10 +70,11 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The page to write.")] = None,
 ) -> None:
     """Write report.html from what the runs have stored, and print the table."""
-    from plasticity.report import write
     from plasticity.store import Run
 
     runs = [Run(_existing(folder).parent) for folder in run_dirs]
+    from plasticity.report import write
+
     for each in runs:
         _table(each)
     page = write(runs, to or run_dirs[0] / "report.html")
@@ -85,32 +95,33 @@ def list_() -> None:
     out.print(table)
 
 
-@app.command()
+@app.command(context_settings=PASS_ON)
 def check(
-    classes: Annotated[
-        list[str], typer.Argument(help="package.Class: a tunnel, strategy or network.")
+    subject: Annotated[
+        str, typer.Argument(help="package.Class: a tunnel, a strategy or a network.")
     ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="--NAME=VALUE", help="Of the class.")
+    ] = None,
 ) -> None:
-    """Run the conformance kit on a class of your own."""
-    import importlib
+    """Run the conformance kit on a class of your own.
 
+    Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3
+    """
+    sys.path.insert(0, os.getcwd())
     from plasticity import checks
 
+    colours = {"passed": "green", "skipped": "yellow", "FAILED": "red"}
     failed = 0
-    for dotted in classes:
-        module, _, name = dotted.rpartition(".")
-        sys.path.insert(0, os.getcwd())
-        try:
-            subject = getattr(importlib.import_module(module), name)
-            results = checks.run(subject)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
-            raise _refusal(f"{dotted}: expected package.Class, got: {error}") from None
-        for title, failure in results:
-            mark = "[green]passed[/]" if failure is None else "[red]FAILED[/]"
-            out.print(f"{mark} {title}", highlight=False)
-            if failure is not None:
-                out.print(f"       {failure}", markup=False, highlight=False)
-                failed += 1
+    try:
+        results = checks.run(checks.named(subject, arguments or [], _contracts()))
+    except (TypeError, ValueError) as error:
+        raise _refusal(f"{subject}: {error}") from None
+    for title, verdict, why in results:
+        out.print(f"[{colours[verdict]}]{verdict}[/] {title}", highlight=False)
+        if why:
+            out.print(f"        {why}", markup=False, highlight=False, soft_wrap=True)
+        failed += verdict == "FAILED"
     if failed:
         raise typer.Exit(1)
 
@@ -120,18 +131,19 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     from plasticity import launch
     from plasticity.report import write
 
-    go_on = f"go on with: plasticity resume {where.path}"
+    go_on = (
+        f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
+    )
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
     try:
         launch.run(experiment, where, out)
+        _table(where)
+        page = write([where], where.path / "report.html")
     except (KeyboardInterrupt, SystemExit):
-        err.print(f"stopped; nothing before the last checkpoint is lost; {go_on}", soft_wrap=True)
-        raise typer.Exit(130) from None
+        raise _refusal(f"stopped; {go_on}", 130) from None
     except OSError as error:
-        err.print(f"{error.strerror}: {error.filename or where.path}; {go_on}", soft_wrap=True)
-        raise typer.Exit(1) from None
-    _table(where)
-    page = write([where], where.path / "report.html")
+        what = f"{error.strerror}: {error.filename or where.path}" if error.strerror else error
+        raise _refusal(f"{what}; {go_on}", 1) from None
     out.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
@@ -157,26 +169,38 @@ def _existing(folder: Path) -> Path:
     """The resolved YAML of a run directory."""
     file = folder / "experiment.yaml"
     if not file.exists():
-        raise _refusal(f"{folder}: expected the folder of a run (it holds experiment.yaml)")
+        from plasticity.recipe import did_you_mean
+
+        near = "" if folder.exists() else " There is no such folder."
+        if not folder.exists() and folder.parent.is_dir():
+            near += did_you_mean(folder.name, (p.name for p in folder.parent.iterdir()))
+        text = f"{folder}: expected the folder of a run (it holds experiment.yaml).{near}"
+        raise _refusal(text.removesuffix("."))
     return file
 
 
 def _table(where: "Run") -> None:
-    from plasticity.report import COLUMNS, rows
+    from plasticity.report import CAPTION, COLUMNS, rows, title
 
-    table = Table(title=where.path.parent.name, header_style="bold")
-    columns: list[tuple[str, Callable[[Row], str]]] = COLUMNS
-    for title, _ in columns:
-        table.add_column(title, justify="left" if title == columns[0][0] else "right")
+    table = Table(
+        title=title(where), caption=CAPTION, box=None, header_style="bold", pad_edge=False
+    )
+    shown = COLUMNS[:6]  # what fits a terminal; the page has all
+    for name, _ in shown:
+        table.add_column(
+            name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
+        )
     for row in rows(where):
-        table.add_row(*(show(row) for _, show in columns))
+        table.add_row(
+            *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
+        )
     out.print(table)
 
 
-def _refusal(text: str) -> typer.Exit:
+def _refusal(text: str, code: int = 2) -> typer.Exit:
     """Say what is wrong; raise what comes back."""
     err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    return typer.Exit(2)
+    return typer.Exit(code)
 
 
 def main() -> None:

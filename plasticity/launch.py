@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,22 +39,29 @@ def create(experiment: Experiment, folder: Path | None = None) -> Run:
     Raises:
         ConfigError: the folder is in use, or cannot be written; or some part cannot be built.
     """
-    _rehearse(experiment)
+    rehearse(experiment)
+    text = yaml.safe_dump(plain(experiment), sort_keys=False)
     chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
         "%Y%m%d-%H%M%S-%f"
     )
+    made: list[Path] = []
     try:
         if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
             hint = f"; go on with: plasticity resume {chosen}" if _is_run(chosen) else ""
             raise _refusal(chosen, f"expected a new or empty folder, this one is in use{hint}")
+        made = [path for path in (chosen, *chosen.parents) if not path.exists()]
         chosen.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(plain(experiment), sort_keys=False)
-        write_whole(chosen / "experiment.yaml", text.encode())
         write_json(chosen / "environment.json", environment())
-    except OSError as error:
-        raise _refusal(
-            chosen, f"expected a folder that can be written, got: {error.strerror}"
-        ) from None
+        write_whole(chosen / "experiment.yaml", text.encode())
+    except (OSError, ValueError) as error:
+        for undo in (
+            (chosen / "environment.json").unlink if made else None,
+            *(path.rmdir for path in made),
+        ):
+            with suppress(OSError, ValueError):
+                undo()
+        why = getattr(error, "strerror", None) or error
+        raise _refusal(chosen, f"expected a folder that can be written, got: {why}") from None
     return Run(chosen)
 
 
@@ -141,8 +149,15 @@ def _network(
     return network, gap(record)
 
 
-def _rehearse(experiment: Experiment) -> None:
-    """Build every part once, so that what cannot be built is refused before anything runs."""
+def rehearse(experiment: Experiment) -> None:
+    """Build every part once, so that what cannot be built is refused before anything runs.
+
+    Raises:
+        ConfigError: some part cannot be built, or this machine lacks what it asks for.
+    """
+    for name, part in {"hardware": experiment.hardware, "wandb": experiment.wandb}.items():
+        if lack := part.lack():
+            raise ConfigError([Problem(f"{name}.{lack[0]}", lack[1])])
     stream = experiment.stream.build(seed=0)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
     experiment.optimizer.build()

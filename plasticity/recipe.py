@@ -91,12 +91,12 @@ class Recipe(Generic[T_co]):
             given: what the engine supplies; a recipe inside gets what its class declares.
 
         Raises:
-            ConfigError: a constructor raised ValueError or TypeError; only if `where` is known.
+            ConfigError: a constructor refused, or asked for too much memory; only if `where` is known.
         """
         args = {name: _build(value, given) for name, value in self.args.items()}
         try:
             return self.cls(**args, **given)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError) as error:
             if self.where is None:
                 raise
             raise ConfigError([Problem(self.where, reason(error))]) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from inspect import cleandoc
 from pathlib import PurePath
+from types import NoneType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
@@ -233,7 +234,10 @@ class _Schema:
     def either(self, args: Any, check: Callable[..., Any], value: Any, handler: Any) -> Any:
         """The member of a union that has the value's shape, so that complaints are about that."""
         shape = type(value) if isinstance(value, dict | list) else None
-        fits = [arg for arg in args if SHAPES.get(form(arg, self.contracts).kind) is shape]
+        forms = {arg: form(arg, self.contracts) for arg in args if arg is not NoneType}
+        fits = [arg for arg, found in forms.items() if SHAPES.get(found.kind) is shape]
+        if len(forms) == 1 and next(iter(forms.values())).kind == "contract" and value is not None:
+            shape, fits = dict, list(forms)  # nothing else can be meant: say which names there are
         if shape and len(fits) == 1:
             return TypeAdapter(self.annotation(fits[0]), config=CONFIG).validate_python(value)
         return check(value, handler)

@@ -29,11 +29,15 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all: temporary, fsync, rename, fsync the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -66,10 +70,14 @@ class Table:
         )
         write_whole(self.folder / f"{part:05d}.parquet", sink.getvalue().to_pybytes())
 
-    def read(self) -> pl.DataFrame:
-        """Every part written so far, in order; safe while another process writes."""
+    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
+        """Every part written so far, in order; safe while another process writes.
+
+        Args:
+            columns: which; None: all.
+        """
         parts = sorted(self.folder.glob("[0-9]*.parquet"))
-        return pl.read_parquet(parts) if parts else pl.DataFrame()
+        return pl.read_parquet(parts, columns=columns) if parts else pl.DataFrame()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The tunnel table: how exactly does each network infer in context? Pretrained, then scored on held-out episodes."""
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -9,7 +8,6 @@ import joblib
 import numpy as np
 import polars as pl
 import torch
-from scipy import stats
 
 from plasticity import metrics
 from plasticity.bracket import PREDICTORS, Bracket
@@ -133,14 +131,6 @@ def rows(done: Sequence[tuple[Entry, pl.DataFrame]]) -> list[Row]:
         tables = [table for entry, table in mine if entry.label == first]
         found += [_row(task, name, None, tables, name, past) for name in BASELINES]
     return found
-
-
-def interval(values: Sequence[float]) -> float | None:
-    """Half the width of the 95 % interval of a mean, by Student's t over seeds; None for a single one."""
-    n = len(values)
-    if n < 2:
-        return None
-    return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
 
 
 def _row(

@@ -28,6 +28,17 @@ class Wandb:
         self.mode: Literal["offline", "online", "disabled"] = mode
         self.project, self.entity = project, entity
 
+    def lack(self) -> tuple[str, str] | None:
+        """What this machine lacks, as (argument, what was expected); None: nothing."""
+        if self.mode != "online":
+            return None
+        os.environ.setdefault("WANDB_SILENT", "true")
+        import wandb
+
+        if wandb.login(prompt=False):
+            return None
+        return "mode", "expected offline, got online: nobody is logged in, see `wandb login`"
+
     def logger(self, cell: Cell, run: str, config: dict[str, Any]) -> list[Logger]:
         """Lightning's WandbLogger for one cell; none where disabled.
 
@@ -38,6 +49,9 @@ class Wandb:
             cell: whose folder; its name is the run's name.
             run: groups the cells of one launch.
             config: the resolved YAML of the cell.
+
+        Raises:
+            ConnectionError: wandb does not begin.
         """
         if self.mode == "disabled":
             return []
@@ -46,18 +60,21 @@ class Wandb:
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        live = wandb.init(
-            mode=self.mode,
-            project=self.project,
-            entity=self.entity,
-            group=run,
-            name=cell.name,
-            id=hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12],
-            resume="allow",
-            dir=cell.path,
-            config=config,
-            settings=wandb.Settings(console="off", x_disable_stats=True),
-        )
+        try:
+            live = wandb.init(
+                mode=self.mode,
+                project=self.project,
+                entity=self.entity,
+                group=run,
+                name=cell.name,
+                id=hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12],
+                resume="allow",
+                dir=cell.path,
+                config=config,
+                settings=wandb.Settings(console="off", x_disable_stats=True),
+            )
+        except wandb.Error as error:
+            raise ConnectionError(f"wandb does not begin: {error}") from error
         for glob in ("window/*", "probe/*", "final/*"):
             live.define_metric(glob, step_metric="stream/step")
         return [WandbLogger(experiment=live)]

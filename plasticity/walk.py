@@ -1,7 +1,7 @@
 """Walk: one learner goes through one stream, and its record is on disk after every stretch."""
 
+import io
 import logging
-import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from plasticity.bracket import PREDICTORS
@@ -39,6 +40,15 @@ class Hardware:
         self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
         self.precision: Literal["32-true", "bf16-mixed", "16-mixed"] = precision
         self.threads = threads
+
+    def lack(self) -> tuple[str, str] | None:
+        """What this machine lacks, as (argument, what was expected); None: nothing."""
+        gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+        if self.accelerator == "gpu" and not gpu:
+            return "accelerator", "expected cpu or auto, got gpu: none is found here"
+        if self.precision == "16-mixed" and (self.accelerator == "cpu" or not gpu):
+            return "precision", "expected 32-true or bf16-mixed, got 16-mixed: it needs a GPU"
+        return None
 
 
 class Recorder(pl.Callback):
@@ -80,11 +90,7 @@ class Recorder(pl.Callback):
         self.cell.timing.write(stretch, row)
         for logger in trainer.loggers:
             logger.log_metrics({**means, "stream/step": step})
-        partial = self.cell.checkpoint.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, self.cell.checkpoint)
+        trainer.save_checkpoint(self.cell.checkpoint)
 
     def _write_steps(self, learner: Learner, stretch: int) -> dict[str, float]:
         if not learner.records:
@@ -115,6 +121,16 @@ class Recorder(pl.Callback):
     def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
         values = torch.stack(list(scores)).flatten(1).cpu().numpy()
         return dict(zip(self.columns, values.T, strict=True))
+
+
+class Whole(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all; Lightning's own come over a temporary folder elsewhere."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Make it in memory, then write it."""
+        save_weights(Path(path), checkpoint)
 
 
 def walk(
@@ -149,6 +165,7 @@ def walk(
             devices=1,
             precision=hardware.precision,
             logger=list(loggers),
+            plugins=[Whole()],
             callbacks=[*callbacks, Recorder(cell, columns)],
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -172,8 +189,6 @@ _EXPECTED = (
 
 def save_weights(path: Path, state: dict[str, Any]) -> None:
     """A state dict as a file, whole."""
-    import io
-
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_whole(path, buffer.getvalue())

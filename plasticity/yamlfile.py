@@ -4,34 +4,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from plasticity.recipe import ConfigError, Problem, did_you_mean, reason, show
+from plasticity.yamltext import (
+    COMMAND_LINE,
+    RESOLVER,
+    TAG,
+    Keys,
+    Spot,
+    compose,
+    problem_at,
+    refusal,
+)
 
-Keys = tuple[str | int, ...]
-"""Path to a value: keys of mappings and indices of lists."""
 MOST_VALUES = 10_000
 """Anchors that make anchors that make anchors ... are refused beyond this many values."""
 DEEPEST = 50
 """Levels of nesting beyond which a file is refused."""
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
-TAG = "tag:yaml.org,2002:"
-
-
-class Spot(NamedTuple):
-    """A place in a file, 1-based; line 0: no place in it."""
-
-    file: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-
-
-COMMAND_LINE = Spot("command line")
 
 
 @dataclass
@@ -71,80 +64,24 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Located:
         ConfigError: there is no such file, it is not YAML, or its top level is not a mapping.
     """
     file, tree = Spot(str(path)), Located(None)
-    node = _compose(_text(Path(path), file), file)
+    node = compose(_text(Path(path), file), file)
     if node is None:
-        raise _refusal(file, "the file is empty: expected a mapping")
+        raise refusal(file, "the file is empty: expected a mapping")
     tree.value = _Reader(tree, file).value(node, ())
     if not isinstance(tree.value, dict):
         wrong = f"expected a mapping (key: value) at the top level, got {show(tree.value)}"
         raise ConfigError([*tree.problems, tree.problem((), wrong)])
-    for override in overrides:
-        _override(tree, override)
+    words = list(overrides)
+    while words:
+        word = words.pop(0)
+        if "=" in word:
+            _override(tree, word)
+        else:
+            option = word.startswith("--") and words and "=" not in words[0]
+            near = f" Did you mean '{word}={words.pop(0)}'?" if option else ""
+            text = f"expected --path.to.key=value, got {word!r}.{near}".removesuffix(".")
+            tree.problems.append(problem_at(COMMAND_LINE, (), text))
     return tree
-
-
-def problem_at(spot: Spot, path: Keys, text: str) -> Problem:
-    """A problem whose place is written `file:line:column: path`."""
-    words = [k if (k := str(key)).isprintable() else repr(k) for key in path]
-    where = ": ".join(part for part in (str(spot), ".".join(words)) if part)
-    return Problem(where, text, spot.line, spot.column)
-
-
-def _refusal(spot: Spot, text: str) -> ConfigError:
-    return ConfigError([problem_at(spot, (), text)])
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain scalars as in YAML 1.2's core schema (yaml.org/spec/1.2.2, section 10.3.2)."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
-for _name, _pattern in {
-    "null": r"~|null|Null|NULL|",
-    "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(?i:inf)|\.(?i:nan)",
-    "merge": r"<<",
-}.items():
-    _Loader.add_implicit_resolver(TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
-_RESOLVER = _Loader("")
-_IN_WORDS = {
-    "are not allowed here": "a ':' or '-' does not fit here: indent, or quote it",
-    "expected the node content": "a value is missing here",
-    "expected alphabetic or numeric": "expected a name after & or *, or quote it",
-    "cannot start any token": "this cannot stand here: indent by spaces, quote special text",
-    "could not find expected ':'": "expected 'key: value'",
-    "expected <block end>": "this line is indented differently from its neighbours",
-    "undefined alias": "there is no anchor of this name above",
-    "unexpected end of stream": "a quote is opened and never closed",
-    "expected ',' or ']'": "a list that is not closed: expected ',' or ']'",
-    "expected ',' or '}'": "a mapping that is not closed: expected ',' or '}'",
-    "another document": "a second document begins ('---'): expected one",
-}
-
-
-def _compose(text: str, file: Spot) -> yaml.Node | None:
-    """The node graph of the one document; an override's has no lines."""
-    at: tuple[int, int] | None = None
-    try:
-        return _Loader(text).get_single_node()
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        at = (before.count("\n") + 1, error.position - before.rfind("\n"))
-        why = f"character {ord(text[error.position]):#04x} is not allowed"
-    except yaml.MarkedYAMLError as error:
-        problem = error.problem or str(error)
-        why = next((words for known, words in _IN_WORDS.items() if known in problem), problem)
-        opened = problem.startswith(("could not find", "found unexpected end", "expected ','"))
-        if mark := (error.context_mark if opened else None) or error.problem_mark:
-            at = (mark.line + 1, mark.column + 1)
-    except RecursionError:
-        why = "nested too deeply"
-    except (ValueError, OverflowError):
-        why = "a number or an escape is out of range"
-    spot = Spot(file.file, *at) if at and file is not COMMAND_LINE else file
-    raise _refusal(spot, f"not valid YAML: {why}")
 
 
 def _text(path: Path, file: Spot) -> str:
@@ -157,18 +94,18 @@ def _text(path: Path, file: Spot) -> str:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml")))
-        raise _refusal(file, f"no such file.{near}".removesuffix(".")) from None
+        raise refusal(file, f"no such file.{near}".removesuffix(".")) from None
     except IsADirectoryError:
-        raise _refusal(file, "this is a directory: expected a YAML file") from None
+        raise refusal(file, "this is a directory: expected a YAML file") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or reason(error)
-        raise _refusal(file, f"cannot be read: {why}") from error
+        raise refusal(file, f"cannot be read: {why}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         spot = Spot(str(path), before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-        raise _refusal(spot, "not a text file: it is not UTF-8 here") from error
+        raise refusal(spot, "not a text file: it is not UTF-8 here") from error
 
 
 class _Reader:
@@ -190,9 +127,9 @@ class _Reader:
         """Count a value, and refuse what is nested or multiplied beyond reason."""
         self.count += 1
         if self.count > MOST_VALUES:
-            raise _refusal(self.file, f"anchors multiply to more than {MOST_VALUES} values")
+            raise refusal(self.file, f"anchors multiply to more than {MOST_VALUES} values")
         if len(path) + len(self.open) > 2 * DEEPEST:
-            raise _refusal(self.spot(node), "not valid YAML: nested too deeply")
+            raise refusal(self.spot(node), "not valid YAML: nested too deeply")
 
     def value(self, node: yaml.Node, path: Keys) -> Any:
         self.tree.values[path] = self.spot(node)
@@ -241,7 +178,7 @@ class _Reader:
 
     def scalar(self, node: yaml.ScalarNode, path: Keys) -> Any:
         text, tag = node.value, node.tag.removeprefix(TAG)
-        plain = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(TAG)
+        plain = RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(TAG)
         try:
             if tag in ("str", "merge"):
                 return text
@@ -259,12 +196,12 @@ class _Reader:
 
 def _override(tree: Located, override: str) -> None:
     """Put `--path=value` into the tree; one that fits nowhere becomes a problem of the tree."""
-    dotted, equals, text = override.removeprefix("--").partition("=")
+    dotted, _, text = override.removeprefix("--").partition("=")
     names = dotted.split(".")
     path: Keys = ()
     try:
-        if not equals or not all(names):
-            raise _refusal(COMMAND_LINE, f"expected --path.to.key=value, got {override!r}")
+        if not all(names):
+            raise refusal(COMMAND_LINE, f"expected --path.to.key=value, got {override!r}")
         inside = tree.value
         for name in names[:-1]:
             key = _key(inside, name)
@@ -277,7 +214,7 @@ def _override(tree: Located, override: str) -> None:
             inside = inside[key]
         key = _key(inside, names[-1])
         path = (*path, key)
-        node = _compose(text, COMMAND_LINE)
+        node = compose(text, COMMAND_LINE)
         inside[key] = _Reader(tree, COMMAND_LINE).value(node, path) if node else None
         tree.values[path] = COMMAND_LINE
         tree.keys.setdefault(path, COMMAND_LINE)
@@ -290,11 +227,11 @@ def _key(inside: Any, name: str) -> str | int:
     if isinstance(inside, dict):
         return name
     if not isinstance(inside, list):
-        raise _refusal(
+        raise refusal(
             COMMAND_LINE, f"expected a mapping or list with {name!r} in it, got {show(inside)}"
         )
     if not (name.isdecimal() and int(name[:9]) < len(inside)):
-        raise _refusal(
+        raise refusal(
             COMMAND_LINE, f"there is no item {name!r}: the list has {len(inside)}, counted from 0"
         )
     return int(name[:9])

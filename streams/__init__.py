@@ -1,11 +1,26 @@
 """First-party tunnels and schedules: a plugin with no privileges."""
 
+from streams.belief_revision import BeliefRevision
 from streams.bijection import Bijection
 from streams.binding import Binding
+from streams.filtering_hmm import FilteringHMM
 from streams.hmm import HMM
 from streams.markov import Markov
+from streams.recall import Recall
 from streams.recurrence import Recurrence
 from streams.schedules import Abrupt, Recurring
 from streams.urn import Urn
 
-__all__ = ["HMM", "Abrupt", "Bijection", "Binding", "Markov", "Recurrence", "Recurring", "Urn"]
+__all__ = [
+    "HMM",
+    "Abrupt",
+    "BeliefRevision",
+    "Bijection",
+    "Binding",
+    "FilteringHMM",
+    "Markov",
+    "Recall",
+    "Recurrence",
+    "Recurring",
+    "Urn",
+]

@@ -1,14 +1,16 @@
 """Recurrence: is this noise, or a program, and which one?"""
 
-from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from plasticity.observers import KnownObserver
 from plasticity.quantities import Count, Fraction
-from plasticity.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Observer, Symbols, Tunnel
+from streams.line import CipherObserver, LineObserver, run_line
+from streams.orbit import OrbitObserver, shuffled_law
 from streams.urn import require_time
 
 
@@ -16,20 +18,40 @@ class Recurrence(Tunnel):
     """A line through noise: two transitions guess the program, a third all but proves it.
 
     With probability `prior` the latent is a PROGRAM, x_{t+1} = (a x_t + b) mod p with a, b uniform;
-    else every symbol is uniform. x_0 is uniform either way, fresh in each episode. Inputs are
-    x_0..x_{T-1}, targets x_1..x_T. If c of the p^2 programs agree with the k symbols so far,
+    else every symbol is uniform. x_0 is uniform either way, fresh in each episode. If c of the p^2
+    programs agree with the k symbols so far,
 
     BF = c p^(k-3),  w = prior BF / (prior BF + 1 - prior),
     p(x_k | x_0..x_{k-1}) = w (mean of the point masses of those c) + (1 - w) / p.
 
-    (Misra's modular recurrence, integer encoding: p = 17, prior = 1/2, 16 symbols.)
+    (Misra's modular recurrence in the repository of arXiv 2512.22471: p = 17, prior = 1/2, 16
+    symbols.) The latent is the same whatever the encoding, S the size of the alphabet:
+
+    - integer: inputs are x_0..x_{T-1}, targets x_1..x_T.
+    - opaque: a permutation r of the residues, fresh in each episode, is printed before and used
+      after: ORD = 2S, r(0)..r(p-1), SEP = 2S + 1, S + r(x_0), S + r(x_1) ...; targets are r(x_1) ...
+      Where p < S the header is filled up with SEP. Nothing of r is left to infer.
+    - shuffled: `items` pairs (t, x_t) in random order, each S + t, x_t, SEP = S + items, asked at
+      S + t. The Bayes factor sums over x_0 too, which no program shows first (see OrbitObserver).
+
+    `horizon` asks the first K targets only, `density` also that share of the later ones. The
+    experiments of that repository toss a coin for each target; here the positions asked are one
+    mask for all sequences, so round(density * later) positions are fixed once, scattered, the same
+    in every episode and for every modulus. Shares below 1 / (2 * later) ask for none.
 
     Args:
-        modulus: p, a prime: the number of symbols.
+        modulus: p, a prime: the number of symbols that occur.
         prior: probability of PROGRAM.
+        encoding: how an episode is written.
+        symbols: S, size of the alphabet, if more than p, so that unequal moduli share a stream;
+            symbols from p on have probability 0.
+        horizon: K, targets that are asked; all of them if None.
+        density: share of the targets beyond the horizon that are asked too.
+        items: pairs that the shuffled encoding orders; an episode shows time / 3 of them. The
+            others disregard it.
 
     Raises:
-        ValueError: the modulus is not prime.
+        ValueError: the modulus is not prime, or exceeds symbols; a density without a horizon.
 
     3, 1, 2 fix a = 2, b = 0 mod 5 if there is a program at all; 4 confirms it:
 
@@ -40,11 +62,29 @@ class Recurrence(Tunnel):
             [0.1, 0.1, 0.1, 0.1, 0.6]]])
     """
 
-    def __init__(self, modulus: Count = 17, prior: Fraction = 0.5):
+    def __init__(
+        self,
+        modulus: Count = 17,
+        prior: Fraction = 0.5,
+        encoding: Literal["integer", "opaque", "shuffled"] = "integer",
+        symbols: Count | None = None,
+        horizon: Count | None = None,
+        density: Fraction = 0.0,
+        items: Count = 16,
+    ):
         if modulus < 2 or any(modulus % d == 0 for d in range(2, int(modulus**0.5) + 1)):
             raise ValueError(f"modulus: expected a prime, got {modulus}")
-        self.modulus, self.prior = modulus, prior
-        self.vocab = self.symbols = modulus
+        self.symbols = size = modulus if symbols is None else symbols
+        if size < modulus:
+            raise ValueError(f"symbols: expected at least the modulus, {modulus}, got {size}")
+        if density and horizon is None:
+            raise ValueError("density: nothing lies beyond a horizon of None")
+        self.modulus, self.prior, self.encoding = modulus, prior, encoding
+        self.horizon, self.density, self.items = horizon, density, items
+        self.vocab = {"integer": size, "opaque": 2 * size + 2, "shuffled": size + items + 1}[
+            encoding
+        ]
+        self.header = size + 2 if encoding == "opaque" else 0
 
     def latents(self, n: int, rng: np.random.Generator) -> Int[np.ndarray, "n 3"]:
         """(1, a, b) for a program, (0, 0, 0) for noise."""
@@ -54,90 +94,77 @@ class Recurrence(Tunnel):
     def draw(
         self, latents: Latents, time: int, rng: np.random.Generator
     ) -> tuple[Symbols, Symbols]:
-        """Runs the program from a uniform x_0, or draws noise."""
+        """Runs the program from a uniform x_0, or draws noise; targets of no residue are 0.
+
+        Raises:
+            ValueError: `time` leaves no room for a residue, or is not 3 for each item shown.
+        """
         require_time(time)
-        program, a, b = latents.T
-        seen = rng.integers(self.modulus, size=(len(latents), time + 1))
-        for t in range(time):
-            seen[:, t + 1] = np.where(program, (a * seen[:, t] + b) % self.modulus, seen[:, t + 1])
-        return seen[:, :-1], seen[:, 1:]
+        if self.encoding == "shuffled":
+            return self._shuffle(latents, time, rng)
+        if time <= self.header:
+            raise ValueError(
+                f"time: the header alone has {self.header} symbols, an episode more than {time}"
+            )
+        seen = self._residues(latents, time - self.header + 1, rng)
+        if self.encoding == "integer":
+            return seen[:, :-1], seen[:, 1:]
+        size, n = self.symbols, len(latents)
+        key = rng.random((n, self.modulus)).argsort(1)
+        seen = np.take_along_axis(key, seen, 1)
+        header = np.full((n, self.header), 2 * size + 1)
+        header[:, 0], header[:, 1 : self.modulus + 1] = 2 * size, key
+        blank = np.zeros_like(header)
+        return np.hstack([header, size + seen[:, :-1]]), np.hstack([blank, seen[:, 1:]])
 
-    def observer(self) -> "RecurrenceObserver":
+    def asked(self, time: int) -> Bool[np.ndarray, " time"]:
+        """The residues, as far as the horizon; beyond it, `density` of them."""
+        at = np.arange(time)
+        asked = at % 3 == 0 if self.encoding == "shuffled" else at >= self.header
+        if self.horizon is not None:
+            later = np.flatnonzero(asked)[self.horizon :]
+            scattered = np.random.default_rng(len(later)).permutation(later)
+            asked[scattered[round(self.density * len(later)) :]] = False
+        return asked
+
+    def observer(self) -> Observer:
         """Has seen no transition."""
-        return RecurrenceObserver(self.modulus, self.prior, np.zeros((0, 2), dtype=np.int64), 0)
+        if self.encoding == "shuffled":
+            return OrbitObserver.prior(self.modulus, self.prior, self.symbols, self.items)
+        nothing = np.zeros((0, 2), dtype=np.int64)
+        return self._reading(LineObserver(self.modulus, self.prior, nothing, 0))
 
-    def informed(self, latents: Latents) -> KnownObserver:
+    def informed(self, latents: Latents) -> Observer:
         """Runs the program; knows noise for noise."""
-        return KnownObserver(partial(_answer, latents, self.modulus))
+        if self.encoding == "shuffled":
+            sizes = self.modulus, self.symbols, self.items
+            return KnownObserver(partial(shuffled_law, latents, *sizes))
+        return self._reading(KnownObserver(partial(run_line, latents, self.modulus)))
 
+    def _reading(self, residues: Observer) -> CipherObserver:
+        return CipherObserver(residues, self.modulus, self.symbols, self.header, self.asked)
 
-@dataclass(frozen=True, eq=False)
-class RecurrenceObserver(Observer):
-    """Keeps the distinct transitions: points of the plane mod p, of which a program is a line.
+    def _residues(
+        self, latents: Int[np.ndarray, "n 3"], length: int, rng: np.random.Generator
+    ) -> Symbols:
+        """x_0..x_{length-1}."""
+        program, a, b = latents.T
+        seen = rng.integers(self.modulus, size=(len(latents), length))
+        for t in range(1, length):
+            seen[:, t] = np.where(program, (a * seen[:, t - 1] + b) % self.modulus, seen[:, t])
+        return seen
 
-    Points on one line have rank 0 (none), 1 (one) or 2 (more), and c = p^(2 - rank) programs pass
-    through them. n transitions, repeats counted, have BF = p^(n - rank), or 0 if off the line.
-
-    Args:
-        modulus: p, a prime.
-        prior: probability of a program.
-        points: the distinct transitions (x, next x) absorbed.
-        transitions: number absorbed, repeats counted.
-    """
-
-    modulus: int
-    prior: float
-    points: Int[np.ndarray, "points 2"]
-    transitions: int
-
-    def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
-        """Mixture w (point mass on the line, if it is fixed at this x) + (1 - w) uniform."""
-        p, (batch, time), m = self.modulus, inputs.shape, len(self.points)
-        x, y = (
-            np.hstack([np.broadcast_to(old, (batch, m)), new])
-            for old, new in zip(self.points.T, (inputs, targets), strict=True)
-        )
-        u, v = x[:, :1], y[:, :1]
-        # The line through the first point and the first beside it; if there is none, level.
-        beside = (x != u).argmax(1)[:, None]
-        run = (np.take_along_axis(x, beside, 1) - u) % p
-        rise = np.take_along_axis(y, beside, 1) - v
-        answer = (v + rise * _inverses(p)[run] * (x - u)) % p
-        agree = _so_far(np.logical_and, answer == y, True)[:, m:]
-        fixed = _so_far(np.logical_or, x != u, False)[:, m:]
-        seen = m + np.arange(time) > 0
-        surplus = self.transitions + np.arange(time) - seen - fixed
-        w = agree * self._posterior(surplus)
-        certain = w * (fixed | (seen & (inputs == u)))
-        predictive = np.repeat(((1 - certain) / p)[..., None], p, axis=-1)
-        place = (*np.indices(inputs.shape), answer[:, m:])
-        predictive[place] += certain
-        return predictive
-
-    def absorb(self, inputs: Symbols, targets: Symbols) -> "RecurrenceObserver":
-        """Adds every transition."""
-        new = np.stack([inputs.ravel(), targets.ravel()], axis=1)
-        points = np.unique(np.vstack([self.points, new]), axis=0)
-        return replace(self, points=points, transitions=self.transitions + inputs.size)
-
-    def _posterior(self, surplus: np.ndarray) -> np.ndarray:
-        """Probability of a program at BF = p^surplus; 1/BF is kept within a float."""
-        against = (1 - self.prior) * np.exp(-np.minimum(surplus * np.log(self.modulus), 700.0))
-        return self.prior / (self.prior + against)
-
-
-def _so_far(combine: np.ufunc, what: np.ndarray, empty: bool) -> np.ndarray:
-    """`combine` over the columns strictly before each one."""
-    first = np.full((len(what), 1), empty)
-    return np.hstack([first, combine.accumulate(what, axis=1)[:, :-1]])
-
-
-def _inverses(p: int) -> Int[np.ndarray, " p"]:
-    """1/x mod p for each x, by Fermat; 0 for 0."""
-    return np.array([pow(x, p - 2, p) for x in range(p)])
-
-
-def _answer(latents: Int[np.ndarray, "n 3"], p: int, inputs: Symbols) -> Probabilities:
-    program, a, b = latents.T[:, :, None]
-    run = np.eye(p)[(a * inputs + b) % p]
-    return np.where(program[..., None], run, 1 / p)
+    def _shuffle(
+        self, latents: Int[np.ndarray, "n 3"], time: int, rng: np.random.Generator
+    ) -> tuple[Symbols, Symbols]:
+        if time % 3 or time > 3 * self.items:
+            raise ValueError(
+                f"time: expected 3 symbols for each of at most {self.items} items, not {time}"
+            )
+        seen = self._residues(latents, self.items, rng)
+        order = rng.random(seen.shape).argsort(1)[:, : time // 3]
+        inputs = np.full((len(latents), time), self.symbols + self.items)
+        targets = np.zeros_like(inputs)
+        inputs[:, ::3] = self.symbols + order
+        inputs[:, 1::3] = targets[:, ::3] = np.take_along_axis(seen, order, 1)
+        return inputs, targets

@@ -1,8 +1,12 @@
 """The numbers of one cell, derived from its stored tables and from nothing else."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
+from scipy import stats
 
 from plasticity.bracket import PREDICTORS
 from plasticity.metrics.plasticity import recovery_skill50
@@ -55,6 +59,14 @@ def summarise(steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, Any]:
     summary["tv/model"] = mean(steps, "tv/model")
     summary["entropy_error/model"] = mean(steps, "entropy_error_amnesic/model")
     return summary
+
+
+def interval(values: Sequence[float]) -> float | None:
+    """Half the width of the 95 % interval of a mean, by Student's t; None for a single value."""
+    n = len(values)
+    if n < 2:
+        return None
+    return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
 
 
 def _of(steps: pl.DataFrame, found: list[Any], returns: bool) -> pl.DataFrame:

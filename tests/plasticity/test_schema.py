@@ -236,7 +236,8 @@ strategies.0=EWC > expected a mapping with a 'type' key, got 'EWC'.
 strategies={{type: EWC}} > expected a list, got a mapping
 strategies=EWC > expected a list, got 'EWC'
 strategies.1.parts.1.lr=0 > expected a number above 0 or null, got 0
-strategies.1.first=EWC > expected a mapping with a 'type' key or null, got 'EWC'
+strategies.1.first=EWC > expected a mapping with a 'type' key, got 'EWC'.
+  Did you mean {{type: EWC}}? {KNOWN}
 strategies.1.first={{type: EW}} > .type: unknown strategy 'EW'. Did you mean 'EWC'? {KNOWN}
 strategies.0={{type: Nowhere}} > {__name__}.Nowhere cannot be made from YAML:
   its constructor: name 'Nothing' is not defined

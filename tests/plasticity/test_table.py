@@ -9,9 +9,10 @@ from scipy import stats
 
 from plasticity import recipe
 from plasticity.experiment import Experiment
+from plasticity.metrics.summary import interval
 from plasticity.networks import LSTM, MLP
 from plasticity.pretrain import Fresh, Pretrain
-from plasticity.table import curves, entries, interval, rows, run, score
+from plasticity.table import curves, entries, rows, run, score
 from plasticity.tracking import Wandb
 from strategies import Frozen
 from streams import Abrupt, Binding

@@ -1,0 +1,148 @@
+"""Kit: run every check that applies to a subject, from pytest or from anywhere."""
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from unittest import SkipTest
+
+from plasticity.checks.networks import NETWORK_CHECKS
+from plasticity.checks.strategies import STRATEGY_CHECKS
+from plasticity.checks.tunnels import TUNNEL_CHECKS
+from plasticity.network import Network
+from plasticity.recipe import Recipe, did_you_mean
+from plasticity.strategy import Strategy
+from plasticity.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    import pytest
+
+Check = Callable[[Any], None]
+"""Raises AssertionError, with what was measured and what was expected; SkipTest where it does not apply."""
+CHECKS: dict[type, Sequence[Check]] = {
+    Tunnel: TUNNEL_CHECKS,
+    Strategy: STRATEGY_CHECKS,
+    Network: NETWORK_CHECKS,
+}
+
+
+class Result(NamedTuple):
+    """What came of one check."""
+
+    title: str
+    verdict: Literal["passed", "skipped", "FAILED"]
+    why: str = ""
+
+
+def prepared(subject: Any) -> Tunnel | Recipe[Strategy] | Recipe[Network]:
+    """What checks take: a tunnel, or how to make a strategy or network.
+
+    Args:
+        subject: a tunnel; or a class, or a recipe, of a tunnel, a strategy or a network.
+
+    Raises:
+        TypeError: it is something else; or its constructor refuses: it needs arguments.
+    """
+    if isinstance(subject, Tunnel):
+        return subject
+    made = Recipe(subject) if isinstance(subject, type) else subject
+    if not isinstance(made, Recipe) or not issubclass(made.cls, tuple(CHECKS)):
+        raise TypeError(
+            f"expected a tunnel, or a class or recipe of a tunnel, a strategy or a network; got {subject!r}"
+        )
+    if issubclass(made.cls, Tunnel):
+        return made.build()
+    sizes = {"vocab": 3, "symbols": 3} if issubclass(made.cls, Network) else {}
+    made.build(**sizes)
+    return made
+
+
+def checks(subject: Any) -> Sequence[Check]:
+    """The checks of what `prepared` returned."""
+    cls = subject.cls if isinstance(subject, Recipe) else type(subject)
+    return next(found for base, found in CHECKS.items() if issubclass(cls, base))
+
+
+def title(check: Check) -> str:
+    """`check_posterior_is_causal` -> `posterior is causal`."""
+    return check.__name__.removeprefix("check_").replace("_", " ")
+
+
+def run(subject: Any) -> Iterator[Result]:
+    """Run every check that applies, one by one.
+
+    Args:
+        subject: a tunnel; or a class, or a recipe, of a tunnel, a strategy or a network.
+
+    Raises:
+        TypeError: it is something else; or its constructor refuses: it needs arguments.
+    """
+    made = prepared(subject)
+    return (_result(check, made) for check in checks(made))
+
+
+def _result(check: Check, subject: Any) -> Result:
+    try:
+        check(subject)
+    except AssertionError as error:
+        return Result(title(check), "FAILED", str(error))
+    except SkipTest as error:
+        return Result(title(check), "skipped", str(error))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} (raised in {place.filename}:{place.lineno})"
+        return Result(title(check), "FAILED", what)
+    return Result(title(check), "passed")
+
+
+def parametrize_with_checks(
+    tunnels: Sequence[Tunnel | type[Tunnel] | Recipe[Tunnel]] = (),
+    strategies: Sequence[type[Strategy] | Recipe[Strategy]] = (),
+    networks: Sequence[type[Network] | Recipe[Network]] = (),
+    expected_failures: Mapping[str, str] | None = None,
+) -> "pytest.MarkDecorator":
+    """Parametrise a pytest function of (subject, check) over every check of every subject.
+
+        @parametrize_with_checks(strategies=[MyStrategy, recipe(MyStrategy, strength=0.5)])
+        def test_conformance(subject, check):
+            check(subject)
+
+    Args:
+        tunnels: small instances find more: histories repeat.
+        strategies: classes, or recipes where arguments matter.
+        networks: likewise.
+        expected_failures: name of a check -> why it fails; it must then fail (xfail, strict).
+
+    Raises:
+        ValueError: an expected failure names no check of these subjects.
+    """
+    import pytest
+
+    reasons = dict(expected_failures or {})
+    subjects = [prepared(subject) for subject in (*tunnels, *strategies, *networks)]
+    names = {check.__name__ for subject in subjects for check in checks(subject)}
+    for name in reasons.keys() - names:
+        raise ValueError(f"expected_failures: unknown check {name!r}.{did_you_mean(name, names)}")
+    cases = [
+        pytest.param(
+            subject,
+            check,
+            id=f"{_label(subject)}-{check.__name__}",
+            marks=[pytest.mark.xfail(reason=reasons[check.__name__], strict=True)]
+            if check.__name__ in reasons
+            else [],
+        )
+        for subject in subjects
+        for check in checks(subject)
+    ]
+    return pytest.mark.parametrize(("subject", "check"), cases)
+
+
+def _label(subject: Any) -> str:
+    """The call that makes the subject."""
+    if isinstance(subject, Recipe):
+        args = ", ".join(f"{name}={value!r}" for name, value in subject.args.items())
+        return f"{subject.cls.__name__}({args})"
+    try:
+        return repr(subject)
+    except AttributeError:  # it does not keep its arguments, as a check will say
+        return type(subject).__name__

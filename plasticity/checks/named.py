@@ -1,0 +1,84 @@
+"""Named: the subject of `plasticity check`, by its dotted name and its constructor's arguments."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import make_dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import GenericAlias
+from typing import Any
+
+from plasticity.network import Network
+from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean, reason
+from plasticity.schema import parse
+from plasticity.strategy import Strategy
+from plasticity.tunnel import Tunnel
+from plasticity.yamlfile import COMMAND_LINE, read
+
+
+def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any:
+    """What `run` takes: the object of that name, or a recipe if it is a class.
+
+    Args:
+        dotted: package.Class; or package.name of a tunnel or a recipe.
+        options: `--size=4`: arguments of the class, validated as those of a YAML file are.
+        contracts: what an argument may choose among by `type`.
+
+    Raises:
+        ConfigError: there is no such thing; or an option does not fit, or one is missing.
+    """
+    found = _find(dotted)
+    if not isinstance(found, type):
+        if options:
+            raise _refusal(
+                dotted, f"expected no arguments for what is made already, got {options[0]}"
+            )
+        return found
+    base = next((base for base in (Tunnel, Strategy, Network) if issubclass(found, base)), None)
+    if base is None:
+        raise _refusal(dotted, "expected a tunnel, a strategy or a network, got another class")
+    if missing := [name for name in dir(found) if _abstract(found, name)]:
+        text = (
+            f"expected a class that can be used, this one is abstract: write {', '.join(missing)}"
+        )
+        raise _refusal(dotted, text)
+    return _recipe(found, base.__name__.lower(), options, contracts)
+
+
+def _find(dotted: str) -> Any:
+    module, _, name = dotted.rpartition(".")
+    if not module or not name:
+        raise _refusal(dotted, "expected package.Class")
+    try:
+        inside = importlib.import_module(module)
+    except Exception as error:
+        why = f"{module} cannot be imported: {type(error).__name__}: {reason(error)}"
+        raise _refusal(dotted, f"expected package.Class, and {why}") from error
+    if not hasattr(inside, name):
+        text = f"there is no {name!r} in {module}.{did_you_mean(name, vars(inside))}"
+        raise _refusal(dotted, text.removesuffix("."))
+    return getattr(inside, name)
+
+
+def _recipe(cls: type, noun: str, options: Sequence[str], contracts: Sequence[type]) -> Recipe[Any]:
+    """The class and its arguments, by way of the YAML that would say the same."""
+    for option in options:
+        if not option.startswith("--") or "=" not in option:
+            raise _refusal(str(COMMAND_LINE), f"expected --argument=value, got {option!r}")
+    overrides = [f"--{noun}.{option.removeprefix('--')}" for option in options]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "subject.yaml"
+        file.write_text(f"{noun}: {{type: {cls.__name__}}}")
+        tree = read(file, overrides)
+    tree.values = dict.fromkeys(tree.values, COMMAND_LINE)
+    tree.keys = dict.fromkeys(tree.keys, COMMAND_LINE)
+    root = make_dataclass("Subject", [(noun, GenericAlias(Recipe, (cls,)))])
+    return getattr(parse(root, tree, contracts), noun)
+
+
+def _abstract(cls: type, name: str) -> bool:
+    return getattr(getattr(cls, name, None), "__isabstractmethod__", False)
+
+
+def _refusal(where: str, text: str) -> ConfigError:
+    return ConfigError([Problem(where, text)])

@@ -1,0 +1,229 @@
+"""Checks of a strategy: it keeps the contract of Strategy in a little world, with shifts announced and not."""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import SkipTest
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from plasticity import networks
+from plasticity.checks.chance import difference, global_chance_untouched
+from plasticity.checks.world import SPEC, STEPS, learner, taught, world
+from plasticity.forward import Forward
+from plasticity.learner import Learner
+from plasticity.recipe import Recipe, recipe
+from plasticity.store import Cell
+from plasticity.strategy import Strategy
+from plasticity.tunnel import Batch
+from plasticity.walk import Hardware, walk
+
+Subject = Recipe[Strategy]
+"""How to make the strategy: each run needs a new one."""
+ANNOUNCED = (True, False)
+
+
+def check_reproducible(subject: Subject) -> None:
+    """Two runs of one seed end in the same state, to the bit."""
+    _unmoved(
+        subject,
+        lambda batch: batch,
+        "two runs of one seed",
+        "take randomness from self.rng(learner), or from a torch.Generator seeded by it",
+    )
+
+
+def check_never_reads_the_answer_key(subject: Subject) -> None:
+    """Batches whose posterior is NaN lead to the same state, to the bit."""
+    _unmoved(
+        subject,
+        lambda batch: batch._replace(posterior=torch.full_like(batch.posterior, torch.nan)),
+        "two runs, in one of which batch.posterior was NaN,",
+        "batch.posterior is the answer key: a strategy may read inputs, targets and asked",
+    )
+
+
+def check_never_reads_the_regime(subject: Subject) -> None:
+    """Batches whose regime is always 0 lead to the same state, to the bit."""
+    _unmoved(
+        subject,
+        lambda batch: batch._replace(regime=torch.zeros_like(batch.regime)),
+        "two runs, in one of which batch.regime was always 0,",
+        "which regime is live is hidden: a strategy may read inputs, targets and asked; shift() tells it of changes",
+    )
+
+
+def check_learns_from_asked_positions_only(subject: Subject) -> None:
+    """Other targets at positions that are not asked lead to the same state, but for a memory that kept them."""
+
+    def edit(batch: Batch) -> Batch:
+        other = (batch.targets + 1) % SPEC.symbols
+        return batch._replace(targets=torch.where(batch.asked, batch.targets, other))
+
+    for announced in ANNOUNCED:
+        one, other = (
+            taught(learner(subject, announce_shifts=announced), edit=e)
+            for e in (lambda batch: batch, edit)
+        )
+        found = difference(one.network.state_dict(), other.network.state_dict())
+        assert not found, (
+            f"targets at positions that are not asked were changed, and the network moved: {found}; "
+            "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
+        )
+
+
+def check_leaves_global_randomness_alone(subject: Subject) -> None:
+    """No global generator is drawn from or seeded, neither in the constructor nor in any hook."""
+    for announced in ANNOUNCED:
+        with global_chance_untouched(subject.cls.__name__, "self.rng(learner)"):
+            taught(learner(subject, announce_shifts=announced))
+
+
+def check_attach_allocates(subject: Subject) -> None:
+    """After attach() a checkpoint fits: every buffer and parameter is there, in its final shape."""
+    trained, fresh = taught(learner(subject)), learner(subject)
+    fresh.setup("fit")
+    kept, room = trained.state_dict(), fresh.state_dict()
+    for name in sorted(kept.keys() ^ room.keys()):
+        when = "after learning and not before" if name in kept else "before learning and not after"
+        raise AssertionError(
+            f"{name} is there {when}; expected attach() to register every buffer and parameter, and none "
+            "to go, because a checkpoint is loaded right after attach()"
+        )
+    for name, value in kept.items():
+        assert _shape(value) == _shape(room[name]), (
+            f"{name} has shape {_shape(room[name])} after attach() and {_shape(value)} after {STEPS} steps; "
+            "expected attach() to allocate it whole, because a checkpoint is loaded right after"
+        )
+
+
+def check_resumes_exactly(subject: Subject) -> None:
+    """A run that was stopped, saved, loaded into a new learner and gone on with ends as one never stopped."""
+    ended = dict[str, tuple[Learner, Cell]]()
+    with TemporaryDirectory() as folder:
+        for name, stops in (("whole", [STEPS]), ("cut", [STEPS // 2, STEPS])):
+            cell = Cell(Path(folder) / name)
+            for stop in stops:
+                made = learner(subject)
+                walk(cell, made, Forward(world(stop), stretch=STEPS // 4), Hardware())
+                ended[name] = made, cell
+        (whole, record), (cut, again) = ended.values()
+        found = difference(whole.state_dict(), cut.state_dict())
+        assert not found, (
+            f"a run stopped after {STEPS // 2} of {STEPS} steps and resumed ends elsewhere than one never stopped: "
+            f"{found}; expected all memory in buffers registered in attach(), and randomness from self.rng(learner)"
+        )
+        assert record.steps.read().equals(again.steps.read()), (
+            "a run stopped and resumed made other predictions than one never stopped, and has the same weights at "
+            "its end; expected all memory in buffers registered in attach()"
+        )
+
+
+def check_memory_is_bounded(subject: Subject) -> None:
+    """What the strategy holds takes the same room after n steps and after 2 n."""
+    for announced in ANNOUNCED:
+        half, whole = (
+            held(taught(learner(subject, announce_shifts=announced), steps).strategy)
+            for steps in (STEPS, 2 * STEPS)
+        )
+        assert half >= whole, (
+            f"it holds {half} bytes after {STEPS} steps and {whole} after {2 * STEPS}; "
+            "expected the same: allocate a buffer of fixed size in attach(), as Reservoir does"
+        )
+
+
+def check_off_switch(subject: Subject) -> None:
+    """With the arguments of `off` it is plain fine-tuning, to the bit."""
+    off = subject.cls.off
+    if off is None:
+        raise SkipTest(f"{subject.cls.__name__} declares no off-switch (its class attribute `off`)")
+    switched = Recipe(subject.cls, {**subject.args, **off})
+    plain = recipe(Strategy, lr=switched.build().lr)
+    for announced in ANNOUNCED:
+        one, other = (
+            taught(learner(each, announce_shifts=announced)) for each in (switched, plain)
+        )
+        found = difference(one.network.state_dict(), other.network.state_dict())
+        call = ", ".join(f"{name}={value!r}" for name, value in off.items())
+        assert not found, (
+            f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning, and is not: {found}"
+        )
+
+
+def check_works_on_every_network(subject: Subject) -> None:
+    """On each network of plasticity.networks everything trainable moves, and stays finite."""
+    for name in networks.__all__:
+        made = learner(subject, recipe(getattr(networks, name), width=8, depth=1))
+        made.setup("fit")
+        trainable = {id(p) for p in made.strategy.trainable(made)}
+        before = {n: p.detach().clone() for n, p in made.named_parameters() if id(p) in trainable}
+        assert len(before) == len(trainable), (
+            f"on {name}, trainable() holds {len(trainable) - len(before)} parameters that are neither the network's "
+            "nor the strategy's; expected to find them as attributes of a module, because a checkpoint does"
+        )
+        after = dict(taught(made).named_parameters())
+        for n, old in before.items():
+            assert torch.isfinite(after[n]).all(), f"on {name}, {n} is no longer finite"
+            assert not torch.equal(after[n], old), (
+                f"on {name}, {n} is among trainable() and did not move in {STEPS} steps; expected a gradient: "
+                "is it used at all, and does what was attached reach this kind of layer?"
+            )
+
+
+def _unmoved(subject: Subject, edit: Callable[[Batch], Batch], what: str, hint: str) -> None:
+    """Runs with and without the edit end in the same state, and predict the same.
+
+    Raises:
+        AssertionError: they do not; `what` and `hint` are in the message.
+    """
+    probe = world(1)[0].inputs
+    for announced in ANNOUNCED:
+        one = taught(learner(subject, announce_shifts=announced))
+        other = taught(learner(subject, announce_shifts=announced), edit=edit)
+        found = difference(one.state_dict(), other.state_dict())
+        if not found and not torch.equal(one(probe), other(probe)):
+            found = "their logits differ"
+        assert not found, (
+            f"{what} ended differently, with shifts {'' if announced else 'not '}announced: {found}; {hint}"
+        )
+
+
+def held(value: object, seen: set[int] | None = None) -> int:
+    """Bytes of all tensors, arrays and text that are reached from here, plus 8 for every other value."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, Tensor | np.ndarray):
+        return value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, nn.Module):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, Collection):
+        return 8 + sum(held(each, seen) for each in value)
+    return 8
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, Tensor) else ()
+
+
+STRATEGY_CHECKS = [
+    check_reproducible,
+    check_leaves_global_randomness_alone,
+    check_never_reads_the_answer_key,
+    check_never_reads_the_regime,
+    check_learns_from_asked_positions_only,
+    check_attach_allocates,
+    check_memory_is_bounded,
+    check_off_switch,
+    check_works_on_every_network,
+    check_resumes_exactly,
+]
+"""Cheap ones first."""

@@ -1,0 +1,90 @@
+"""Every first-party tunnel, strategy and network passes the kit that a stranger's must pass."""
+
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import plasticity.networks
+import strategies
+import streams
+from plasticity import Network, Recipe, Strategy, Tunnel, recipe
+from plasticity.checks import parametrize_with_checks
+from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks.mlp import Stack
+from strategies import EWC, Finetune, Frozen, LoRA, Replay
+from streams import (
+    HMM,
+    BeliefRevision,
+    Bijection,
+    Binding,
+    FilteringHMM,
+    Markov,
+    Recall,
+    Recurrence,
+    Urn,
+)
+
+TUNNELS = [
+    Urn([0.5, 1.0, 2.0]),
+    Markov(symbols=3, concentration=0.5),
+    Bijection(size=4, pairs=3),
+    Bijection(size=3, pairs=4, replacement=True),
+    Binding(size=3, pairs=3),
+    HMM(states=2, symbols=3, library=3),
+    Recurrence(modulus=5),
+    FilteringHMM(states=2, emissions=2, steps=2),
+    FilteringHMM(states=2, emissions=3, steps=2, ask="state"),
+    Recall(keys=4, values=2, pairs=2, queries=2, noise=0.3, unstored=0.5),
+    BeliefRevision(candidates=3, evidence=2, filler=0, concentration=0.5),
+]
+STRATEGIES = [
+    recipe(Frozen),
+    recipe(Finetune),
+    recipe(EWC, samples=4, decay=0.5),
+    recipe(Replay, capacity=10),
+    recipe(LoRA, rank=1),
+]
+NETWORKS = [recipe(kind, width=32) for kind in (Transformer, LSTM, Mamba, MLP)]
+
+
+@parametrize_with_checks(TUNNELS, STRATEGIES, NETWORKS)
+def test_conformance(subject: Any, check: Any) -> None:
+    check(subject)
+
+
+def classes(package: ModuleType, base: type) -> set[type]:
+    """Concrete descendants that any module of the package defines, exported or not."""
+    paths = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    modules = [package, *(importlib.import_module(path.name) for path in paths)]
+    found = {
+        cls
+        for module in modules
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, base) and cls.__module__ == module.__name__
+    }
+    # An nn.Module's abstract methods are invisible to inspect.isabstract.
+    return {
+        cls
+        for cls in found
+        if not any(getattr(getattr(cls, n, None), "__isabstractmethod__", False) for n in dir(cls))
+    }
+
+
+@pytest.mark.parametrize(
+    ("package", "base", "subjects"),
+    [
+        (streams, Tunnel, TUNNELS),
+        (strategies, Strategy, STRATEGIES),
+        (plasticity.networks, Network, NETWORKS),
+    ],
+)
+def test_no_first_party_class_is_left_out(
+    package: ModuleType, base: type, subjects: list[Any]
+) -> None:
+    listed = {s.cls if isinstance(s, Recipe) else type(s) for s in subjects}
+    bases = {Stack}  # takes modules, which no YAML can name
+    assert classes(package, base) - bases == listed
