@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -44,22 +45,20 @@ def create(experiment: Experiment, folder: Path | None = None) -> Run:
     chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
         "%Y%m%d-%H%M%S-%f"
     )
-    made: list[Path] = []
+    undo: list[Callable[[], None]] = []
     try:
         if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
             hint = f"; go on with: plasticity resume {chosen}" if _is_run(chosen) else ""
             raise _refusal(chosen, f"expected a new or empty folder, this one is in use{hint}")
-        made = [path for path in (chosen, *chosen.parents) if not path.exists()]
+        new = [path for path in (chosen, *chosen.parents) if not path.exists()]
+        undo = [(chosen / "environment.json").unlink, *(path.rmdir for path in new)]
         chosen.mkdir(parents=True, exist_ok=True)
         write_json(chosen / "environment.json", environment())
         write_whole(chosen / "experiment.yaml", text.encode())
     except (OSError, ValueError) as error:
-        for undo in (
-            (chosen / "environment.json").unlink if made else None,
-            *(path.rmdir for path in made),
-        ):
+        for step in undo:
             with suppress(OSError, ValueError):
-                undo()
+                step()
         why = getattr(error, "strerror", None) or error
         raise _refusal(chosen, f"expected a folder that can be written, got: {why}") from None
     return Run(chosen)

@@ -36,10 +36,10 @@ def bars(values: Mapping[str, Sequence[float]]) -> str:
         return "<p>Skill is undefined: the two ideals differ by under 0.01 bit, or nothing was scored.</p>"
     halves = {name: interval(v) or 0.0 for name, v in drawn.items()}
     means = {name: float(np.mean(v)) for name, v in drawn.items()}
-    low = max(
-        -1.5,
-        min(-0.1, *(min(*v, means[n] - halves[n]) for n, v in drawn.items() for v in [[*v, 0]])),
+    least = min(
+        min(*v, means[name] - halves[name]) if len(v) > 1 else v[0] for name, v in drawn.items()
     )
+    low = max(-1.5, min(-0.1, least))
     high, left, width, line = 1.1, 190, 800, 34
 
     def x(value: float) -> float:
@@ -47,10 +47,10 @@ def bars(values: Mapping[str, Sequence[float]]) -> str:
 
     bottom = 24 + line * len(values)
     out = [f'<svg class=bars viewBox="0 0 {width} {bottom + 24}" role=img>']
-    for mark, text in ((0, "0: best frozen model"), (1, "1: ideal continual learner")):
+    for mark, text in ((0.0, "0: best frozen model"), (1.0, "1: ideal continual learner")):
         out.append(f"<line class=mark x1={x(mark):.1f} x2={x(mark):.1f} y1=18 y2={bottom} />")
         out.append(f"<text class=tick x={x(mark):.1f} y=12 text-anchor=middle>{text}</text>")
-    for mark in np.arange(np.ceil(low * 4) / 4, 1.01, 0.25):
+    for mark in np.arange(np.ceil(low * 4) / 4, 1.01, 0.25).tolist():
         out.append(
             f"<text class=tick x={x(mark):.1f} y={bottom + 16} text-anchor=middle>{mark + 0.0:.2f}</text>"
         )
@@ -60,10 +60,10 @@ def bars(values: Mapping[str, Sequence[float]]) -> str:
             f"<text x={left - 10} y={middle + 5:.1f} text-anchor=end>{html.escape(name)}</text>"
         )
         if name not in drawn:
-            out.append(f"<text class=tick x={x(0) + 6:.1f} y={middle + 5:.1f}>undefined</text>")
+            out.append(f"<text class=tick x={x(0.0) + 6:.1f} y={middle + 5:.1f}>undefined</text>")
             continue
         mean, half, colour = means[name], halves[name], COLOURS[i % len(COLOURS)]
-        a, b = sorted((x(0), x(mean)))
+        a, b = sorted((x(0.0), x(mean)))
         out.append(
             f'<rect x={a:.1f} y={middle - 9:.1f} width={max(b - a, 1):.1f} height=18 fill="{colour}" opacity=.75 />'
         )

@@ -107,8 +107,8 @@ class CipherObserver(Observer):
             return np.tile(np.arange(self.modulus), (len(inputs), 1)), inputs, targets
         decipher = inputs[:, 1 : self.modulus + 1].argsort(1)
         x, y = inputs[:, self.header :] - self.symbols, targets[:, self.header :]
-        chain = (np.take_along_axis(decipher, seen, 1) for seen in (x, y))
-        return decipher, *chain
+        x, y = (np.take_along_axis(decipher, seen, 1) for seen in (x, y))
+        return decipher, x, y
 
 
 def run_line(latents: Int[np.ndarray, "n 3"], p: int, inputs: Symbols) -> Probabilities:

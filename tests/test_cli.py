@@ -102,7 +102,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "unknown strategy": (
         GOOD.replace("{type: Finetune}", "{type: Finetun}"),
-        "x.yaml:13:36: strategies.1.type: unknown strategy 'Finetun'. Did you mean 'Finetune'? "
+        "x.yaml:13:37: strategies.1.type: unknown strategy 'Finetun'. Did you mean 'Finetune'? "
         "Known: ",
     ),
     "unknown tunnel": (
@@ -192,7 +192,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "a strategy twice": (
         GOOD.replace("{type: Frozen}, ", "{type: Finetune}, "),
-        "x.yaml:1:13: strategies: Finetune is there twice",
+        "x.yaml:13:13: strategies: Finetune is there twice",
     ),
 }
 
@@ -208,7 +208,7 @@ def test_every_problem_at_once_in_the_order_of_the_file(call: Call) -> None:
     text = GOOD.replace("period: 5", "period: 0").replace("Finetune", "Finetuna")
     Path("x.yaml").write_text(text.replace("name: tiny", "nam: tiny"))
     lines = refused(call, "run", "x.yaml").splitlines()
-    assert [line.split(": ")[0] for line in lines] == ["x.yaml:1:1", "x.yaml:6:11", "x.yaml:13:36"]
+    assert [line.split(": ")[0] for line in lines] == ["x.yaml:1:1", "x.yaml:6:11", "x.yaml:13:37"]
 
 
 COMMANDS: dict[Words, str] = {

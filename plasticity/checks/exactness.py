@@ -19,6 +19,8 @@ STAKES = (-1.0, -0.3, -0.1, -0.03, 0.03, 0.1, 0.3, 0.9)
 """Bets for and against an observer's losses, per nat."""
 DRAWN = 200_000
 """Sequences from which frequencies are taken, of 8 symbols at most; of longer ones fewer."""
+ENOUGH = 1000
+"""Sequences whose history is not theirs alone, below which frequencies say nothing."""
 COMMON = 128
 """Earlier episodes after which frequencies are taken, the most frequent ones."""
 CHUNK = 20_000
@@ -159,8 +161,8 @@ def _compare(
         repeated = max(repeated, int(found.counts.sum()))
         if len(found.counts):
             compare(who, inputs, targets, found, predict)
-    if repeated < len(inputs) // 100:
+    if repeated < ENOUGH:
         raise SkipTest(
-            f"{who}: of {len(inputs)} sequences only {repeated} share a history with another, too few to compare "
-            "frequencies; check a smaller instance, with fewer symbols or shorter episodes"
+            f"{who}: only {repeated} sequences have a history in common with another, too few to compare frequencies; "
+            "check a smaller instance, with fewer symbols or shorter episodes"
         )
