@@ -1,7 +1,9 @@
 """Pictures: bars and heat maps as SVG."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +79,52 @@ def bars(values: Mapping[str, Sequence[float]]) -> str:
         edge = max(b, x(mean + half), *(x(v) for v in drawn[name]))
         out.append(f"<text x={edge + 8:.1f} y={middle + 5:.1f}>{mean:.2f}</text>")
     return "".join([*out, "</svg>"])
+
+
+def lines(series: Mapping[str, tuple[Sequence[float], bool]], places: Sequence[int]) -> str:
+    """Bits at each asked position, on a logarithmic scale; below 0.0001 is at the bottom.
+
+    Args:
+        series: title -> (bits, whether it is a baseline, which is dashed).
+        places: positions, in symbols.
+    """
+    width, height, left, floor = 420, 210, 46, 1e-4
+    top = max(1.0, max(max(bits) for bits, _ in series.values()))
+
+    def x(i: int) -> float:
+        return left + (width - left - 10) * (i / max(len(places) - 1, 1))
+
+    def y(bits: float) -> float:
+        return 10 + (height - 40) * math.log(top / max(bits, floor)) / math.log(top / floor)
+
+    out = [f'<svg viewBox="0 0 {width} {height}" role=img>']
+    for power in range(-4, 1):
+        at = y(10.0**power)
+        out.append(f"<line class=grid x1={left} x2={width - 10} y1={at:.1f} y2={at:.1f} />")
+        out.append(
+            f"<text class=tick x={left - 6} y={at + 4:.1f} text-anchor=end>{10.0**power:g}</text>"
+        )
+    for i in sorted({0, len(places) // 2, len(places) - 1}):
+        out.append(
+            f"<text class=tick x={x(i):.1f} y={height - 14} text-anchor=middle>{places[i]}</text>"
+        )
+    colours = cycle(COLOURS)
+    for name, (bits, baseline) in series.items():
+        points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in enumerate(bits))
+        look = "class=baseline" if baseline else f'stroke="{next(colours)}"'
+        out.append(
+            f'<polyline fill=none {look} points="{points}"><title>{html.escape(name)}</title></polyline>'
+        )
+    return "".join([*out, "</svg>"])
+
+
+def legend(names: Sequence[str]) -> str:
+    """Which colour is whose."""
+    keys = [
+        f"<i style='background:{COLOURS[i % len(COLOURS)]}'></i><b>{html.escape(name)}</b>"
+        for i, name in enumerate(names)
+    ]
+    return f"<p class=key>{''.join(keys)} dashed: baselines</p>"
 
 
 def heats(maps: Mapping[str, Heat]) -> str:

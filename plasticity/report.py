@@ -3,19 +3,17 @@
 import html
 import json
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from plasticity import pictures
+from plasticity import page, pictures
 from plasticity.bracket import PREDICTORS
 from plasticity.metrics.retention import UNDEFINED, probe_matrix, visits
 from plasticity.metrics.summary import interval, summarise
-from plasticity.store import Cell, Run, write_whole
+from plasticity.store import Cell, Run
 
 POINTS = 400
 """Windows of a curve, at most."""
@@ -105,29 +103,26 @@ def write(runs: Sequence[Run], path: Path) -> Path:
     """
     sections = [_section(i, run) for i, run in enumerate(runs)]
     names = " and ".join(dict.fromkeys(run.path.parent.name for run in runs))
-    assets = files("plasticity") / "assets"
-    page = Template((assets / "report.html").read_text()).substitute(
-        title=html.escape(names),
-        uplot_css=(assets / "uPlot.min.css").read_text(),
-        uplot_js=(assets / "uPlot.iife.min.js").read_text(),
-        sections="\n".join(section for section, _ in sections),
-        curves=json.dumps([curve for _, curve in sections]).replace("<", "\\u003c"),
-        script=(assets / "report.js").read_text(),
-    )
-    write_whole(path, page.encode())
-    return path
+    return page.write(path, names, LEAD, sections, [_curves(run) for run in runs])
 
 
-def _section(index: int, run: Run) -> tuple[str, dict[str, Any]]:
-    """The HTML of a run, and its curves as data."""
+LEAD = (
+    "What does each strategy carry over when the world comes back, and what does it forget? "
+    "In bits from an exact Bayesian observer."
+)
+
+
+def _section(index: int, run: Run) -> str:
+    """The HTML of a run."""
     cells = run.cells()
     heading = f"<h2>{html.escape(title(run))}</h2>"
     if not cells:
-        return (
-            f"<section>{heading}<p>No cell of {html.escape(str(run.path))} was begun.</p></section>",
-            {},
-        )
+        return f"{heading}<p>No cell of {html.escape(str(run.path))} was begun.</p>"
     lines = rows(run)
+    table = page.table(
+        [name for name, _ in COLUMNS],
+        [([show(row) for _, show in COLUMNS], not row.strategy) for row in lines],
+    )
     skills = {
         r.title: [v for v in r.numbers.get("skill", ()) if v is not None]
         for r in lines
@@ -147,7 +142,7 @@ def _section(index: int, run: Run) -> tuple[str, dict[str, Any]]:
         "<h3>Bits from the truth over time</h3>"
         "<p>KL(informed || ·) in bits per asked position, means over windows, and over seeds. Shades are regimes.</p>"
         f"<div class=plot id=plot{index}></div>",
-        f"<h3>Numbers</h3>{_table(lines)}<p class=small>{html.escape(CAPTION)} {_seeds(cells)}</p>",
+        f"<h3>Numbers</h3>{table}<p class=small>{html.escape(CAPTION)} {_seeds(cells)}</p>",
         "<h3>What is still known: held-out probes of every regime</h3>"
         "<p>KL(informed || model) in bits, weights as they were at that step. Dark is forgotten.</p>",
         pictures.heats(heats),
@@ -155,7 +150,7 @@ def _section(index: int, run: Run) -> tuple[str, dict[str, Any]]:
         f"<pre>{html.escape((run.path / 'experiment.yaml').read_text())}</pre>"
         f"<h4>environment.json</h4><pre>{html.escape(environment)}</pre></details>",
     ]
-    return f"<section>{''.join(parts)}</section>", _curves(run)
+    return "".join(parts)
 
 
 FORMULAS = """<ul>
@@ -166,19 +161,6 @@ after that visit (Chaudhry et al. 2018, with R = −bits).</li>
 <li>recovery/skill50: steps after a shift until the mean of KL(model) over 5 steps is half-way between the ideals';
 a visit that never gets there counts its whole length.</li>
 <li>± is the 95 % interval of the mean over seeds (Student's t).</li></ul>"""
-
-
-def _table(lines: Sequence[Row]) -> str:
-    head = "".join(f"<th>{name}</th>" for name, _ in COLUMNS)
-    body = "".join(
-        f"<tr class={'strategy' if row.strategy else 'baseline'}>"
-        + "".join(f"<td>{html.escape(show(row))}</td>" for _, show in COLUMNS)
-        + "</tr>"
-        for row in lines
-    )
-    return (
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _curves(run: Run) -> dict[str, Any]:

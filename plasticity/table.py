@@ -8,11 +8,13 @@ import joblib
 import numpy as np
 import polars as pl
 import torch
+from rich.table import Table as RichTable
 
-from plasticity import metrics
+from plasticity import metrics, page, pictures
 from plasticity.bracket import PREDICTORS, Bracket
 from plasticity.experiment import Experiment
 from plasticity.learner import MODEL, Learner, Lesson, Spec
+from plasticity.metrics.summary import interval
 from plasticity.network import Network
 from plasticity.networks.matched import parameters
 from plasticity.optimizer import AdamW
@@ -24,6 +26,12 @@ from plasticity.strategy import Strategy
 EPISODES = 2048
 """Held-out episodes on which an entry is scored; the same for every network of a seed."""
 BASELINES = ("memoryless", "position", "uniform")
+TITLES = ("task", "network", "parameters", "KL", "excess loss", "entropy error", "of memoryless")
+CAPTION = (
+    "KL from the exact observer (the amnesic one), log loss beyond it, and |difference of entropies|: bits per "
+    "asked position. Of memoryless: KL as a share of the best predictor that sees the last symbol only; "
+    "0 is exact inference, 1 is no use of the past."
+)
 
 
 class Entry(NamedTuple):
@@ -131,6 +139,65 @@ def rows(done: Sequence[tuple[Entry, pl.DataFrame]]) -> list[Row]:
         tables = [table for entry, table in mine if entry.label == first]
         found += [_row(task, name, None, tables, name, past) for name in BASELINES]
     return found
+
+
+def shown(done: Sequence[tuple[Entry, pl.DataFrame]]) -> RichTable:
+    """The table, for a terminal. Bits per asked position, mean and 95 % interval over seeds."""
+    table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
+    for i, name in enumerate(TITLES):
+        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
+    for row in rows(done):
+        style = "bright_black" if row.params is None else None
+        table.add_row(*_cells(row), style=style)
+    return table
+
+
+def write(done: Sequence[tuple[Entry, pl.DataFrame]], path: Path) -> Path:
+    """The table and the curves over positions, as one self-contained page."""
+    tasks = list(dict.fromkeys(entry.experiment.name for entry, _ in done))
+    figures = []
+    for task in tasks:
+        mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
+        curves = {
+            label: ([t for e, t in mine if e.label == label], MODEL, False)
+            for label in dict.fromkeys(entry.label for entry, _ in mine)
+        }
+        curves |= {name: ([table for _, table in mine], name, True) for name in BASELINES}
+        first = mine[0][1].filter(pl.col("tunnel") == 0)["position"].to_list()
+        drawn = {
+            title: (_curve(tables, f"kl_amnesic/{who}"), baseline)
+            for title, (tables, who, baseline) in curves.items()
+        }
+        figures.append(
+            f"<figure><figcaption>{task}</figcaption>{pictures.lines(drawn, first)}</figure>"
+        )
+    labels = list(dict.fromkeys(entry.label for entry, _ in done))
+    seeds = len({entry.seed for entry, _ in done})
+    body = (
+        page.table(TITLES, [(_cells(row), row.params is None) for row in rows(done)])
+        + f"<p class=small>{seeds} seeds; ± is the 95 % interval of the mean (Student's t).</p>"
+        "<h3>KL(amnesic || network) at each asked position, in bits</h3>"
+        f"{pictures.legend(labels)}<div class=heats>{''.join(figures)}</div>"
+    )
+    return page.write(path, "Tunnel table", CAPTION, [body])
+
+
+def _cells(row: Row) -> list[str]:
+    """What a line shows."""
+    size = "" if row.params is None else f"{row.params:,}"
+    scores = [_spread(values) for values in (row.kl, row.excess, row.entropy)]
+    return [row.task, row.predictor, size, *scores, f"{row.of_memoryless:.3f}"]
+
+
+def _spread(values: Sequence[float]) -> str:
+    half = interval(values)
+    return f"{np.mean(values):.4f}" + ("" if half is None else f"±{half:.4f}")
+
+
+def _curve(tables: Sequence[pl.DataFrame], column: str) -> list[float]:
+    """Mean over seeds at each asked position of the first tunnel."""
+    each = [t.filter(pl.col("tunnel") == 0)[column].to_numpy() for t in tables]
+    return np.mean(each, axis=0).tolist()
 
 
 def _row(

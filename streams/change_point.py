@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from plasticity.observers import Explanation, FiniteObserver, KnownObserver
+from plasticity.observers import FiniteObserver, KnownObserver
 from plasticity.quantities import Count, Fraction, Positive
 from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
 from streams.urn import categorical, require_time
@@ -44,7 +44,7 @@ class ChangePoint(Tunnel):
     >>> tunnel.observer().predict(inputs, targets).round(3)
     array([[[0.625, 0.375],
             [0.7  , 0.3  ],
-            [0.773, 0.227]]])
+            [0.768, 0.232]]])
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ChangePoint(Tunnel):
 
 def run_lengths(
     hazard: Float[np.ndarray, "*hazards"], symbols: int, concentration: float, inputs: Symbols
-) -> Explanation:
+) -> tuple[Float[np.ndarray, "... batch"], Float[np.ndarray, "... batch time symbols"]]:
     """p(x_0) and p(x_{t+1} | h, x_0..x_t) under each hazard, by the run-length filter.
 
     Args:

@@ -35,14 +35,15 @@ class ContextTree(Tunnel):
         concentration: pseudo-count of each symbol in a leaf, in draws; below 1 laws are peaked.
         stop: probability that a context of depth below D is a leaf; 0 is a chain of order D.
 
-    After 0 0 1 0 it is not known yet whether 0 is followed by 0 and 1, or by what preceded it:
+    A 1 came after 0 0; how much that says of what follows 0 1 and 1 0 depends on the tree. The last
+    symbol is shared with the former only, by the empty context with both:
 
     >>> inputs, targets = np.array([[0, 0, 1, 0]]), np.array([[0, 1, 0, 1]])
     >>> tunnel = ContextTree(symbols=2, depth=2)
     >>> tunnel.observer().predict(inputs, targets)[0, tunnel.asked(4)].round(3)
     array([[0.5  , 0.5  ],
            [0.375, 0.625],
-           [0.536, 0.464]])
+           [0.417, 0.583]])
     """
 
     def __init__(

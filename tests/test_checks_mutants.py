@@ -338,10 +338,19 @@ class TrainsLess(Strategy):
         next(learner.network.parameters()).grad = None
 
 
-class OnlyAttention(Strategy):
+class OnlyMLP(Strategy):
+    """Reaches for a layer that not every network has."""
+
     def attach(self, learner: Learner) -> None:
-        attention: Any = learner.network.get_submodule("mixers.0.qkv")
-        attention.weight.requires_grad_(False)
+        learner.network.get_submodule("mixers.0.in_proj").requires_grad_(False)
+
+
+class CheatsUnannounced(Strategy):
+    """Looks for the shifts it is not told of in the regime."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        told = learner.announce_shifts or not int(batch.regime[0])
+        return super().loss(learner, batch, logits) * (1 if told else 2)
 
 
 KEY, REGIME = "never reads the answer key", "never reads the regime"
@@ -351,6 +360,7 @@ STRATEGIES: list[Mutant] = [
     (GlobalNoise, {"leaves global randomness alone"}),
     (ReadsTheKey, {KEY}),
     (ReadsTheRegime, {REGIME}),
+    (CheatsUnannounced, {REGIME}),
     (ReadsTheUnasked, {ASKED}),
     (LateBuffer, {"attach allocates", RESUMES}),
     (GrowingBuffer, {"attach allocates", "memory is bounded", RESUMES}),
@@ -359,7 +369,7 @@ STRATEGIES: list[Mutant] = [
     (Countdown, {RESUMES}),
     (NotOff, {"off switch"}),
     (TrainsLess, {"works on every network"}),
-    (OnlyAttention, {"works on every network"}),
+    (OnlyMLP, {"works on every network"}),
 ]
 
 

@@ -71,8 +71,7 @@ def check_knowing_more_is_no_worse(tunnel: Tunnel) -> None:
 
 def check_posterior_matches_frequencies(tunnel: Tunnel) -> None:
     """The amnesic predictive is the frequency of what came after identical histories."""
-    time = min((t for t in lengths(tunnel) if t >= 4), default=max(lengths(tunnel)))
-    x, y = _sample(tunnel, time, tunnel.latents)
+    x, y = _sample(tunnel, _short(tunnel), tunnel.latents)
     none = np.zeros(x.shape[1], dtype=np.int64)
     _compare("the amnesic observer", tunnel, x[0], y[0], none, lambda _: tunnel.observer())
 
@@ -98,13 +97,19 @@ def check_memory_matches_frequencies(tunnel: Tunnel) -> None:
 def check_informed_matches_frequencies(tunnel: Tunnel) -> None:
     """The informed predictive is, latent by latent, the frequency of what came after identical histories."""
     few = tunnel.latents(8, np.random.default_rng(4))
-    x, y = _sample(tunnel, middling(tunnel), lambda n, rng: few[np.arange(n) % len(few)])
+    x, y = _sample(tunnel, _short(tunnel), lambda n, rng: few[np.arange(n) % len(few)])
     origin = np.arange(x.shape[1]) % len(few)
 
     def informed(which: int) -> Observer:
         return tunnel.informed(few[which : which + 1])
 
     _compare("the informed observer", tunnel, x[0], y[0], origin, informed)
+
+
+def _short(tunnel: Tunnel) -> int:
+    """The shortest length from 4 on, or the longest there is."""
+    found = lengths(tunnel)
+    return min((t for t in found if t >= 4), default=found[-1])
 
 
 def _nats(p: Probabilities, targets: Symbols) -> Float[np.ndarray, "batch time"]:

@@ -1,4 +1,4 @@
-"""Checks of a strategy: it keeps the contract of Strategy in a little world, with shifts announced and not."""
+"""Checks of a strategy: it keeps the contract of Strategy in a little world."""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -63,23 +63,18 @@ def check_learns_from_asked_positions_only(subject: Subject) -> None:
         other = (batch.targets + 1) % SPEC.symbols
         return batch._replace(targets=torch.where(batch.asked, batch.targets, other))
 
-    for announced in ANNOUNCED:
-        one, other = (
-            taught(learner(subject, announce_shifts=announced), edit=e)
-            for e in (lambda batch: batch, edit)
-        )
-        found = difference(one.network.state_dict(), other.network.state_dict())
-        assert not found, (
-            f"targets at positions that are not asked were changed, and the network moved: {found}; "
-            "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
-        )
+    one, other = taught(learner(subject)), taught(learner(subject), edit=edit)
+    found = difference(one.network.state_dict(), other.network.state_dict())
+    assert not found, (
+        f"targets at positions that are not asked were changed, and the network moved: {found}; "
+        "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
+    )
 
 
 def check_leaves_global_randomness_alone(subject: Subject) -> None:
     """No global generator is drawn from or seeded, neither in the constructor nor in any hook."""
-    for announced in ANNOUNCED:
-        with global_chance_untouched(subject.cls.__name__, "self.rng(learner)"):
-            taught(learner(subject, announce_shifts=announced))
+    with global_chance_untouched(subject.cls.__name__, "self.rng(learner)"):
+        taught(learner(subject))
 
 
 def check_attach_allocates(subject: Subject) -> None:
@@ -142,15 +137,12 @@ def check_off_switch(subject: Subject) -> None:
         raise SkipTest(f"{subject.cls.__name__} declares no off-switch (its class attribute `off`)")
     switched = Recipe(subject.cls, {**subject.args, **off})
     plain = recipe(Strategy, lr=switched.build().lr)
-    for announced in ANNOUNCED:
-        one, other = (
-            taught(learner(each, announce_shifts=announced)) for each in (switched, plain)
-        )
-        found = difference(one.network.state_dict(), other.network.state_dict())
-        call = ", ".join(f"{name}={value!r}" for name, value in off.items())
-        assert not found, (
-            f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning, and is not: {found}"
-        )
+    one, other = taught(learner(switched)), taught(learner(plain))
+    found = difference(one.network.state_dict(), other.network.state_dict())
+    call = ", ".join(f"{name}={value!r}" for name, value in off.items())
+    assert not found, (
+        f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning, and is not: {found}"
+    )
 
 
 def check_works_on_every_network(subject: Subject) -> None:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from plasticity.learner import Learner, Lesson, Spec
 from plasticity.metrics import standard
 from plasticity.network import Network
-from plasticity.networks import Transformer
+from plasticity.networks import MLP
 from plasticity.observers import DirichletObserver, KnownObserver
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import fresh_network
@@ -25,7 +25,7 @@ from plasticity.tunnel import Batch, Symbols, Tunnel
 STEPS = 12
 """Steps of a run: three visits; half of it ends within one."""
 SPEC = Spec(vocab=3, symbols=3, batch=4, time=6)
-SMALL = recipe(Transformer, width=8, depth=1, heads=2)
+SMALL = recipe(MLP, width=8, depth=1)
 
 
 class _Coins(Tunnel):

@@ -1,0 +1,169 @@
+"""Every YAML in experiments/ runs, its record re-runs to the bit, and wandb is told what the record says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli, plugins
+from plasticity.experiment import Experiment
+from plasticity.recipe import plain
+from plasticity.schema import parse
+from plasticity.store import Cell, Run
+from plasticity.yamlfile import read
+
+from .test_resume import environment
+
+ROOT = Path(__file__).parent.parent
+YAMLS = sorted((ROOT / "experiments").rglob("*.yaml"))
+SHRUNK = (
+    "--stream.steps=3",
+    "--stream.batch=2",
+    "--stream.probe=4",
+    "--pretrain.steps=2",
+    "--pretrain.batch=2",
+    "--stretch=2",
+    "--wandb.mode=disabled",
+    "--hardware.accelerator=cpu",
+    "--hardware.threads=1",
+)
+
+
+def plasticity(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["plasticity", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+
+
+def experiment(file: Path, *overrides: str) -> Experiment:
+    plugins.load()
+    contracts = [Tunnel, Stream, Network, Strategy, Optimizer]
+    return parse(Experiment, read(file, overrides), contracts)
+
+
+def test_there_are_experiments() -> None:
+    assert "quickstart.yaml" in {path.name for path in YAMLS}
+
+
+@pytest.mark.parametrize("file", YAMLS, ids=lambda path: path.stem)
+def test_every_experiment_runs_and_its_record_runs_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the shrunken YAML, then from the resolved one that the run wrote down."""
+    monkeypatch.chdir(tmp_path)
+    shrunk = (*SHRUNK, f"--out={tmp_path / 'runs'}")
+    plasticity(monkeypatch, "run", file, "--run-dir", "first", *shrunk)
+    resolved = Path("first/experiment.yaml")
+    assert plain(experiment(resolved)) == plain(experiment(file, *shrunk))
+
+    again = f"--out={tmp_path / 'elsewhere'}"  # so that pretraining is not taken from the cache
+    plasticity(monkeypatch, "run", resolved, "--run-dir", "second", again)
+    first, second = Run(Path("first")).cells(), Run(Path("second")).cells()
+    wanted = experiment(file)
+    count = len(wanted.contenders()) * len(wanted.seeds or [wanted.seed])
+    assert len(first) == count
+    for one, other in zip(first, second, strict=True):
+        assert one.name == other.name and one.done and other.done
+        assert len(one.steps.read()) == 3
+        assert one.steps.read().equals(other.steps.read())
+        assert one.probes.read().equals(other.probes.read())
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a small run with wandb offline was started, with a home of its own."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "home").mkdir()
+    words = ["run", str(ROOT / "experiments/quickstart.yaml"), "--run-dir", "run", *SHRUNK]
+    small = ["--wandb.mode=offline", "--stream.steps=5", "--strategies=[{type: Finetune}]"]
+    outside = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "home")}
+    outside["MPLCONFIGDIR"] = str(folder / "reader")  # torchmetrics imports matplotlib
+    base = {k: v for k, v in environment().items() if not k.startswith(("WANDB", "XDG"))}
+    subprocess.run(
+        [sys.executable, "-m", "plasticity", *words, *small, "--pretrain.steps=0"],
+        check=True,
+        cwd=folder,
+        env=base | outside,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(offline: Path) -> dict[str, list[dict[str, Any]]]:
+    """What wandb wrote down, by kind of record, read by wandb itself."""
+    (file,) = offline.rglob("*.wandb")
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    base = os.environ | {"HOME": str(offline / "reader")}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=base)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in done.stdout.splitlines():
+        record = json.loads(line)
+        found.setdefault(record["type"], []).append(record[record["type"]])
+    return found
+
+
+def cell_of(offline: Path) -> Cell:
+    (cell,) = Run(offline / "run").cells()
+    return cell
+
+
+def test_wandb_is_told_the_means_of_the_record(
+    offline: Path, told: dict[str, list[dict[str, Any]]]
+) -> None:
+    cell = cell_of(offline)
+    rows = [record["item"] for record in told["history"]]
+    assert [row["stream/step"] for row in rows] == [2, 4, 5]
+    steps = cell.steps.read()
+    columns = [c for c in steps.columns if "/" in c]
+    for row, start, stop in zip(rows, (0, 2, 4), (2, 4, 5), strict=True):
+        window = steps.filter(pl.col("step").is_between(start, stop - 1))
+        finite = [c for c in columns if window[c].is_finite().all()]
+        assert {k for k in row if k.startswith("window/")} == {f"window/{c}" for c in finite}
+        assert "kl/model" in finite and "kl/continual" in finite
+        for column in finite:
+            assert row[f"window/{column}"] == pytest.approx(window[column].mean(), abs=1e-12)
+        probes = cell.probes.read().filter(pl.col("step") == stop)
+        for regime, value in zip(probes["regime"], probes["kl/model"], strict=True):
+            assert row[f"probe/regime{regime}"] == pytest.approx(value, abs=1e-12)
+
+
+def test_wandb_draws_over_steps_of_the_stream(told: dict[str, list[dict[str, Any]]]) -> None:
+    axes = {metric["glob_name"]: metric["step_metric"] for metric in told["metric"]}
+    assert axes == dict.fromkeys(["window/*", "probe/*", "final/*"], "stream/step")
+
+
+def test_wandbs_summary_is_the_cells(offline: Path, told: dict[str, list[dict[str, Any]]]) -> None:
+    summary: dict[str, Any] = {}
+    for record in told["summary"]:
+        summary |= record["update"]
+    final = {k.removeprefix("final/"): v for k, v in summary.items() if k.startswith("final/")}
+    wanted = {k: v for k, v in cell_of(offline).summary.items() if v is not None}
+    assert "skill" in wanted
+    assert final == pytest.approx(wanted)
+
+
+def test_wandb_knows_the_resolved_yaml(
+    offline: Path, told: dict[str, list[dict[str, Any]]]
+) -> None:
+    (run,) = told["run"]
+    config = {k: v for k, v in run["config"]["update"].items() if k != "_wandb"}
+    cell = cell_of(offline)
+    wanted = plain(experiment(offline / "run/experiment.yaml"))
+    assert config == wanted | {k: cell.meta[k] for k in ("network", "strategy", "seed")}
+    assert run["display_name"] == cell.name and run["run_group"] == "quickstart-run"
+
+
+def test_nothing_is_written_outside_the_run_directory(offline: Path) -> None:
+    """Neither at home, where caches lie, nor in the current folder: `wandb sync` finds all in the run."""
+    strays = [
+        str(path.relative_to(offline))
+        for path in offline.rglob("*")
+        if path.is_file() and path.relative_to(offline).parts[0] not in ("run", "reader")
+    ]
+    assert strays == []
