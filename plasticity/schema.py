@@ -1,10 +1,7 @@
 """Schema: a constructor signature is the only schema; pydantic models made of it stay here."""
 
-import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from inspect import cleandoc
 from pathlib import PurePath
 from types import NoneType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -33,9 +30,7 @@ from plasticity.recipe import (
     describe,
     did_you_mean,
     form,
-    one_line,
     parameters,
-    plain,
     reason,
     show,
     unknown_key,
@@ -63,7 +58,7 @@ def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
         ConfigError: with every problem of the tree.
     """
     try:
-        made = _Schema(contracts, tree).make(root, tree.value)
+        made = Schema(contracts, tree).make(root, tree.value)
     except ValidationError as error:
         wrong = [tree.problem(e["loc"], e["msg"], e["type"] == "key") for e in error.errors()]
         raise ConfigError([*tree.problems, *wrong]) from error
@@ -72,26 +67,11 @@ def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
     return made
 
 
-def json_schema(root: type, contracts: Sequence[type]) -> dict[str, Any]:
-    """JSON schema of the file, for an editor: names, types, bounds, defaults, docstrings."""
-    schema = _Schema(contracts, Located(None))
-    definitions: dict[str, Any] = {}
-    whole = schema.document(root)
-    while todo := sorted(schema.refs.keys() - definitions.keys()):
-        for name in todo:
-            kind, base, *_ = schema.refs[name]
-            definitions[name] = (
-                schema.choices(base) if kind == "contract" else schema.document(base)
-            )
-    text = json.dumps(whole | {"$defs": definitions})
-    return json.loads(text.replace(f'"{REF}": "', '"$ref": "#/$defs/'))
-
-
 class Unfit(Exception):
     """A constructor takes something that YAML cannot hold."""
 
 
-class _Schema:
+class Schema:
     """Models of classes, each made at its first use: a broken class harms only its users."""
 
     def __init__(self, contracts: Sequence[type], tree: Located):
@@ -241,32 +221,6 @@ class _Schema:
         if shape and len(fits) == 1:
             return TypeAdapter(self.annotation(fits[0]), config=CONFIG).validate_python(value)
         return check(value, handler)
-
-    def document(self, cls: type, tag: str | None = None) -> dict[str, Any]:
-        """JSON schema of one class, from its signature and docstring."""
-        made = self.model(cls).model_json_schema()
-        text = cleandoc(cls.__doc__ or "")
-        section = (re.search(r"^Args:\n((?: .*\n?|\n)*)", text, re.M) or ["", ""])[1]
-        told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.M))
-        properties: dict[str, Any] = made.setdefault("properties", {})
-        for name, parameter in parameters(cls).items():
-            item = properties[name]
-            del item["title"]
-            if name in told:
-                item["description"] = one_line(told[name])
-            if parameter.default is not parameter.empty:
-                item["default"] = plain(parameter.default)
-        if tag:
-            properties["type"] = {"const": tag}
-            made["required"] = ["type", *made.get("required", [])]
-        return made | {"description": one_line(text.partition("\n\n")[0])}
-
-    def choices(self, base: type) -> dict[str, Any]:
-        """JSON schema of a contract: one of its concrete classes, told apart by `type`."""
-        found = [(k, c) for k, v in known(base, self.contracts).items() for c in v if self.fits(c)]
-        tag = {"type": {"enum": sorted({name for name, _ in found})}}
-        some = [self.document(cls, name) for name, cls in found]
-        return {"type": "object", "required": ["type"], "properties": tag, "anyOf": some}
 
 
 def _parts(value: Any, path: Keys) -> Iterator[tuple[Keys, Any]]:

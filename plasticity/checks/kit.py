@@ -1,5 +1,6 @@
 """Kit: run every check that applies to a subject, from pytest or from anywhere."""
 
+import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -88,8 +89,11 @@ def _result(check: Check, subject: Any) -> Result:
     except SkipTest as error:
         return Result(title(check), "skipped", str(error))
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} (raised in {place.filename}:{place.lineno})"
+        cls = subject.cls if isinstance(subject, Recipe) else type(subject)
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == inspect.getsourcefile(cls)]
+        place = (own or frames)[-1]
+        what = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
         return Result(title(check), "FAILED", what)
     return Result(title(check), "passed")
 
