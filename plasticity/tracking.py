@@ -1,6 +1,7 @@
 """wandb, offline unless told otherwise: the dashboard, never the record of truth."""
 
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +61,7 @@ class Wandb:
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
+        logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
         try:
             live = wandb.init(
                 mode=self.mode,

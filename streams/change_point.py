@@ -26,8 +26,10 @@ class ChangePoint(Tunnel):
     n_sk the k among x_s..x_{t-1}: the run-length filter of Adams & MacKay 2007 (arXiv 0710.3742) for
     each hazard. Inputs are x_0..x_{T-1}, targets x_1..x_T; x_0 is evidence, and never predicted.
 
-    All that there is to carry over is log2(number of hazards) bits, which an episode gives away in
-    part: KL(informed || amnesic) is at most log2(number of hazards) / time a symbol. LEAD
+    All that there is to carry over is log2(number of hazards) bits, and each episode gives most of
+    them away: KL(informed || amnesic) is at most log2(number of hazards) / time bits a symbol, so
+    long episodes leave no room for skill. Measured at time 32: .043 at the defaults; .007 for
+    hazards .02 and .1 at concentration 1/2, for which skill is undefined.
 
     Args:
         symbols: S, size of the alphabet.
@@ -51,7 +53,7 @@ class ChangePoint(Tunnel):
         self,
         symbols: Count = 4,
         concentration: Positive = 0.2,
-        hazards: Sequence[Fraction] = (0.02, 0.5),
+        hazards: Sequence[Fraction] = (0.0, 0.05, 0.3, 1.0),
     ):
         if not hazards:
             raise ValueError("hazards: expected at least one, got none")

@@ -101,7 +101,11 @@ class CipherObserver(Observer):
 
     def _read(
         self, inputs: Symbols, targets: Symbols
-    ) -> tuple[Int[np.ndarray, "batch residues"], Symbols, Symbols]:
+    ) -> tuple[
+        Int[np.ndarray, "batch residues"],
+        Int[np.ndarray, "batch steps"],
+        Int[np.ndarray, "batch steps"],
+    ]:
         """Residue of each symbol, per row; and the chain."""
         if not self.header:
             return np.tile(np.arange(self.modulus), (len(inputs), 1)), inputs, targets

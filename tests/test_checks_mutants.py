@@ -1,4 +1,4 @@
-"""Each check kills the mutants it is for, and leaves alive those it has nothing to say about."""
+"""Each check kills the mutants it is for, and leaves alive those it has nothing to say about; the kit tells which."""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from plasticity.checks import (
     NETWORK_CHECKS,
     STRATEGY_CHECKS,
     TUNNEL_CHECKS,
+    parametrize_with_checks,
     run,
 )
 from plasticity.networks.mlp import Feedforward, Stack
@@ -518,3 +519,43 @@ def test_every_check_kills_a_mutant() -> None:
     ):
         titles = {c.__name__.removeprefix("check_").replace("_", " ") for c in checks}
         assert titles == set().union(*(killers for _, killers in mutants))
+
+
+class Crashes(Urn):
+    def observer(self) -> Any:
+        raise KeyError("no such urn")
+
+
+def test_a_crash_is_a_failure_that_says_where() -> None:
+    failed = [r for r in run(Crashes([1.0, 1.0])) if r.verdict == "FAILED"]
+    assert len(failed) > 5
+    assert all("KeyError: 'no such urn'" in r.why and __file__ in r.why for r in failed)
+
+
+def test_what_cannot_be_tried_is_skipped_and_says_so() -> None:
+    (result,) = [r for r in run(Bijection(size=20, pairs=19)) if r.title == CONTINUAL]
+    assert result.verdict == "skipped" and "check a smaller instance" in result.why
+
+
+def test_an_expected_failure_is_a_strict_xfail_of_that_check_alone() -> None:
+    expected = {"check_memory_is_bounded": "it is a diary"}
+    mark = parametrize_with_checks(strategies=[Diary], expected_failures=expected)
+    names, cases = mark.args
+    assert names == ("subject", "check") and len(cases) == len(STRATEGY_CHECKS)
+    assert cases[0].id == "Diary-check_reproducible"
+    marked = {case.id: case.marks for case in cases if case.marks}
+    assert list(marked) == ["Diary-check_memory_is_bounded"]
+    (xfail,) = marked["Diary-check_memory_is_bounded"]
+    assert xfail.name == "xfail"
+    assert xfail.kwargs == {"reason": "it is a diary", "strict": True}
+
+
+def test_an_expected_failure_that_names_no_check_is_refused() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'check_memory_is_bounded'?"):
+        parametrize_with_checks(strategies=[Diary], expected_failures={"check_memory_bounded": ""})
+
+
+@pytest.mark.parametrize("subject", [Strategy(), 3, dict, Bijection.__mro__[1]])
+def test_what_is_no_subject_is_refused(subject: Any) -> None:
+    with pytest.raises(TypeError):
+        run(subject)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import wandb
 
 from plasticity import cli, launch
 from plasticity.store import Run
@@ -425,6 +426,25 @@ def test_a_full_disk_says_how_to_go_on(
     assert not same_record(Run(Path("whole")), Run(Path("cut")))
     assert call("resume", "cut").code == 0
     assert same_record(Run(Path("whole")), Run(Path("cut")))
+
+
+@pytest.mark.parametrize("fault", [wandb.Error("no server"), PermissionError(13, "no server")])
+def test_a_wandb_that_does_not_begin_says_how_to_go_on(
+    fault: Exception, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(wandb, "init", init)
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_SILENT"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setattr("logging.raiseExceptions", True)
+    done = call("run", "good.yaml", "--run-dir", "run", "--wandb.mode=offline")
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "no server" in done.err and done.err.endswith("go on with: plasticity resume run\n")
+    yaml = Path("run/experiment.yaml")
+    yaml.write_text(yaml.read_text().replace("mode: offline", "mode: disabled"))
+    assert call("resume", "run").code == 0
 
 
 def command(*words: str) -> list[str]:

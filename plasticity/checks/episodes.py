@@ -1,6 +1,7 @@
 """Episodes: what a tunnel is asked to make, and the observers that face it, for the checks of tunnels."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,9 @@ from jaxtyping import Int
 from plasticity.tunnel import Observer, Probabilities, Symbols, Tunnel
 
 LONGEST = 40
-"""Lengths are sought up to here, in symbols."""
+"""All lengths up to here are tried, in symbols."""
+LIMIT = 2000
+"""Where the search for any length ends."""
 ROWS = 32
 """Sequences where every one is looked at."""
 EARLIER = 3
@@ -20,19 +23,24 @@ Rows = Int[np.ndarray, " rows"]
 def refusal(tunnel: Tunnel, time: int) -> str | None:
     """Why the tunnel makes no episode of this length; None if it does."""
     rng = np.random.default_rng(0)
+    latents = tunnel.latents(1, rng)
     try:
-        tunnel.draw(tunnel.latents(1, rng), time, rng)
+        tunnel.draw(latents, time, rng)
     except ValueError as error:
         return str(error)
     return None
 
 
 def lengths(tunnel: Tunnel) -> list[int]:
-    """The lengths up to LONGEST that the tunnel makes, and at which it asks something."""
-    made = [t for t in range(1, LONGEST + 1) if refusal(tunnel, t) is None]
-    found = [t for t in made if tunnel.asked(t).any()]
-    why = "asked() is all False" if made else refusal(tunnel, LONGEST)
-    assert found, f"no length from 1 to {LONGEST} can be checked: {why}"
+    """The lengths up to LONGEST that the tunnel makes and asks something at; if none, the next there is."""
+
+    def fits(time: int) -> bool:
+        return refusal(tunnel, time) is None and bool(tunnel.asked(time).any())
+
+    found = list(filter(fits, range(1, LONGEST + 1)))
+    found = found or list(islice(filter(fits, range(LONGEST + 1, LIMIT)), 1))
+    why = refusal(tunnel, LONGEST) or "asked() is all False"
+    assert found, f"no length from 1 to {LIMIT - 1} can be checked: {why}"
     return found
 
 

@@ -17,7 +17,7 @@ SEQUENCES, CARRIED = 4096, 512
 OBSERVERS = ("amnesic", "continual", "informed")
 STAKES = (-1.0, -0.3, -0.1, -0.03, 0.03, 0.1, 0.3, 0.9)
 """Bets for and against an observer's losses, per nat."""
-DRAWN = 200_000
+DRAWN = 100_000
 """Sequences from which frequencies are taken, of 8 symbols at most; of longer ones fewer."""
 ENOUGH = 1000
 """Sequences whose history is not theirs alone, below which frequencies say nothing."""

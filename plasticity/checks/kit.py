@@ -145,7 +145,7 @@ def _label(subject: Any) -> str:
     """The call that makes the subject."""
     if isinstance(subject, Recipe):
         args = ", ".join(f"{name}={value!r}" for name, value in subject.args.items())
-        return f"{subject.cls.__name__}({args})"
+        return f"{subject.cls.__name__}({args})" if args else subject.cls.__name__
     try:
         return repr(subject)
     except AttributeError:  # it does not keep its arguments, as a check will say

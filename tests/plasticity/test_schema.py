@@ -23,6 +23,7 @@ from .schema_world import (
     TAKES,
     AdamW,
     Chain,
+    Experiment,
     Finetune,
     Markov,
     Mixed,
