@@ -62,28 +62,28 @@ class Pretrain:
         return seed if self.seed is None else self.seed
 
 
-class Fresh(Stream):
-    """Every episode has its own latent; tunnels are drawn at random, equally often; one probe per tunnel.
-
-    Args:
-        tunnels: the tasks.
-        plan: of the pretraining; its steps and its batch.
-        time: symbols per sequence.
-        seed: of the data.
-        probe: held-out episodes per tunnel.
-    """
-
-    def __init__(
-        self, tunnels: Sequence[Tunnel], plan: Pretrain, time: int, seed: int, probe: int = 512
-    ):
-        apart = seed + (1 << 31)  # randomness that no deploy stream of a small seed shares
-        super().__init__(
-            tunnels, len(tunnels), max(plan.steps, 1), plan.batch, time, "episode", probe, apart
-        )
+class _Fresh(Stream):
+    """Tunnels are drawn at random, equally often, for each sequence."""
 
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
         """A tunnel for each sequence."""
         return rng.integers(0, self.regimes, self.batch)
+
+
+def fresh(
+    tunnels: Sequence[Tunnel], plan: Pretrain, time: int, seed: int, probe: int = 512
+) -> Stream:
+    """A stream in which every episode has its own latent; regime r is tunnel r.
+
+    Args:
+        tunnels: the tasks, mixed.
+        plan: of the pretraining; its steps and its batch.
+        time: symbols per sequence.
+        seed: of the data; no deploy stream of a small seed shares its randomness.
+        probe: held-out episodes per tunnel.
+    """
+    steps, apart = max(plan.steps, 1), seed + (1 << 31)
+    return _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
 
 
 class _Pretraining(Strategy):
@@ -167,7 +167,7 @@ def pretrained(
             metrics.standard(),
             seed,
         )
-        world = Fresh(stream.build(seed=seed).tunnels, plan, spec.time, seed)
+        world = fresh(stream.build(seed=seed).tunnels, plan, spec.time, seed)
         walk(cell, learner, Forward(world, 100, score_steps=False), hardware, callbacks=callbacks)
         save_weights(weights, learner.network.state_dict())
         cell.checkpoint.unlink(missing_ok=True)

@@ -18,10 +18,11 @@ from plasticity.metrics.summary import interval
 from plasticity.network import Network
 from plasticity.networks.matched import parameters
 from plasticity.optimizer import AdamW
-from plasticity.pretrain import Fresh, Key, fresh_network, pretrained
+from plasticity.pretrain import Key, fresh, fresh_network, pretrained
 from plasticity.recipe import Recipe
 from plasticity.store import Table
 from plasticity.strategy import Strategy
+from plasticity.stream import Stream
 
 EPISODES = 2048
 """Held-out episodes on which an entry is scored; the same for every network of a seed."""
@@ -101,13 +102,13 @@ def curves(entry: Entry) -> pl.DataFrame:
         network = fresh_network(key.network, key.spec, key.seed)
         network.load_state_dict(weights)
         tunnels = key.stream.build(seed=key.seed).tunnels
-        held_out = Fresh(tunnels, key.plan, key.spec.time, key.seed + (1 << 30), EPISODES)
+        held_out = fresh(tunnels, key.plan, key.spec.time, key.seed + (1 << 30), EPISODES)
         kept.write(0, score(network, held_out))
     return kept.read()
 
 
 @torch.no_grad()
-def score(network: Network, world: Fresh) -> dict[str, np.ndarray]:
+def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes."""
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
     learner = Learner(network, Strategy(), AdamW(), spec, metrics.standard())

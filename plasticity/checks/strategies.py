@@ -120,10 +120,8 @@ def check_resumes_exactly(subject: Subject) -> None:
 def check_memory_is_bounded(subject: Subject) -> None:
     """What the strategy holds takes the same room after n steps and after 2 n."""
     for announced in ANNOUNCED:
-        half, whole = (
-            held(taught(learner(subject, announce_shifts=announced), steps).strategy)
-            for steps in (STEPS, 2 * STEPS)
-        )
+        made = taught(learner(subject, announce_shifts=announced))
+        half, whole = held(made.strategy), held(taught(made).strategy)
         assert half >= whole, (
             f"it holds {half} bytes after {STEPS} steps and {whole} after {2 * STEPS}; "
             "expected the same: allocate a buffer of fixed size in attach(), as Reservoir does"

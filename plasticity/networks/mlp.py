@@ -1,6 +1,7 @@
 """The residual stack that every network here is, and its control without memory."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ class Stack(Network):
         mixers: n causal maps of (batch, time, width) onto itself, in order.
     """
 
+    @abstractmethod
     def __init__(self, vocab: int, symbols: int, width: int, mixers: Sequence[nn.Module]):
         super().__init__(vocab, symbols)
         self.embed = nn.Embedding(vocab, width)

@@ -11,7 +11,7 @@ from plasticity import recipe
 from plasticity.experiment import Experiment
 from plasticity.metrics.summary import interval
 from plasticity.networks import LSTM, MLP
-from plasticity.pretrain import Fresh, Pretrain
+from plasticity.pretrain import Pretrain, fresh
 from plasticity.table import curves, entries, rows, run, score
 from plasticity.tracking import Wandb
 from strategies import Frozen
@@ -39,7 +39,7 @@ def test_a_network_that_says_uniform_scores_the_uniform_baseline() -> None:
     network = MLP(6, 3, width=4, depth=1)
     torch.nn.init.zeros_(network.head.weight)
     torch.nn.init.zeros_(network.head.bias)
-    world = Fresh([Binding(3, 3)], Pretrain(steps=1, batch=1), 5, 0, probe=4096)
+    world = fresh([Binding(3, 3)], Pretrain(steps=1, batch=1), 5, 0, probe=4096)
     table = score(network, world)
     assert table["position"].tolist() == [0, 2, 4]
     np.testing.assert_allclose(table["kl_amnesic/model"], table["kl_amnesic/uniform"], atol=1e-6)
