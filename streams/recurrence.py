@@ -32,7 +32,7 @@ class Recurrence(Tunnel):
       after: ORD = 2S, r(0)..r(p-1), SEP = 2S + 1, S + r(x_0), S + r(x_1) ...; targets are r(x_1) ...
       Where p < S the header is filled up with SEP. Nothing of r is left to infer.
     - shuffled: `items` pairs (t, x_t) in random order, each S + t, x_t, SEP = S + items, asked at
-      S + t. The Bayes factor sums over x_0 too, which no program shows first (see OrbitObserver).
+      S + t. Here x_0 may come late or never: the posterior sums over it (see OrbitObserver).
 
     `horizon` asks the first K targets only, `density` also that share of the later ones. The
     experiments of that repository toss a coin for each target; here the positions asked are one

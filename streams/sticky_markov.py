@@ -29,9 +29,9 @@ class StickyMarkov(Tunnel):
     p(x_{t+1} = k | x_0..x_t = i) = sum_h p(h | x_0..x_t) P(d(m_h(i), m_h(k))).
 
     Map 0 is the identity; a library of 1 (the chain of EM against SGD in the repository of Agarwal,
-    Misra et al., arXiv 2512.22471 to 2512.22473: 8 symbols, s = .3, 2.639 bits a symbol, there
-    shown as noisy vectors) leaves nothing to infer: the three observers are one, and skill is
-    undefined.
+    Misra et al., arXiv 2512.22473: 8 symbols, s = .3, 2.639 bits a symbol, there shown as noisy
+    vectors) leaves nothing to infer: the three observers are one, and skill is undefined. With 16
+    maps KL(informed || amnesic) is .078 bits a symbol at time 32.
 
     Args:
         symbols: size of the alphabet, at least 2.
