@@ -4,6 +4,7 @@ Heavy imports wait until a command needs them.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -242,6 +243,7 @@ def main() -> None:
     """The entry point: a wrong configuration is exit code 2 and its problems, one per line."""
     from plasticity.recipe import ConfigError
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a ctrl-C
     try:
         app()
     except ConfigError as error:

@@ -1,0 +1,49 @@
+"""A world small enough to run in a moment, and `plasticity WORDS` called as a function."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+GOOD = """\
+name: tiny
+stream:
+  type: Recurring
+  tunnels: [{type: Markov, symbols: 3, concentration: 0.5}]
+  regimes: 2
+  period: 5
+  steps: 10
+  batch: 2
+  time: 6
+  probe: 4
+network: {type: Transformer, width: 8, depth: 1, heads: 2}
+pretrain: {steps: 0}
+strategies: [{type: Frozen}, {type: Finetune}]
+stretch: 5
+wandb: {mode: disabled}
+hardware: {threads: 1}
+"""
+Words = tuple[str, ...]
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Done]
+
+
+def tree() -> dict[str, bytes]:
+    """Every file and folder here, with what is in it."""
+    return {str(p): p.read_bytes() if p.is_file() else b"" for p in sorted(Path().rglob("*"))}
+
+
+def refused(call: Call, *words: str) -> str:
+    """What is said on stderr of a call that must fail with 2, without a traceback, and leave nothing."""
+    before = tree()
+    done = call(*words)
+    assert done.code == 2, done
+    assert "Traceback" not in done.err + done.out
+    assert tree() == before
+    return done.err
