@@ -1,0 +1,158 @@
+"""Strategies that are wrong in one way each, and the checks that must say so."""
+
+from collections import deque
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plasticity import Batch, Learner, Strategy
+
+from .tunnels import Mutant
+
+
+class Noise(Strategy):
+    """Private randomness that no seed decides."""
+
+    def project(self, learner: Learner) -> None:
+        rng = np.random.default_rng()
+        for p in self.trainable(learner):
+            assert p.grad is not None
+            p.grad.mul_(1 + 0.1 * rng.random())
+
+
+class GlobalNoise(Strategy):
+    """Reproducible, at the price of everyone else's randomness."""
+
+    def project(self, learner: Learner) -> None:
+        torch.manual_seed(learner.step)
+        for p in self.trainable(learner):
+            assert p.grad is not None
+            p.grad.mul_(1 + 0.1 * torch.rand(()))
+
+
+class ReadsTheKey(Strategy):
+    """Distils from the truth."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        return -(batch.posterior.float() * logits.log_softmax(-1)).sum(-1)[:, batch.asked].mean()
+
+
+class ReadsTheRegime(Strategy):
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        return super().loss(learner, batch, logits) * (1 + int(batch.regime[0]))
+
+
+class ReadsTheUnasked(Strategy):
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        return learner.nll(logits, batch.targets, torch.ones_like(batch.asked))
+
+
+class LateBuffer(Strategy):
+    """A buffer that is not there when a checkpoint is loaded."""
+
+    last: Tensor
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        self.register_buffer("last", batch.inputs.clone())
+
+
+class GrowingBuffer(Strategy):
+    past: Tensor
+
+    def attach(self, learner: Learner) -> None:
+        self.register_buffer("past", torch.zeros(0, learner.spec.time, dtype=torch.int64))
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        self.past = torch.cat([self.past, batch.inputs])
+
+
+class Diary(Strategy):
+    """A list that grows, unread."""
+
+    def attach(self, learner: Learner) -> None:
+        self.pages: list[float] = []
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        self.pages.append(float(batch.inputs.sum()))
+
+
+class ListReplay(Strategy):
+    """Replay from a bounded list, which no checkpoint holds."""
+
+    def attach(self, learner: Learner) -> None:
+        self.past: deque[Batch] = deque(maxlen=3)
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        new = super().loss(learner, batch, logits)
+        for old in self.past:
+            new = new + learner.nll(learner(old.inputs), old.targets, old.asked)
+        return new
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        self.past.append(batch)
+
+
+class Countdown(Strategy):
+    """Counts its own steps, in a number that no checkpoint holds."""
+
+    done = 0
+
+    def project(self, learner: Learner) -> None:
+        self.done += 1
+        for p in self.trainable(learner):
+            assert p.grad is not None
+            p.grad.mul_(float(self.done < 8))
+
+
+class NotOff(Strategy):
+    off = {"strength": 0.0}
+
+    def __init__(self, strength: float = 1.0, lr: float | None = None):
+        super().__init__(lr)
+        self.strength = strength
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        return super().loss(learner, batch, logits) + 1e-6 * logits.square().mean()
+
+
+class TrainsLess(Strategy):
+    """Lists more than it trains."""
+
+    def project(self, learner: Learner) -> None:
+        next(learner.network.parameters()).grad = None
+
+
+class OnlyMLP(Strategy):
+    """Reaches for a layer that not every network has."""
+
+    def attach(self, learner: Learner) -> None:
+        learner.network.get_submodule("mixers.0.in_proj").requires_grad_(False)
+
+
+class CheatsUnannounced(Strategy):
+    """Looks for the shifts it is not told of in the regime."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        told = learner.announce_shifts or not int(batch.regime[0])
+        return super().loss(learner, batch, logits) * (1 if told else 2)
+
+
+KEY, REGIME = "never reads the answer key", "never reads the regime"
+ASKED, RESUMES = "learns from asked positions only", "resumes exactly"
+STRATEGIES: list[Mutant] = [
+    (Noise, {"reproducible", KEY, REGIME, ASKED, RESUMES}),
+    (GlobalNoise, {"leaves global randomness alone"}),
+    (ReadsTheKey, {KEY}),
+    (ReadsTheRegime, {REGIME}),
+    (CheatsUnannounced, {REGIME}),
+    (ReadsTheUnasked, {ASKED}),
+    (LateBuffer, {"attach allocates", RESUMES}),
+    (GrowingBuffer, {"attach allocates", "memory is bounded", RESUMES}),
+    (Diary, {"memory is bounded"}),
+    (ListReplay, {RESUMES}),
+    (Countdown, {RESUMES}),
+    (NotOff, {"off switch"}),
+    (TrainsLess, {"works on every network"}),
+    (OnlyMLP, {"works on every network"}),
+]
