@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli, plugins
+from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli, launch, plugins
 from plasticity.experiment import Experiment
+from plasticity.networks.matched import parameters
 from plasticity.recipe import plain
 from plasticity.schema import parse
 from plasticity.store import Cell, Run
@@ -21,6 +22,8 @@ from .test_resume import environment
 
 ROOT = Path(__file__).parent.parent
 YAMLS = sorted((ROOT / "experiments").rglob("*.yaml"))
+FULL = [path for path in YAMLS if path.parent.name == "full"]
+"""Of a size that no test can run; they are built."""
 SHRUNK = (
     "--stream.steps=3",
     "--stream.batch=2",
@@ -51,7 +54,27 @@ def test_there_are_experiments() -> None:
     assert "quickstart.yaml" in {path.name for path in YAMLS}
 
 
-@pytest.mark.parametrize("file", YAMLS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", FULL, ids=lambda path: path.stem)
+def test_what_is_too_large_to_run_is_built(file: Path) -> None:
+    launch.rehearse(experiment(file))
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted((ROOT / "experiments/wind_tunnel").rglob("*.yaml")),
+    ids=lambda p: f"{p.parent.name}-{p.stem}",
+)
+def test_networks_that_are_compared_are_of_one_size(file: Path) -> None:
+    """Within 3 % of the transformer."""
+    found = experiment(file)
+    stream = found.stream.build(seed=0)
+    given = {"vocab": stream.vocab, "symbols": stream.symbols}
+    sizes = [parameters(network.build(**given)) for network in found.networks]
+    assert len(sizes) == 4
+    assert all(abs(size / sizes[0] - 1) < 0.03 for size in sizes)
+
+
+@pytest.mark.parametrize("file", sorted({*YAMLS} - {*FULL}), ids=lambda path: path.stem)
 def test_every_experiment_runs_and_its_record_runs_again(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
