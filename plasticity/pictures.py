@@ -88,14 +88,14 @@ def lines(series: Mapping[str, tuple[Sequence[float], bool]], places: Sequence[i
         series: title -> (bits, whether it is a baseline, which is dashed).
         places: positions, in symbols.
     """
-    width, height, left, floor = 420, 210, 46, 1e-4
+    width, height, left, floor = 420, 216, 58, 1e-4
     top = max(1.0, max(max(bits) for bits, _ in series.values()))
 
     def x(i: int) -> float:
         return left + (width - left - 10) * (i / max(len(places) - 1, 1))
 
     def y(bits: float) -> float:
-        return 10 + (height - 40) * math.log(top / max(bits, floor)) / math.log(top / floor)
+        return 10 + (height - 46) * math.log(top / max(bits, floor)) / math.log(top / floor)
 
     out = [f'<svg viewBox="0 0 {width} {height}" role=img>']
     for power in range(-4, 1):
@@ -106,8 +106,11 @@ def lines(series: Mapping[str, tuple[Sequence[float], bool]], places: Sequence[i
         )
     for i in sorted({0, len(places) // 2, len(places) - 1}):
         out.append(
-            f"<text class=tick x={x(i):.1f} y={height - 14} text-anchor=middle>{places[i]}</text>"
+            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor=middle>{places[i]}</text>"
         )
+    out.append(
+        f"<text class=tick x={(left + width) / 2} y={height - 4} text-anchor=middle>position</text>"
+    )
     colours = cycle(COLOURS)
     for name, (bits, baseline) in series.items():
         points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in enumerate(bits))

@@ -145,11 +145,14 @@ def rows(done: Sequence[tuple[Entry, pl.DataFrame]]) -> list[Row]:
 def shown(done: Sequence[tuple[Entry, pl.DataFrame]]) -> RichTable:
     """The table, for a terminal. Bits per asked position, mean and 95 % interval over seeds."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
-    for i, name in enumerate(TITLES):
-        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
+    kept = [i for i, name in enumerate(TITLES) if name != "parameters"]  # what fits a terminal
+    for i in kept:
+        title = TITLES[i].replace(" ", "\n", 1)
+        table.add_column(title, justify="left" if i < 2 else "right", no_wrap=True)
     for row in rows(done):
         style = "bright_black" if row.params is None else None
-        table.add_row(*_cells(row), style=style)
+        cells = _cells(row)
+        table.add_row(*(cells[i] for i in kept), style=style)
     return table
 
 
