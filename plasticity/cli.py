@@ -82,12 +82,12 @@ def report(
     out.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
-@app.command(
-    "tunnel-table", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@app.command("tunnel-table", context_settings=PASS_ON)
 def tunnel_table(
-    context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Experiments, as YAML.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE... [--KEY=VALUE...]", help="Experiments, and keys of all."),
+    ],
     jobs: Annotated[int, typer.Option(min=1, help="Pretrainings at a time.")] = 2,
     to: Annotated[Path, typer.Option(help="The page to write.")] = Path("runs/tunnel-table.html"),
 ) -> None:
@@ -98,7 +98,11 @@ def tunnel_table(
     from plasticity import launch, table
     from plasticity.progress import bars
 
-    experiments = [_parse(file, context.args) for file in files]
+    overrides = [word for word in words if word.startswith("--")]
+    files = [Path(word) for word in words if not word.startswith("--")]
+    if not files:
+        raise _refusal("command line: expected the file of an experiment, got none")
+    experiments = [_parse(file, overrides) for file in files]
     for experiment in experiments:
         launch.rehearse(experiment)
     wanted = table.entries(experiments)

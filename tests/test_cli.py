@@ -57,6 +57,17 @@ def test_a_run_reports_and_is_reported(call: Call) -> None:
     assert Path("page.html").read_text().startswith("<!doctype html>")
 
 
+def test_the_tunnel_table_is_printed_and_refuses_as_run_does(call: Call) -> None:
+    words = ("tunnel-table", "good.yaml", "--pretrain.steps=2", "--jobs=1", "--to=page.html")
+    done = call(*words)
+    assert done.code == 0, done.err
+    assert all(name in done.out for name in ("Transformer", "memoryless", "position", "uniform"))
+    assert "KL(amnesic || network)" in Path("page.html").read_text()
+    assert "expected the file of an experiment" in refused(call, "tunnel-table", "--seed=3")
+    assert "Did you mean 'good.yaml'?" in refused(call, "tunnel-table", "god.yaml")
+    assert "'regims'" in refused(call, "tunnel-table", "good.yaml", "--stream.regims=3")
+
+
 def test_a_run_directory_in_use_names_the_way_on(call: Call) -> None:
     call("run", "good.yaml", "--run-dir", "run", "--stream.steps=1")
     told = refused(call, "run", "good.yaml", "--run-dir", "run")
