@@ -6,14 +6,15 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Int
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from plasticity import metrics
 from plasticity.forward import Forward
@@ -25,7 +26,7 @@ from plasticity.recipe import Recipe
 from plasticity.store import Cell, write_json
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
-from plasticity.tunnel import Tunnel
+from plasticity.tunnel import Batch, Tunnel
 from plasticity.walk import Hardware, save_weights, walk
 
 
@@ -41,6 +42,8 @@ class Pretrain:
         warmup: steps of linear warm-up.
         clip: largest gradient norm.
         weight_decay: decoupled.
+        target: samples: cross-entropy on the symbols that came. posterior: on the amnesic observer's whole
+            predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
     """
 
@@ -52,10 +55,12 @@ class Pretrain:
         warmup: Natural = 100,
         clip: Positive = 1.0,
         weight_decay: NonNegative = 0.0,
+        target: Literal["samples", "posterior"] = "samples",
         seed: Natural | None = None,
     ):
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
+        self.target: Literal["samples", "posterior"] = target
 
     def seeded(self, seed: int) -> int:
         """The seed of this phase in a run of that seed."""
@@ -92,6 +97,13 @@ class _Pretraining(Strategy):
     def __init__(self, plan: Pretrain):
         super().__init__(plan.lr)
         self.plan = plan
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
+        """Cross-entropy, in nats per asked position; pretraining is no test, so it may read the posterior."""
+        if self.plan.target == "samples":
+            return super().loss(learner, batch, logits)
+        log_probs = logits[:, batch.asked].log_softmax(-1)
+        return -(batch.posterior[:, batch.asked].to(log_probs) * log_probs).sum(-1).mean()
 
     def project(self, learner: Learner) -> None:
         """Clip the gradient, and set this step's learning rate."""
@@ -136,7 +148,7 @@ class Key(NamedTuple):
             "time": self.spec.time,
             "hardware": vars(self.hardware),
             "torch": torch.__version__,
-            "source": _source([*map(type, tunnels), self.network.cls]),
+            "source": _source((*map(type, tunnels), self.network.cls)),
         }
 
 
@@ -181,7 +193,8 @@ def gap(cell: Cell) -> float:
     return float(last["kl_amnesic/model"].to_numpy().mean())
 
 
-def _source(classes: Sequence[type]) -> str:
+@cache  # what runs is what was imported, whatever the files say later
+def _source(classes: tuple[type, ...]) -> str:
     """Hash of the modules that decide what pretraining gives: of these classes, their ancestors, and the engine's."""
     ancestors = {base.__module__ for cls in classes for base in cls.__mro__}
     own = {name for name in ancestors if name.split(".")[0] not in ("abc", "builtins", "torch")}

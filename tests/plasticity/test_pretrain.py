@@ -1,0 +1,117 @@
+"""Pretraining: its loss, its schedule, and a cache that is right, whole and taken up again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from plasticity import recipe
+from plasticity.learner import Learner, Spec
+from plasticity.networks import LSTM, MLP
+from plasticity.optimizer import AdamW
+from plasticity.pretrain import Key, Pretrain, _Pretraining, fresh, gap, pretrained
+from plasticity.walk import Hardware
+from streams import Abrupt, Binding, Markov
+
+TUNNEL = recipe(Markov, symbols=3, concentration=0.5)
+
+
+def key(**change: Any) -> Key:
+    stream = recipe(Abrupt, tunnels=[TUNNEL], period=5, steps=5, time=6)
+    plan = Pretrain(steps=250, batch=4)
+    base = Key(recipe(LSTM, width=6, depth=1), stream, plan, Spec(3, 3, 4, 6), 0, Hardware())
+    return base._replace(**change)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("pretrained")
+    return folder, pretrained(key(), folder)[0]
+
+
+class Stop(pl.Callback):
+    """Presses ctrl-C in the third hundred of steps."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *rest: Any) -> None:
+        if pl_module.step >= 225:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_pretraining_goes_on_to_the_same_weights(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        pretrained(key(), tmp_path, [Stop()])
+    assert not list(tmp_path.rglob("weights.pt"))
+    weights, cell = pretrained(key(), tmp_path)
+    assert cell.timing.read()["step"].to_list() == [100, 200, 250]
+    for name, value in made[1].items():
+        assert torch.equal(value, weights[name])
+
+
+def test_the_cache_is_used_and_never_wrongly(made: tuple[Path, dict[str, Any]]) -> None:
+    folder, weights = made
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    again, cell = pretrained(key(), folder, [Stop()])  # it would stop, were there anything to do
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+    others = [
+        key(network=recipe(LSTM, width=7, depth=1)),
+        key(plan=Pretrain(steps=250, batch=4, lr=1e-3)),
+        key(seed=1),
+        key(spec=Spec(3, 3, 4, 7)),
+        key(hardware=Hardware(threads=1)),
+        key(stream=recipe(Abrupt, tunnels=[TUNNEL, TUNNEL], period=5, steps=5, time=6)),
+    ]
+    assert len({k.cell(folder).path for k in [key(), *others]}) == 7
+    longer = recipe(Abrupt, tunnels=[TUNNEL], period=50, steps=500, time=6)
+    assert key(stream=longer).cell(folder) == cell, "the schedule of deployment is no matter"
+
+
+def test_the_gap_is_the_last_probes_distance(made: tuple[Path, dict[str, Any]]) -> None:
+    cell = key().cell(made[0])
+    bits = cell.probes.read().sort("step")["kl_amnesic/model"].to_list()
+    assert gap(cell) == bits[-1] < bits[0]
+
+
+@pytest.mark.parametrize("target", ["samples", "posterior"])
+def test_both_targets_have_their_optimum_at_the_posterior(target: Any) -> None:
+    """The mean gradient with respect to the logits vanishes there, and nowhere near by."""
+    tunnel, plan = Binding(3, 3), Pretrain(steps=1, batch=20_000, target=target)
+    world = fresh([tunnel], plan, 5, seed=0)
+    batch = world[0]
+    strategy = _Pretraining(plan)
+    learner = Learner(MLP(6, 3, width=4, depth=1), strategy, AdamW(), Spec(6, 3, 1, 5))
+    truth = batch.posterior[:, batch.asked].clamp_min(1e-12).log()
+    shift = torch.tensor([0.3, 0.0, 0.0], dtype=torch.float64)
+    sizes = []
+    for extra in (0.0, 1.0):
+        logits = torch.zeros(20_000, 5, 3, dtype=torch.float64)
+        logits[:, batch.asked] = truth + extra * shift
+        logits.requires_grad_()
+        strategy.loss(learner, batch, logits).backward()
+        assert logits.grad is not None
+        sizes.append(float(logits.grad.sum((0, 1)).abs().max()))
+    assert sizes[0] < (1e-9 if target == "posterior" else 4 / np.sqrt(20_000)) < sizes[1]
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
+    plan = Pretrain(steps=100, batch=1, lr=0.5, warmup=10)
+    strategy, network = _Pretraining(plan), MLP(3, 3, width=4, depth=1)
+    learner = Learner(network, strategy, AdamW(), Spec(3, 3, 1, 4))
+    learner.configure_optimizers()
+    network(torch.zeros(1, 2, dtype=torch.long)).sum().backward()
+    rates = []
+    for learner.step in range(100):
+        strategy.project(learner)
+        rates.append(learner.optimizer.param_groups[0]["lr"])
+    assert rates[:10] == pytest.approx([0.05 * (i + 1) for i in range(10)])
+    done = (np.arange(10, 100) - 10) / 90
+    assert rates[10:] == pytest.approx(0.25 * (1 + np.cos(np.pi * done)))
+    norm = torch.nn.utils.get_total_norm(
+        [p.grad for p in network.parameters() if p.grad is not None]
+    )
+    assert norm <= plan.clip * 1.0001
