@@ -35,7 +35,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 class Stop(pl.Callback):
     """Presses ctrl-C in the third hundred of steps."""
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *rest: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if pl_module.step >= 225:
             raise KeyboardInterrupt
 
