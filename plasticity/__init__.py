@@ -3,6 +3,7 @@
 Everything a plugin author needs is here.
 """
 
+from plasticity.detector import Detector
 from plasticity.experiment import Experiment
 from plasticity.learner import Learner, Spec
 from plasticity.memory import Reservoir
@@ -14,10 +15,12 @@ from plasticity.recipe import Recipe, recipe
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.updates import Updates
 
 __all__ = [
     "Batch",
     "Count",
+    "Detector",
     "Experiment",
     "Fraction",
     "Latents",
@@ -37,5 +40,6 @@ __all__ = [
     "Stream",
     "Symbols",
     "Tunnel",
+    "Updates",
     "recipe",
 ]

@@ -123,7 +123,7 @@ def tunnel_table(
 
 @app.command("list")
 def list_() -> None:
-    """What a YAML can name: tunnels, streams, networks, strategies, optimizers."""
+    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
     from plasticity.plugins import known
 
     contracts = _contracts()
@@ -197,12 +197,12 @@ def _parse(file: Path, overrides: list[str]) -> "Experiment":
 
 def _contracts() -> list[type]:
     """The nouns a YAML chooses among, with every plugin loaded."""
-    from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, plugins
+    from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel, plugins
 
     for failure in plugins.load():
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
         err.print(text, style="yellow", markup=False, soft_wrap=True)
-    return [Tunnel, Stream, Network, Strategy, Optimizer]
+    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector]
 
 
 def _existing(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from plasticity.detector import Detector
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
 from plasticity.pretrain import Pretrain
@@ -12,6 +13,7 @@ from plasticity.recipe import Recipe
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tracking import Wandb
+from plasticity.updates import Updates
 from plasticity.walk import Hardware
 
 T = TypeVar("T")
@@ -38,6 +40,8 @@ class Experiment:
         pretrain: the first phase.
         optimizer: the rule of every strategy that does not bring its own learning rate.
         announce_shifts: whether strategies are told that the regime changed.
+        detector: tells them instead, when the learner's loss betrays it.
+        updates: how finely a batch is cut into updates, and how many each.
         stretch: steps between probes, checkpoints and logged means.
         seed: one seed, or
         seeds: several; each draws its own world, and pretrains its own network.
@@ -55,6 +59,8 @@ class Experiment:
     pretrain: Pretrain = field(default_factory=Pretrain)
     optimizer: Recipe[Optimizer] = field(default_factory=lambda: Recipe(AdamW, {}))
     announce_shifts: bool = True
+    detector: Recipe[Detector] | None = None
+    updates: Updates = field(default_factory=Updates)
     stretch: Count = 25
     seed: Natural = 0
     seeds: Sequence[Natural] = ()
@@ -72,11 +78,7 @@ class Experiment:
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
-        for _, recipe in self.contenders().values():
-            if recipe.cls.needs_shifts and not self.announce_shifts:
-                raise ValueError(
-                    f"{recipe.cls.__name__} works at shifts, and announce_shifts is false: it would do nothing"
-                )
+        self.contenders()  # labels must differ
 
     def contenders(self) -> dict[str, Contender]:
         """Label -> (network, strategy). The label names the strategy, and the network where there are several."""

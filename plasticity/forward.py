@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 
 from plasticity.bracket import Bracket
 from plasticity.learner import Lesson
-from plasticity.stream import Stream
+from plasticity.stream import Group, Stream
 from plasticity.tunnel import Batch
+from plasticity.updates import Updates
 
 CHUNK = 10
 """Steps that share one Lightning batch, so that Lightning's 0.4 ms per batch is paid once for all of them."""
@@ -58,10 +60,18 @@ class Forward(pl.LightningDataModule):
         stream: the world.
         stretch: steps between probes and checkpoints.
         score_steps: whether the observers face every step, or probes only.
+        updates: how the learner cuts a batch; the continual observer learns as often.
     """
 
-    def __init__(self, stream: Stream, stretch: int, score_steps: bool = True):
+    def __init__(
+        self,
+        stream: Stream,
+        stretch: int,
+        score_steps: bool = True,
+        updates: Updates | None = None,
+    ):
         super().__init__()
+        self.updates = updates or Updates()
         self.stream, self.stretch, self.score_steps = stream, stretch, score_steps
         self.bracket = Bracket(stream)
         self._probes = _Probes(stream)
@@ -99,11 +109,24 @@ class Forward(pl.LightningDataModule):
         if probe:
             truth = self.bracket.predict(batch, self.stream.probe_groups(place))
         elif self.score_steps:
-            groups = self.stream.groups(place)
-            truth = self.bracket.predict(batch, groups)
-            self.bracket.absorb(batch, groups)
+            truth = self._face(batch, self.stream.groups(place))
         shift = not probe and self.stream.shifts(place)
         return Lesson(place, shift, batch, torch.from_numpy(truth))
+
+    def _face(
+        self, batch: Batch, groups: list[Group]
+    ) -> Float[np.ndarray, "predictor batch asked symbols"]:
+        """The observers predict and then absorb, batch by batch or episode by episode, as the learner does."""
+        if self.updates.per == "batch":
+            truth = self.bracket.predict(batch, groups)
+            self.bracket.absorb(batch, groups)
+            return truth
+        alone = {int(g.rows[i]): g.one(i) for g in groups for i in range(len(g.rows))}
+        truths = []
+        for row, episode in enumerate(self.updates.episodes(batch)):
+            truths.append(self.bracket.predict(episode, [alone[row]]))
+            self.bracket.absorb(episode, [alone[row]])
+        return np.concatenate(truths, axis=1)
 
     def state_dict(self) -> dict[str, Any]:
         """What the continual observer has absorbed."""

@@ -112,12 +112,16 @@ def _cell(
         spec,
         metrics.standard(),
         seed,
-        experiment.announce_shifts,
+        experiment.announce_shifts and experiment.detector is None,
+        experiment.detector and experiment.detector.build(),
+        experiment.updates,
+        torch.from_numpy(stream.asked),
     )
     run_id = f"{experiment.name}-{where.path.name}"
     loggers = experiment.wandb.logger(cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
-    walk(cell, learner, Forward(stream, experiment.stretch), experiment.hardware, loggers, [bar])
+    forward = Forward(stream, experiment.stretch, updates=experiment.updates)
+    walk(cell, learner, forward, experiment.hardware, loggers, [bar])
     seconds = cell.timing.read()["seconds"].sum()
     summary = summarise(cell.steps.read(), cell.probes.read()) | {
         "cost/ms_per_step": 1000 * seconds / stream.steps,
@@ -160,9 +164,22 @@ def rehearse(experiment: Experiment) -> None:
     stream = experiment.stream.build(seed=0)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
     experiment.optimizer.build()
+    if experiment.detector:
+        experiment.detector.build()
     for network, strategy in experiment.contenders().values():
         fresh_network(network, spec, 0)
-        strategy.build()
+        if strategy.build().needs_shifts and not (
+            experiment.announce_shifts or experiment.detector
+        ):
+            raise ConfigError(
+                [
+                    Problem(
+                        strategy.where or "announce_shifts",
+                        f"{strategy.cls.__name__} works at shifts: expected announce_shifts: true, or a "
+                        "detector; as it is it would do nothing",
+                    )
+                ]
+            )
 
 
 def environment() -> dict[str, Any]:

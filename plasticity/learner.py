@@ -1,4 +1,4 @@
-"""Learner: prequential evaluation. Predict, score, learn; in that order, once per batch."""
+"""Learner: prequential evaluation. Predict, score, learn; in that order, once per batch or piece of it."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,11 +9,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from plasticity.bracket import PREDICTORS
+from plasticity.detector import Detector
 from plasticity.metric import Metric
 from plasticity.network import Network
 from plasticity.optimizer import Optimizer
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Batch
+from plasticity.updates import Updates
 
 MODEL = "model"
 """The learner's name among the predictors, in front of `PREDICTORS`."""
@@ -38,6 +40,17 @@ class Spec(NamedTuple):
     time: int
 
 
+class Record(NamedTuple):
+    """What one step left behind."""
+
+    step: int
+    shift: bool
+    alarm: bool
+    """Whether the detector raised the alarm."""
+    regime: int
+    scores: Float[Tensor, "metric predictor"]
+
+
 class Learner(pl.LightningModule):
     """A network, and the strategy that moves its weights while the world goes by.
 
@@ -51,8 +64,13 @@ class Learner(pl.LightningModule):
         spec: sizes of the stream.
         metrics: scores of every predictor; empty: nothing is scored.
         seed: of the strategy's randomness.
-        announce_shifts: whether `Strategy.shift` is called.
+        announce_shifts: whether `Strategy.shift` is called when the world shifts.
+        detector: calls it instead, when it notices; null: nobody.
+        updates: how finely a batch is cut into updates.
+        asked: positions that are asked; null: all.
     """
+
+    asked: Bool[Tensor, " time"]
 
     def __init__(
         self,
@@ -63,14 +81,20 @@ class Learner(pl.LightningModule):
         metrics: Sequence[Metric] = (),
         seed: int = 0,
         announce_shifts: bool = True,
+        detector: Detector | None = None,
+        updates: Updates | None = None,
+        asked: Bool[Tensor, " time"] | None = None,
     ):
         super().__init__()
         self.automatic_optimization = False
         self.network, self.strategy, self.rule = network, strategy, optimizer
         self.spec, self.seed, self.announce_shifts = spec, seed, announce_shifts
         self.metrics = nn.ModuleList(metrics)
-        self.step = 0
-        self.records: list[tuple[int, bool, int, Tensor]] = []
+        self.detector, self.updates = detector, updates or Updates()
+        everywhere = torch.ones(spec.time, dtype=torch.bool)
+        self.register_buffer("asked", everywhere if asked is None else asked, persistent=False)
+        self.step = self.turn = 0
+        self.records: list[Record] = []
         self.probed: list[tuple[int, Tensor]] = []
         self._attached = False
 
@@ -102,25 +126,51 @@ class Learner(pl.LightningModule):
 
     def meet(self, lesson: Lesson) -> None:
         """One prequential step: predict, score, learn."""
-        self.step, batch = lesson.step, lesson.batch
+        self.step, self.turn, batch = lesson.step, 0, lesson.batch
         if lesson.shift and self.announce_shifts:
-            self.strategy.shift(self)
-        logits = self.network(batch.inputs)  # predict: the weights have not met this batch
+            self.shift()
+        predicted: list[Tensor] = []
+        alarm = False
+        for episode in self.updates.episodes(batch):
+            answers: list[Tensor] = []
+            for piece in self.updates.pieces(episode):
+                logits = self.network(piece.inputs)  # predict: the weights have not met this piece
+                answers.append(logits.detach()[:, piece.asked])
+                alarm = self.alarmed(piece, answers[-1]) or alarm
+                self.strategy.update(self, piece, logits)
+            predicted.append(torch.cat(answers, dim=1))
+            self.strategy.observe(self, episode)
         if lesson.truth.numel():
-            scores = self.score(logits.detach(), lesson).mean(-1)
+            scores = self.score(torch.cat(predicted), lesson).mean(-1)
             regime = int(batch.regime.mode().values)
-            self.records.append((lesson.step, lesson.shift, regime, scores))
-        self.strategy.update(self, batch, logits)
+            self.records.append(Record(lesson.step, lesson.shift, alarm, regime, scores))
+
+    def alarmed(self, batch: Batch, logits: Float[Tensor, "batch asked symbols"]) -> bool:
+        """Show the detector the loss of what was just predicted; at an alarm, tell the strategy of a shift."""
+        if self.detector is None:
+            return False
+        targets = batch.targets[:, batch.asked]
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        alarm = self.detector.update(float(loss))
+        if alarm:
+            self.shift()
+        return alarm
+
+    def shift(self) -> None:
+        """The world changed, as far as anyone here can tell."""
+        if self.updates.optimizer == "reset":
+            self.optimizer.state.clear()
+        self.strategy.shift(self)
 
     def validation_step(self, lessons: list[Lesson], index: int = 0) -> None:
         """Probe regimes with the weights as they are; `lesson.step` is the regime here."""
         for lesson in lessons:
             with torch.no_grad():
-                logits = self.network(lesson.batch.inputs)
+                logits = self.network(lesson.batch.inputs)[:, lesson.batch.asked]
                 self.probed.append((lesson.step, self.score(logits, lesson).mean(-1)))
 
     def score(
-        self, logits: Float[Tensor, "batch time symbols"], lesson: Lesson
+        self, logits: Float[Tensor, "batch asked symbols"], lesson: Lesson
     ) -> Float[Tensor, "metric predictor asked"]:
         """Every metric of every predictor at every asked position, in bits, averaged over the batch.
 
@@ -128,7 +178,7 @@ class Learner(pl.LightningModule):
             float64; predictors are MODEL and then PREDICTORS.
         """
         batch, truth = lesson.batch, lesson.truth
-        mine = logits[:, batch.asked].double().log_softmax(-1)
+        mine = logits.double().log_softmax(-1)
         log_probs = torch.cat([mine[None], truth.log()])
         references: dict[str, Tensor] = dict(zip(PREDICTORS, truth, strict=True))
         hit = batch.targets[:, batch.asked]

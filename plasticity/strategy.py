@@ -20,7 +20,20 @@ class Strategy(nn.Module):
 
     A strategy is an `nn.Module`: what it remembers lives in buffers, and is therefore checkpointed, moved
     to the device and counted as memory without further code. It may read a batch's `inputs`, `targets` and
-    `asked`, and nothing else of it. Randomness comes from `self.rng(learner)`, a pure function of (seed, step).
+    `asked`, and nothing else of it. Randomness comes from `self.rng(learner)`, a pure function of (seed, step,
+    update). `learner.strategy` is the whole that this strategy is a part of: itself, unless it is in a Chain.
+
+    | hook | when | how several combine in a Chain |
+    |---|---|---|
+    | attach | once | each, in order |
+    | trainable | once | one part may replace it |
+    | shift | before the first batch of a regime | each, in order |
+    | update | to learn from a batch | one part may replace it |
+    | loss | | one part may replace it |
+    | extra | added to the loss | summed |
+    | project | after backward, before the optimizer | each, in order |
+    | stepped | after the optimizer | each, in order |
+    | observe | after whole episodes were learned | each, in order |
 
     Args:
         lr: learning rate of this strategy; null: the experiment's optimizer decides.
@@ -28,8 +41,8 @@ class Strategy(nn.Module):
 
     off: ClassVar[dict[str, Any] | None] = None
     """Arguments at which the strategy vanishes: it must then equal Finetune to the bit. None: it has none."""
-    needs_shifts: ClassVar[bool] = False
-    """Whether it does nothing unless the world's shifts are announced to it."""
+    needs_shifts: bool = False
+    """Whether it does nothing unless it is told of the world's shifts, by announcement or by a detector."""
 
     def __init__(self, lr: Positive | None = None):
         super().__init__()
@@ -43,30 +56,45 @@ class Strategy(nn.Module):
         return [p for p in learner.network.parameters() if p.requires_grad]
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
-        """What is descended, in nats per asked position."""
+        """What is descended but for `extra`, in nats per asked position."""
         return learner.nll(logits, batch.targets, batch.asked)
+
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""] | float:
+        """What is descended beside the loss on the batch: springs, rehearsal. Same unit; 0.0: nothing."""
+        return 0.0
 
     def project(self, learner: Learner) -> None:
         """After backward: edit the gradients in place."""
 
+    def stepped(self, learner: Learner) -> None:
+        """After every step of the optimizer, the gradients still there: edit the weights, or take notes."""
+
     def observe(self, learner: Learner, batch: Batch) -> None:
-        """After the weights moved."""
+        """After whole episodes were learned from: remember them."""
 
     def shift(self, learner: Learner) -> None:
-        """The world changed; called before the first batch of the new regime, if shifts are announced."""
+        """The world changed; called before the first batch of the new regime if shifts are announced.
+
+        With a detector: as soon as it raises the alarm, before that batch is learned from.
+        """
 
     def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
-        """Learn from one batch: the six lines that call the rest.
+        """Learn from one batch, or a piece of it: the lines that call the rest.
 
         Lightning's gradient accumulation and clipping flags do not apply here (manual optimisation).
         """
-        loss = self.loss(learner, batch, logits)
-        learner.optimizer.zero_grad()
-        learner.manual_backward(loss)
-        self.project(learner)
-        learner.optimizer.step()
-        self.observe(learner, batch)
+        whole = learner.strategy
+        for turn in range(learner.updates.steps):
+            if turn:
+                logits = learner(batch.inputs)
+            loss = whole.loss(learner, batch, logits) + whole.extra(learner, batch, logits)
+            learner.optimizer.zero_grad()
+            learner.manual_backward(loss)
+            whole.project(learner)
+            learner.optimizer.step()
+            whole.stepped(learner)
+            learner.turn += 1
 
     def rng(self, learner: Learner) -> np.random.Generator:
-        """This step's randomness: a pure function of (seed, step), so that nothing need be saved."""
-        return np.random.default_rng((4, learner.seed, learner.step))
+        """This update's randomness: a pure function of (seed, step, update), so that nothing need be saved."""
+        return np.random.default_rng((4, learner.seed, learner.step, learner.turn))

@@ -14,6 +14,8 @@ from plasticity.tunnel import Batch, Latents, Tunnel
 
 BATCH, LATENT, EPISODE, PROBE = range(4)
 """Namespaces of randomness: what a generator seeded (namespace, seed, index) is for."""
+Hold = Literal["episode", "regime"]
+"""What a latent is held for."""
 
 
 class Group(NamedTuple):
@@ -26,6 +28,11 @@ class Group(NamedTuple):
     latents: Latents
     """One per sequence: leading axis n."""
 
+    def one(self, index: int) -> "Group":
+        """Sequence `index` of the group as a batch of its own."""
+        one = slice(index, index + 1)
+        return Group(np.zeros(1, np.int64), self.regime, self.tunnel, self.latents[one])
+
 
 class Stream(Dataset[Batch], ABC):
     """A world that shifts: a schedule over regimes, each a tunnel and a latent. Subclasses write `schedule`.
@@ -33,7 +40,8 @@ class Stream(Dataset[Batch], ABC):
     Law: batch `step` is a pure function of (seed, step), so a stream can be resumed, sharded over
     workers and indexed at random, and two learners on one stream see the same world.
     Regime r lives in tunnels[r % len(tunnels)]. With `hold: regime` its latent is drawn once and held,
-    across visits too; with `hold: episode` (the papers' setting) every episode draws its own.
+    across visits too; with `hold: episode` (the papers' setting) every episode draws its own. A list mixes
+    the two: regime r goes by hold[r % len(hold)].
 
     Args:
         tunnels: the tasks; all have the same alphabets and ask at the same positions.
@@ -41,12 +49,12 @@ class Stream(Dataset[Batch], ABC):
         steps: length of the stream, in steps.
         batch: sequences per step.
         time: symbols per sequence.
-        hold: what a latent is held for.
+        hold: what a latent is held for, in every regime or in each of a list.
         probe: held-out sequences per regime.
         seed: of everything random here.
 
     Raises:
-        ValueError: the tunnels disagree on an alphabet or on the asked positions.
+        ValueError: the tunnels disagree on an alphabet or on the asked positions; a list is empty.
     """
 
     given: ClassVar = ("seed",)
@@ -59,12 +67,14 @@ class Stream(Dataset[Batch], ABC):
         steps: Count,
         batch: Count = 8,
         time: Count = 32,
-        hold: Literal["episode", "regime"] = "regime",
+        hold: Hold | Sequence[Hold] = "regime",
         probe: Count = 64,
         seed: int = 0,
     ):
         if not tunnels:
             raise ValueError("tunnels: expected at least one tunnel, got an empty list")
+        if not hold:
+            raise ValueError("hold: expected episode or regime at least once, got an empty list")
         self.tunnels, self.regimes, self.steps = list(tunnels), regimes, steps
         self.batch, self.time, self.hold, self.probe, self.seed = batch, time, hold, probe, seed
         self.vocab, self.symbols = tunnels[0].vocab, tunnels[0].symbols
@@ -104,6 +114,11 @@ class Stream(Dataset[Batch], ABC):
         """Whether the regimes of `step` differ from those of the step before; the first step is no shift."""
         return step > 0 and set(self.live(step)) != set(self.live(step - 1))
 
+    def holds(self, regime: int) -> bool:
+        """Whether one latent makes every episode of this regime."""
+        each = [self.hold] if isinstance(self.hold, str) else self.hold
+        return each[regime % len(each)] == "regime"
+
     def groups(self, step: int) -> list[Group]:
         """Who makes batch `step`: its regimes and their latents. Only observers may look."""
         rng = self._rng(EPISODE, step)
@@ -121,7 +136,7 @@ class Stream(Dataset[Batch], ABC):
 
     def _group(self, regime: int, rows: np.ndarray, rng: np.random.Generator) -> Group:
         tunnel = self.tunnels[regime % len(self.tunnels)]
-        if self.hold == "regime":
+        if self.holds(regime):
             held = tunnel.latents(1, self._rng(LATENT, regime))
             latents = np.repeat(held, len(rows), axis=0)
         else:

@@ -95,12 +95,13 @@ class Recorder(pl.Callback):
     def _write_steps(self, learner: Learner, stretch: int) -> dict[str, float]:
         if not learner.records:
             return {}
-        steps, shifts, regimes, scores = zip(*learner.records, strict=True)
+        steps, shifts, alarms, regimes, scores = zip(*learner.records, strict=True)
         table = self._table(scores)
         head = {
             "step": np.array(steps),
             "regime": np.array(regimes, np.int32),
             "shift": np.array(shifts),
+            "alarm": np.array(alarms),
         }
         self.cell.steps.write(stretch, head | table)
         learner.records.clear()

@@ -31,7 +31,6 @@ class EWC(Strategy):
     needs_shifts = True
     fisher: Tensor
     anchor: Tensor
-    asked: Tensor
 
     def __init__(
         self,
@@ -48,13 +47,11 @@ class EWC(Strategy):
         theta = parameters_to_vector(self.trainable(learner)).detach()
         self.register_buffer("fisher", torch.zeros_like(theta))
         self.register_buffer("anchor", theta.clone())
-        self.register_buffer("asked", torch.ones(learner.spec.time, dtype=torch.bool))
         self.recent = Reservoir(self.samples, learner.spec.time)
 
-    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
-        """Loss plus the springs' energy, in nats per asked position."""
-        new = super().loss(learner, batch, logits)
-        return new + self.strength / 2 * self.energy(learner) if self.strength else new
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """The springs' energy, in nats per asked position."""
+        return self.strength / 2 * self.energy(learner) if self.strength else 0.0
 
     def energy(self, learner: Learner) -> Float[Tensor, ""]:
         """sum_i F_i (theta_i - theta*_i)^2."""
@@ -65,15 +62,14 @@ class EWC(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         self.recent.add(batch, self.rng(learner))
-        self.asked.copy_(batch.asked)
 
     def shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's Fisher information, and move the anchors here."""
         params, held = self.trainable(learner), len(self.recent)
-        positions = int(self.asked.sum())
+        positions = int(learner.asked.sum())
         self.fisher.mul_(self.decay)
         for x, y in zip(self.recent.inputs[:held], self.recent.targets[:held], strict=True):
-            mean = learner.nll(learner(x[None]), y[None], self.asked)
+            mean = learner.nll(learner(x[None]), y[None], learner.asked)
             grad = parameters_to_vector(torch.autograd.grad(mean, params))
             self.fisher.add_(grad**2, alpha=positions / held)  # (positions * grad)^2 / positions
         self.anchor.copy_(parameters_to_vector(params).detach())

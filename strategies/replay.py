@@ -1,7 +1,6 @@
 """Rehearsal of a bounded, uniform sample of the past."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
@@ -33,13 +32,12 @@ class Replay(Strategy):
         """Allocate the reservoir."""
         self.memory = Reservoir(self.capacity, learner.spec.time)
 
-    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
-        """New loss plus weighted loss on remembered sequences, in nats per asked position."""
-        new = super().loss(learner, batch, logits)
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """Weighted loss on remembered sequences, in nats per asked position."""
         if not len(self.memory) or not self.weight:
-            return new
+            return 0.0
         inputs, targets = self.memory.sample(len(batch.inputs), self.rng(learner))
-        return new + self.weight * learner.nll(learner(inputs), targets, batch.asked)
+        return self.weight * learner.nll(learner(inputs), targets, learner.asked)
 
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:

@@ -101,6 +101,7 @@ def learner(
         standard(),
         seed=0,
         announce_shifts=announce_shifts,
+        asked=torch.from_numpy(_Coins().asked(SPEC.time)),
     )
 
 

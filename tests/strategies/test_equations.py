@@ -3,40 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from plasticity.learner import Learner, Spec
+from plasticity.learner import Learner
 from plasticity.memory import Reservoir
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import SGD
-from plasticity.strategy import Strategy
 from plasticity.tunnel import Batch
 from strategies import EWC, Finetune, Frozen, LoRA, Replay
 
-SPEC = Spec(vocab=3, symbols=3, batch=4, time=5)
-
-
-def batch(seed: int, size: int = 4) -> Batch:
-    rng = torch.Generator().manual_seed(seed)
-    inputs = torch.randint(0, 3, (size, 5), generator=rng)
-    targets = torch.randint(0, 3, (size, 5), generator=rng)
-    posterior = torch.full((size, 5, 3), 1 / 3, dtype=torch.float64)
-    asked = torch.tensor([True, False, True, True, True])
-    return Batch(inputs, targets, asked, posterior, torch.zeros(size, dtype=torch.int64))
-
-
-def learner(strategy: Strategy, network: type = MLP) -> Learner:
-    torch.manual_seed(0)
-    made = Learner(network(3, 3, width=8, depth=1), strategy, SGD(lr=0.1), SPEC)
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
-
-
-def log_likelihood(network: nn.Module, x: torch.Tensor, y: torch.Tensor, asked: torch.Tensor):
-    """Sum over asked positions of log p(y_t | x), one sequence, by hand."""
-    log_probs = network(x[None])[0].log_softmax(-1)
-    return torch.stack([log_probs[t, y[t]] for t in range(len(x)) if asked[t]]).sum()
+from .tiny import batch, learner, log_likelihood
 
 
 def test_finetune_is_theta_minus_eta_gradient():
@@ -101,7 +75,8 @@ def test_ewc_loss_adds_half_strength_fisher_distance_and_decays():
     plain = made.nll(logits, second.targets, second.asked)
     theta = torch.cat([p.flatten() for p in made.network.parameters()])
     expected = plain + 7.0 / 2 * (one * (theta - anchor) ** 2).sum()
-    torch.testing.assert_close(strategy.loss(made, second, logits), expected)
+    found = made.strategy.loss(made, second, logits) + strategy.extra(made, second, logits)
+    torch.testing.assert_close(found, expected)
     strategy.observe(made, second)
     two = fisher_by_hand(made, second)
     strategy.shift(made)
@@ -115,7 +90,8 @@ def test_replay_loss_is_new_plus_weighted_old():
     logits = made(new.inputs)
     expected = made.nll(logits, new.targets, new.asked)
     expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)
-    torch.testing.assert_close(strategy.loss(made, new, logits), expected)
+    found = strategy.loss(made, new, logits) + strategy.extra(made, new, logits)
+    torch.testing.assert_close(found, expected)
 
 
 def test_reservoir_holds_each_sequence_equally_often():

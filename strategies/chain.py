@@ -1,0 +1,91 @@
+"""Several strategies at once."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from plasticity import Batch, Learner, Positive, Strategy
+
+SINGLE = ("update", "loss", "trainable")
+"""What only one part may replace."""
+
+
+class Chain(Strategy):
+    """Parts that act in the order in which they stand: extra losses add up, edits follow one another.
+
+    L + sum_k extra_k;  g <- project_n(... project_1(g));  theta <- stepped_n(... stepped_1(theta))
+
+    Cost per step: that of the parts, with one forward + backward shared. Memory: that of the parts.
+
+    Args:
+        parts: strategies, none with a learning rate of its own.
+        lr: learning rate; null: the experiment's optimizer decides.
+
+    Raises:
+        ValueError: two parts replace the update, the loss, or what is trainable; or a part has a learning rate.
+    """
+
+    off = {"parts": ()}
+
+    def __init__(self, parts: Sequence[Strategy] = (), lr: Positive | None = None):
+        super().__init__(lr)
+        self.parts, self.plain = nn.ModuleList(parts), Strategy()
+        self.needs_shifts = any(part.needs_shifts for part in parts)
+        self._ones = {hook: self._one(hook) for hook in SINGLE}
+        for part in parts:
+            if part.lr is not None:
+                name = type(part).__name__
+                raise ValueError(f"parts: {name} has lr {part.lr}: expected lr beside `parts`")
+
+    def attach(self, learner: Learner) -> None:
+        """Each part, in order."""
+        for part in self._parts():
+            part.attach(learner)
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        """As the part says that replaces it."""
+        return self._ones["trainable"].trainable(learner)
+
+    def shift(self, learner: Learner) -> None:
+        """Each part, in order."""
+        for part in self._parts():
+            part.shift(learner)
+
+    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+        """As the part does that replaces it; where it descends, it descends for all parts."""
+        self._ones["update"].update(learner, batch, logits)
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
+        """As the part says that replaces it, in nats per asked position."""
+        return self._ones["loss"].loss(learner, batch, logits)
+
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """The sum over parts, in nats per asked position."""
+        return sum((part.extra(learner, batch, logits) for part in self._parts()), start=0.0)
+
+    def project(self, learner: Learner) -> None:
+        """Each part, in order."""
+        for part in self._parts():
+            part.project(learner)
+
+    def stepped(self, learner: Learner) -> None:
+        """Each part, in order."""
+        for part in self._parts():
+            part.stepped(learner)
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """Each part, in order."""
+        for part in self._parts():
+            part.observe(learner, batch)
+
+    def _parts(self) -> list[Strategy]:
+        return [part for part in self.parts if isinstance(part, Strategy)]
+
+    def _one(self, hook: str) -> Strategy:
+        """The part that replaces this hook, or plain gradient descent."""
+        found = [p for p in self._parts() if getattr(type(p), hook) is not getattr(Strategy, hook)]
+        if len(found) > 1:
+            names = " and ".join(type(part).__name__ for part in found)
+            raise ValueError(f"parts: {names} each replace `{hook}`: expected one part at most")
+        return found[0] if found else self.plain
