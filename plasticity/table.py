@@ -115,7 +115,8 @@ def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     bracket, found = Bracket(world), []
     for regime, batch in enumerate(world.probes()):
         truth = torch.from_numpy(bracket.predict(batch, world.probe_groups(regime)))
-        logits = torch.cat([network(part) for part in batch.inputs.split(256)])
+        parts = batch.inputs.split(256)
+        logits = torch.cat([network(part)[:, batch.asked] for part in parts])
         found.append(learner.score(logits, Lesson(0, False, batch, truth)).flatten(0, 1).numpy())
     places, tunnels = np.flatnonzero(world.asked), len(world.tunnels)
     head = {
