@@ -61,6 +61,8 @@ class Forward(pl.LightningDataModule):
         stretch: steps between probes and checkpoints.
         score_steps: whether the observers face every step, or probes only.
         updates: how the learner cuts a batch; the continual observer learns as often.
+
+    `workers`, an attribute, is the number of processes that make batches ahead.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Forward(pl.LightningDataModule):
         updates: Updates | None = None,
     ):
         super().__init__()
-        self.updates = updates or Updates()
+        self.updates, self.workers = updates or Updates(), 0
         self.stream, self.stretch, self.score_steps = stream, stretch, score_steps
         self.bracket = Bracket(stream)
         self._probes = _Probes(stream)
@@ -85,7 +87,13 @@ class Forward(pl.LightningDataModule):
         """The steps of the current stretch, in chunks."""
         first = self.trainer.current_epoch * self.stretch if self.trainer else 0
         steps = range(first, min(first + self.stretch, len(self.stream)))
-        return DataLoader(_Walk(self.stream), sampler=steps, batch_size=CHUNK, collate_fn=list)
+        return DataLoader(
+            _Walk(self.stream),
+            sampler=steps,
+            batch_size=CHUNK,
+            collate_fn=list,
+            num_workers=self.workers,
+        )
 
     def val_dataloader(self) -> DataLoader[Item]:
         """One probe per regime."""

@@ -141,7 +141,7 @@ def _network(
 ) -> tuple[Network, float | None]:
     """The pretrained network, and its distance from the amnesic observer in bits."""
     network = fresh_network(recipe, spec, seed)
-    plan = experiment.pretrain
+    plan = experiment.pretrain.of(recipe.cls)
     if not plan.steps:
         return network, None
     bar = Bar(progress, f"pretrain-seed{seed}", plan.steps)

@@ -5,7 +5,8 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -45,6 +46,7 @@ class Pretrain:
         target: samples: cross-entropy on the symbols that came. posterior: on the amnesic observer's whole
             predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
+        lrs: peak learning rates of the networks named here by their type, in place of lr.
     """
 
     def __init__(
@@ -57,10 +59,18 @@ class Pretrain:
         weight_decay: NonNegative = 0.0,
         target: Literal["samples", "posterior"] = "samples",
         seed: Natural | None = None,
+        lrs: Mapping[str, Positive] | None = None,
     ):
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: Literal["samples", "posterior"] = target
+        self.lrs = dict(lrs or {})
+
+    def of(self, network: type[Network]) -> "Pretrain":
+        """The plan for networks of this type: its learning rate is decided."""
+        mine = copy(self)
+        mine.lr, mine.lrs = self.lrs.get(network.__name__, self.lr), {}
+        return mine
 
     def seeded(self, seed: int) -> int:
         """The seed of this phase in a run of that seed."""
@@ -143,10 +153,10 @@ class Key(NamedTuple):
         return {
             "tunnels": self.stream.resolved()["tunnels"],
             "network": self.network.resolved(),
-            "pretrain": {k: v for k, v in vars(self.plan).items() if k != "seed"},
+            "pretrain": {k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs")},
             "seed": self.seed,
             "time": self.spec.time,
-            "hardware": vars(self.hardware),
+            "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
             "torch": torch.__version__,
             "source": _source((*map(type, tunnels), self.network.cls)),
         }
@@ -180,7 +190,8 @@ def pretrained(
             seed,
         )
         world = fresh(stream.build(seed=seed).tunnels, plan, spec.time, seed)
-        walk(cell, learner, Forward(world, 100, score_steps=False), hardware, callbacks=callbacks)
+        stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
+        walk(cell, learner, Forward(world, stretch, False), hardware, callbacks=callbacks)
         save_weights(weights, learner.network.state_dict())
         cell.checkpoint.unlink(missing_ok=True)
     return torch.load(weights, map_location="cpu"), cell

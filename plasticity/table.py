@@ -232,7 +232,8 @@ def _size(entry: Entry) -> int:
 
 def _place(entry: Entry) -> tuple[Key, Table]:
     """What is pretrained, and where its curves are kept."""
-    experiment, plan = entry.experiment, entry.experiment.pretrain
+    experiment = entry.experiment
+    plan = experiment.pretrain.of(entry.network.cls)
     stream = experiment.stream.build(seed=entry.seed)
     spec = Spec(stream.vocab, stream.symbols, plan.batch, stream.time)
     seed = plan.seeded(entry.seed)

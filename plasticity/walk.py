@@ -18,7 +18,7 @@ from torch import Tensor
 from plasticity.bracket import PREDICTORS
 from plasticity.forward import Forward
 from plasticity.learner import MODEL, Learner
-from plasticity.quantities import Count
+from plasticity.quantities import Count, Natural
 from plasticity.store import Cell, write_whole
 
 
@@ -29,6 +29,8 @@ class Hardware:
         accelerator: cpu, gpu or auto.
         precision: of the forward and backward pass; scores are float64 always.
         threads: of torch on the CPU; null: torch decides.
+        workers: processes that make batches ahead; 0: the learner's own. It changes no number.
+        compile: torch.compile of the network: off; default: fused kernels; reduce-overhead: CUDA graphs too.
     """
 
     def __init__(
@@ -36,10 +38,13 @@ class Hardware:
         accelerator: Literal["auto", "cpu", "gpu"] = "cpu",
         precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
         threads: Count | None = None,
+        workers: Natural = 0,
+        compile: Literal["off", "default", "reduce-overhead"] = "off",
     ):
         self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
         self.precision: Literal["32-true", "bf16-mixed", "16-mixed"] = precision
-        self.threads = threads
+        self.threads, self.workers = threads, workers
+        self.compile: Literal["off", "default", "reduce-overhead"] = compile
 
     def lack(self) -> tuple[str, str] | None:
         """What this machine lacks, as (argument, what was expected); None: nothing."""
@@ -154,6 +159,9 @@ def walk(
     """
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
+    if hardware.compile != "off":
+        learner.network.compile(mode=hardware.compile, dynamic=False)
+    forward.workers = hardware.workers
     resume = cell.checkpoint if cell.checkpoint.exists() else None
     columns = [metric.column for metric in learner.scorers()]
     with warnings.catch_warnings():

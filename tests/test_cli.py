@@ -33,6 +33,20 @@ def test_wandb_online_where_nobody_is_logged_in(
     assert told.startswith("wandb.mode: expected offline, got online: nobody is logged in")
 
 
+def test_a_learning_rate_of_a_network_that_is_not_there(call: Call) -> None:
+    told = refused(call, "run", "good.yaml", "--pretrain.lrs.Tranformer=0.1")
+    assert told.endswith("is a Tranformer. Did you mean 'Transformer'?\n")
+
+
+def test_a_strategy_that_works_at_shifts_and_hears_of_none(call: Call) -> None:
+    words = "run", "good.yaml", "--announce_shifts=false", "--strategies.1.type=EWC"
+    told = refused(call, *words)
+    assert (
+        "strategies.1: EWC works at shifts: expected announce_shifts: true, or a detector" in told
+    )
+    assert call(*words, "--detector.type=PageHinkley").code == 0
+
+
 def test_a_run_that_cannot_begin_leaves_no_folder(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from plasticity.networks.mlp import Stack
 from plasticity.quantities import Count
+from plasticity.units import Part, Units
 
 
 class Recurrence(nn.Module):
@@ -46,6 +47,30 @@ class Recurrence(nn.Module):
             batch_first=True,
         )
         return h
+
+    def declare_units(self) -> Units:
+        """Its cells. A cell's h goes to the other gates, and as it is into the residual stream.
+
+        What enters a cell (g) begins at zero, hence h, whatever its gates say; they are redrawn. The bias of the
+        gates can stand for an h, but for the first position; the stream has none.
+        """
+        width = self.weight_hh_l0.shape[1]
+        gates = [gate * width for gate in (0, 1, 3)]  # i, f, o; g is the third of the four
+        weights, biases = (self.weight_ih_l0, self.weight_hh_l0), (self.bias_ih_l0, self.bias_hh_l0)
+        bound, out = width**-0.5, Part(self.weight_hh_l0, axis=1)
+        rows = [Part(w, 0, first, bound, uniform=True) for w in weights for first in gates]
+        forget = Part(self.bias_ih_l0, first=width, centre=1.0)
+        others = [Part(b, first=first) for b in biases for first in gates]
+        return Units(
+            self,
+            "output",
+            width,
+            redrawn=(*rows, *others, forget),
+            silenced=(*(Part(p, first=2 * width) for p in (*weights, *biases)), out),
+            outgoing=out,
+            direct=1.0,
+            bias=self.bias_hh_l0,
+        )
 
 
 class LSTM(Stack):

@@ -1,6 +1,9 @@
 """Mamba: a recurrence whose decay the input chooses."""
 
 import math
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +12,19 @@ from torch import Tensor, nn
 
 from plasticity.networks.mlp import Stack
 from plasticity.quantities import Count
+from plasticity.units import Part, Units
+
+CHUNK = 256
+"""Positions that the kernel takes at once; what mamba-ssm uses."""
+
+
+@cache
+def kernel() -> Callable[..., Tensor] | None:
+    """The fused scan of the mamba-ssm package, for CUDA tensors; None: it is not installed."""
+    try:
+        return import_module("mamba_ssm.ops.triton.ssd_combined").mamba_chunk_scan_combined
+    except ImportError:
+        return None
 
 
 class SSD(nn.Module):
@@ -19,8 +35,8 @@ class SSD(nn.Module):
     y_t = sum_{s<=t} (C_t . B_s) exp(sum_{s<r<=t} dt_r A) dt_s x_s + D x_t,
     with A = -exp(A_log), dt = softplus(dt + dt_bias), and x, B, C from a short causal convolution.
     The gate comes before the norm: out_proj(norm(y * silu(z))).
-    Time and memory are of order time^2. Parameters are those of Hugging Face's Mamba2Mixer, name
-    for name.
+    Time and memory are of order time^2; on a GPU where the `mamba-ssm` package is installed its kernel
+    computes the same in chunks. Parameters are those of Hugging Face's Mamba2Mixer, name for name.
 
     Args:
         width: channels in and out.
@@ -52,11 +68,53 @@ class SSD(nn.Module):
         z, xbc, dt = self.in_proj(u).split(self.sizes, dim=-1)
         past = F.pad(xbc.transpose(1, 2), (self.conv1d.kernel_size[0] - 1, 0))
         x, b, c = F.silu(self.conv1d(past)).split([inner, self.state, self.state], dim=1)
-        x = x.unflatten(1, (heads, -1))  # batch heads channels time, as all below
-        dt = F.softplus(dt + self.dt_bias).transpose(1, 2)
-        weights = self.decay(dt * -self.A_log.exp()[:, None]) * (b.mT @ c)[:, None]
-        y = (x * dt[:, :, None]) @ weights + x * self.D[:, None, None]
-        return self.out_proj(self.norm(y.flatten(1, 2).mT * F.silu(z)))
+        scan = (kernel() if u.is_cuda else None) or self.masked
+        x = x.unflatten(1, (heads, -1)).movedim(-1, 1)  # batch time heads channels
+        b, c = b.mT[:, :, None], c.mT[:, :, None]  # batch time 1 state
+        dt = F.softplus(dt + self.dt_bias)
+        y = scan(x, dt, -self.A_log.exp(), b, c, CHUNK, D=self.D)
+        return self.out_proj(self.norm(y.flatten(2) * F.silu(z)))
+
+    def declare_units(self) -> Units:
+        """Its inner channels, as they leave the norm.
+
+        The gate z begins at zero, hence the channel, in the norm's mean too. What reads it stays as it is: were
+        it zero as well, neither would have a gradient. There is no bias that could stand for a channel.
+        """
+        inner, _, _ = self.sizes
+        taps = self.conv1d.kernel_size[0] ** -0.5
+        weight, conv = self.in_proj.weight, self.conv1d
+        assert conv.bias is not None
+        fresh = Part(weight, first=inner, spread=self.in_proj.in_features**-0.5)
+        return Units(
+            self.out_proj,
+            "input",
+            inner,
+            redrawn=(
+                fresh,
+                Part(conv.weight, spread=taps, uniform=True),
+                Part(conv.bias, spread=taps, uniform=True),
+                Part(self.norm.weight, centre=1.0),
+            ),
+            silenced=(Part(weight),),
+            outgoing=Part(self.out_proj.weight, axis=1),
+        )
+
+    def masked(
+        self,
+        x: Float[Tensor, "batch time heads channels"],
+        dt: Float[Tensor, "batch time heads"],
+        A: Float[Tensor, " heads"],
+        B: Float[Tensor, "batch time 1 state"],
+        C: Float[Tensor, "batch time 1 state"],
+        chunk: int,
+        D: Float[Tensor, " heads"],
+    ) -> Float[Tensor, "batch time heads channels"]:
+        """What comes out of the recurrence, as a masked product; the signature is the kernel's."""
+        steps, inputs = dt.mT, x.movedim(1, -1)  # batch heads (channels) time
+        weights = self.decay(steps * A[:, None]) * (B[:, :, 0] @ C[:, :, 0].mT)[:, None]
+        y = (inputs * steps[:, :, None]) @ weights + inputs * D[:, None, None]
+        return y.movedim(-1, 1)
 
     def decay(
         self, rate: Float[Tensor, "batch heads time"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from plasticity.network import Network
 from plasticity.quantities import Count
+from plasticity.units import Part, Units
 
 
 class Stack(Network):
@@ -71,6 +72,21 @@ class Feedforward(nn.Module):
     def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
         """The update of the residual stream."""
         return self.out_proj(F.gelu(self.in_proj(x)))
+
+    def declare_units(self) -> Units:
+        """Its 4 * width hidden channels."""
+        linear = self.in_proj
+        fresh = Part(linear.weight, spread=linear.in_features**-0.5)
+        out = Part(self.out_proj.weight, axis=1)
+        return Units(
+            self.out_proj,
+            "input",
+            linear.out_features,
+            redrawn=(fresh, Part(linear.bias)),
+            silenced=(out,),
+            outgoing=out,
+            bias=self.out_proj.bias,
+        )
 
 
 class MLP(Stack):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from plasticity.networks.mlp import Feedforward, Stack
 from plasticity.quantities import Count
+from plasticity.units import Part, Units
 
 
 class Rotary(nn.Module):
@@ -79,6 +80,13 @@ class Attention(nn.Module):
         v = v.squeeze(2).transpose(1, 2)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out_proj(y.transpose(1, 2).flatten(-2))
+
+    def declare_units(self) -> Units:
+        """The channels of its values; there is no bias that could stand for one."""
+        width = self.qkv.in_features
+        value = Part(self.qkv.weight, first=2 * width, spread=width**-0.5)
+        out = Part(self.out_proj.weight, axis=1)
+        return Units(self.out_proj, "input", width, (value,), silenced=(out,), outgoing=out)
 
 
 class Transformer(Stack):

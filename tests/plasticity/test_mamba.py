@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from plasticity.networks import Mamba
-from plasticity.networks.mamba import SSD
+from plasticity.networks.mamba import CHUNK, SSD, kernel
 
 
 def mixer(width: int = 12, state: int = 5, heads: int = 3, expand: int = 2, conv: int = 4) -> SSD:
@@ -72,6 +72,37 @@ def test_the_mixer_is_hugging_faces(time: int):
     theirs.load_state_dict(block.state_dict())  # strict: the same names and shapes
     u = torch.randn(2, time, 12)
     torch.testing.assert_close(block(u), theirs(u), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("time", [7, 300])
+def test_the_masked_product_is_the_chunked_scan_of_the_kernels_interface(time: int):
+    """Hugging Face's PyTorch scan has the kernel's signature: the arguments go where the kernel wants them."""
+    from transformers.models.mamba2.modeling_mamba2 import mamba2_chunk_scan
+
+    block = mixer().double()
+    torch.manual_seed(1)
+    x, dt = torch.randn(2, time, 3, 8).double(), torch.rand(2, time, 3).double()
+    A, D = -torch.rand(3).double(), torch.randn(3).double()
+    B, C = torch.randn(2, 2, time, 1, 5).double()
+    theirs = mamba2_chunk_scan(x, dt, A, B, C, CHUNK, D=D)
+    torch.testing.assert_close(block.masked(x, dt, A, B, C, CHUNK, D=D), theirs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(
+    kernel() is None or not torch.cuda.is_available(), reason="no mamba-ssm, or no GPU"
+)
+@pytest.mark.parametrize("time", [7, 300])
+def test_the_kernel_agrees_with_the_masked_product(time: int):
+    block = mixer().cuda()
+    u = torch.randn(2, time, 12, device="cuda", requires_grad=True)
+    fused = block(u)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("plasticity.networks.mamba.kernel", lambda: None)
+        ours = block(u)
+    torch.testing.assert_close(fused, ours, rtol=1e-2, atol=1e-2)  # the kernel multiplies in TF32
+    weight = torch.randn_like(ours)
+    one, other = (torch.autograd.grad((y * weight).sum(), u)[0] for y in (fused, ours))
+    torch.testing.assert_close(one, other, rtol=2e-2, atol=2e-2)
 
 
 def test_no_length_overflows_the_decays():

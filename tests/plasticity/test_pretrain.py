@@ -10,7 +10,7 @@ import torch
 
 from plasticity import recipe
 from plasticity.learner import Learner, Spec
-from plasticity.networks import LSTM, MLP
+from plasticity.networks import LSTM, MLP, Mamba
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import Key, Pretrain, _Pretraining, fresh, gap, pretrained
 from plasticity.walk import Hardware
@@ -69,6 +69,11 @@ def test_the_cache_is_used_and_never_wrongly(made: tuple[Path, dict[str, Any]]) 
         key(stream=recipe(Abrupt, tunnels=[TUNNEL, TUNNEL], period=5, steps=5, time=6)),
     ]
     assert len({k.cell(folder).path for k in [key(), *others]}) == 7
+    assert key(hardware=Hardware(workers=2)).cell(folder) == cell, "who makes the batches is none"
+    rates = Pretrain(steps=250, batch=4, lrs={"LSTM": 1e-3, "MLP": 1.0})
+    mine = key(plan=rates.of(LSTM)), key(plan=rates.of(Mamba))
+    assert mine[0].cell(folder) == others[1].cell(folder), "its own learning rate"
+    assert mine[1].cell(folder) == cell, "other networks' learning rates are no matter"
     longer = recipe(Abrupt, tunnels=[TUNNEL], period=50, steps=500, time=6)
     assert key(stream=longer).cell(folder) == cell, "the schedule of deployment is no matter"
 
