@@ -58,9 +58,9 @@ class Bracket:
 
     def absorb(self, batch: Batch, groups: list[Group]) -> None:
         """Let the continual observer learn from the batch; where latents are not held there is nothing to learn."""
-        if self.stream.hold == "episode":
-            return
         for rows, regime, tunnel, _ in groups:
+            if not self.stream.holds(regime):
+                continue
             known = self.memory.get(regime) or tunnel.observer()
             x, y = batch.inputs.numpy()[rows], batch.targets.numpy()[rows]
             self.memory[regime] = known.absorb(x, y)

@@ -1,6 +1,7 @@
 """HMM: one of a library of hidden Markov models, unnamed."""
 
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,12 +30,16 @@ class HMM(Tunnel):
     The HMM of Agarwal, Misra et al. (Bayesian wind tunnels, arXiv 2512.22471) prints A and E in the
     prompt and asks for the state; here no prompt holds them, and the next symbol is asked.
 
+    Where models share A, another latent swaps the emissions and nothing else; where they share E,
+    the transitions.
+
     Args:
         states: hidden states of each model.
         symbols: size of the alphabet.
         library: number of models.
         concentration: pseudo-count of each entry of a row, in draws; below 1 rows are peaked.
         seed: of the library; the latent is an index into it.
+        share: the matrix that all models have in common, if any.
 
     >>> tunnel = HMM(states=2, symbols=3, library=1, concentration=1.0, seed=0)
     >>> inputs, targets = np.array([[0, 1]]), np.array([[1, 2]])
@@ -50,13 +55,18 @@ class HMM(Tunnel):
         library: Count = 16,
         concentration: Positive = 0.3,
         seed: Natural = 0,
+        share: Literal["nothing", "transition", "emission"] = "nothing",
     ):
         self.states, self.symbols, self.library = states, symbols, library
-        self.concentration, self.seed = concentration, seed
+        self.concentration, self.seed, self.share = concentration, seed, share
         self.vocab = symbols
         rng = np.random.default_rng(seed)
         self.transition = rng.dirichlet([concentration] * states, size=(library, states))
         self.emission = rng.dirichlet([concentration] * symbols, size=(library, states))
+        if share == "transition":
+            self.transition[:] = self.transition[0]
+        elif share == "emission":
+            self.emission[:] = self.emission[0]
 
     def latents(self, n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
         """Indices into the library."""

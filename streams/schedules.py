@@ -1,12 +1,12 @@
 """Schedules: which regime is live when."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
 
 from plasticity import Count, Stream, Tunnel
+from plasticity.stream import Hold
 
 
 class Recurring(Stream):
@@ -21,7 +21,7 @@ class Recurring(Stream):
         steps: length of the stream, in steps.
         batch: sequences per step.
         time: symbols per sequence.
-        hold: what a latent is held for.
+        hold: what a latent is held for, in every regime or in each of a list.
         probe: held-out sequences per regime.
         seed: of everything random here.
     """
@@ -34,7 +34,7 @@ class Recurring(Stream):
         steps: Count = 600,
         batch: Count = 8,
         time: Count = 32,
-        hold: Literal["episode", "regime"] = "regime",
+        hold: Hold | Sequence[Hold] = "regime",
         probe: Count = 64,
         seed: int = 0,
     ):
@@ -55,7 +55,7 @@ class Abrupt(Recurring):
         steps: length of the stream, in steps; it has ceil(steps / period) regimes.
         batch: sequences per step.
         time: symbols per sequence.
-        hold: what a latent is held for.
+        hold: what a latent is held for, in every regime or in each of a list.
         probe: held-out sequences per regime.
         seed: of everything random here.
     """
@@ -67,7 +67,7 @@ class Abrupt(Recurring):
         steps: Count = 500,
         batch: Count = 8,
         time: Count = 32,
-        hold: Literal["episode", "regime"] = "regime",
+        hold: Hold | Sequence[Hold] = "regime",
         probe: Count = 64,
         seed: int = 0,
     ):

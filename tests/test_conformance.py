@@ -37,6 +37,7 @@ TUNNELS = [
     Bijection(size=3, pairs=4, replacement=True),
     Binding(size=3, pairs=3),
     HMM(states=2, symbols=3, library=3),
+    HMM(states=2, symbols=3, library=3, share="transition"),
     Recurrence(modulus=5),
     FilteringHMM(states=2, emissions=2, steps=2),
     FilteringHMM(states=2, emissions=3, steps=2, ask="state"),

@@ -67,6 +67,31 @@ def test_latents_are_redrawn_for_every_episode_where_held_for_an_episode() -> No
     assert len({latent.tobytes() for latent in group.latents}) == 5
 
 
+def test_some_regimes_hold_and_some_redraw() -> None:
+    """Regime r by hold[r % len(hold)]; elsewhere than where latents are held, there is nothing to remember."""
+    world = stream(hold=["regime", "episode"], regimes=4, steps=16)
+    bracket = Bracket(world)
+    for step in range(16):
+        (group,), batch = world.groups(step), world[step]
+        assert group.regime == step // 4
+        assert len({latent.tobytes() for latent in group.latents}) == (1, 5)[group.regime % 2]
+        truth = bracket.predict(batch, [group])
+        assert np.array_equal(truth[1], truth[2]) == (step % 4 == 0 or group.regime % 2 == 1)
+        bracket.absorb(batch, [group])
+    assert list(bracket.memory) == [0, 2]
+    held, redrawn = world.probe_groups(2)[0], world.probe_groups(3)[0]
+    assert np.array_equal(held.latents[5], world.groups(8)[0].latents[0])
+    assert len({latent.tobytes() for latent in redrawn.latents}) == 7
+
+
+def test_a_list_of_one_is_that_one() -> None:
+    for hold in ("regime", "episode"):
+        one, other = stream(hold=hold), stream(hold=[hold])
+        assert all(equal(one[step], other[step]) for step in range(24))
+    with pytest.raises(ValueError, match="hold: expected episode or regime at least once"):
+        stream(hold=[])
+
+
 def test_probes_are_held_out() -> None:
     world = stream(time=60)
     seen = {row.numpy().tobytes() for step in range(24) for row in world[step].inputs}

@@ -1,4 +1,4 @@
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise, product
 
 import numpy as np
@@ -12,10 +12,14 @@ from .exact import Episode, assert_calibrated, assert_exact, mixture
 TUNNEL = HMM(states=2, symbols=3, library=3, concentration=0.7, seed=5)
 
 
+SAME_CHAIN = HMM(states=2, symbols=3, library=3, concentration=0.7, seed=5, share="transition")
+SAME_SHOW = HMM(states=2, symbols=3, library=3, concentration=0.7, seed=5, share="emission")
+
+
 @cache
-def law(model: int, episode: Episode) -> float:
+def law(tunnel: HMM, model: int, episode: Episode) -> float:
     """Sum over every hidden path."""
-    a, e, states = TUNNEL.transition[model], TUNNEL.emission[model], TUNNEL.states
+    a, e, states = tunnel.transition[model], tunnel.emission[model], tunnel.states
     return sum(
         float(np.prod([a[i, j] for i, j in pairwise(path)]) * np.prod(e[list(path), list(episode)]))
         / states
@@ -23,9 +27,23 @@ def law(model: int, episode: Episode) -> float:
     )
 
 
-def test_exact():
-    joint = mixture(((1 / 3, model) for model in range(3)), law)
-    assert_exact(TUNNEL, joint, law, time=4)
+@pytest.mark.parametrize("tunnel", [TUNNEL, SAME_CHAIN, SAME_SHOW], ids=repr)
+def test_exact(tunnel: HMM):
+    its_law = partial(law, tunnel)
+    joint = mixture(((1 / 3, model) for model in range(3)), its_law)
+    assert_exact(tunnel, joint, its_law, time=4)
+
+
+def test_what_models_share():
+    """The matrix shared is the first model's, the other one is as it was; the first model is the same in all."""
+    for tunnel, same, other in (
+        (SAME_CHAIN, "transition", "emission"),
+        (SAME_SHOW, "emission", "transition"),
+    ):
+        alone = getattr(TUNNEL, same)
+        np.testing.assert_array_equal(getattr(tunnel, same), np.repeat(alone[:1], 3, axis=0))
+        np.testing.assert_array_equal(getattr(tunnel, other), getattr(TUNNEL, other))
+        assert len(np.unique(alone, axis=0)) == 3
 
 
 def test_calibrated():
@@ -71,4 +89,7 @@ def test_refuses():
 
 
 def test_names_itself():
-    assert repr(TUNNEL) == "HMM(states=2, symbols=3, library=3, concentration=0.7, seed=5)"
+    assert (
+        repr(TUNNEL)
+        == "HMM(states=2, symbols=3, library=3, concentration=0.7, seed=5, share='nothing')"
+    )
