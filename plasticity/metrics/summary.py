@@ -18,6 +18,7 @@ from plasticity.metrics.retention import (
     skill,
     task_matrix,
     visits,
+    window,
 )
 
 
@@ -25,12 +26,13 @@ def summarise(steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, Any]:
     """Formula id -> number (bits per asked position unless the name says otherwise); None: undefined.
 
     `recovery/skill50` is the mean over visits, in steps, where a visit that never recovers counts its
-    whole length; `recovery/never` counts those.
+    whole length; `recovery/never` counts those. Visits in which skill is undefined have no recovery.
     """
     found = visits(steps)
+    defined = [v for v in found if skill(window(steps, v.start, v.stop)) is not None]
     first, back = openings(steps, found, returns=False), openings(steps, found, returns=True)
-    recoveries = [recovery_skill50(steps, visit) for visit in found]
-    lengths = [visit.stop - visit.start for visit in found]
+    recoveries = [recovery_skill50(steps, visit) for visit in defined]
+    lengths = [visit.stop - visit.start for visit in defined]
     tasks = task_matrix(probes, found)
     summary: dict[str, Any] = {
         "steps": len(steps),
@@ -43,7 +45,9 @@ def summarise(steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, Any]:
         "recovery/skill50": sum(
             n if r is None else r for r, n in zip(recoveries, lengths, strict=True)
         )
-        / len(found),
+        / len(defined)
+        if defined
+        else None,
         "recovery/never": sum(r is None for r in recoveries),
     }
     for name in ("model", *PREDICTORS):

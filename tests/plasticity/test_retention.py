@@ -127,4 +127,10 @@ def test_summary_of_a_single_short_visit_has_none_not_nan() -> None:
     summary = summarise(steps, probes)
     assert summary["skill"] is None and summary["forgetting/chaudhry2018"] is None
     assert summary["kl_return/model"] is None
+    assert summary["recovery/skill50"] is None, "there is no half of a gap that is not there"
+    apart = steps.with_columns(
+        pl.lit(0.1).alias("kl/continual"), pl.Series("kl/amnesic", [0.9, 0.9])
+    )
+    met = summarise(apart, probes)
+    assert met["recovery/skill50"] == 2 and met["recovery/never"] == 1, "shorter than five steps"
     assert summary["excess_loss/informed"] == 0.0
