@@ -4,8 +4,11 @@ Everything a plugin author needs is here.
 """
 
 from plasticity.detector import Detector
+from plasticity.elsewhere import elsewhere
 from plasticity.experiment import Experiment
 from plasticity.learner import Learner, Spec
+from plasticity.low_rank import Adapted, LowRank, adapt
+from plasticity.maps import Map, maps
 from plasticity.memory import Reservoir
 from plasticity.metric import Metric
 from plasticity.network import Network
@@ -15,9 +18,11 @@ from plasticity.recipe import Recipe, recipe
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.units import Units, activations, dormancy, units
 from plasticity.updates import Updates
 
 __all__ = [
+    "Adapted",
     "Batch",
     "Count",
     "Detector",
@@ -25,6 +30,8 @@ __all__ = [
     "Fraction",
     "Latents",
     "Learner",
+    "LowRank",
+    "Map",
     "Metric",
     "Natural",
     "Network",
@@ -40,6 +47,13 @@ __all__ = [
     "Stream",
     "Symbols",
     "Tunnel",
+    "Units",
     "Updates",
+    "activations",
+    "adapt",
+    "dormancy",
+    "elsewhere",
+    "maps",
     "recipe",
+    "units",
 ]

@@ -136,7 +136,9 @@ class Learner(pl.LightningModule):
             for piece in self.updates.pieces(episode):
                 logits = self.network(piece.inputs)  # predict: the weights have not met this piece
                 answers.append(logits.detach()[:, piece.asked])
-                alarm = self.alarmed(piece, answers[-1]) or alarm
+                if self.alarmed(piece, answers[-1]):
+                    alarm = True
+                    logits = self.network(piece.inputs)  # what was told may have moved the weights
                 self.strategy.update(self, piece, logits)
             predicted.append(torch.cat(answers, dim=1))
             self.strategy.observe(self, episode)

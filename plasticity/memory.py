@@ -13,42 +13,51 @@ class Reservoir(nn.Module):
 
     Law: after n sequences each of them is held with probability min(1, capacity / n).
     Buffers only, so that a checkpoint holds it; memory is capacity * 2 * time integers, whatever n.
+    Whoever keeps more about a sequence keeps it in a buffer of its own, in the slots that `add` returns.
 
     Args:
         capacity: sequences held at most.
         time: symbols per sequence.
+        dtype: integers that hold every symbol; samples are int64 whatever it is.
     """
 
     inputs: Int[Tensor, "capacity time"]
     targets: Int[Tensor, "capacity time"]
     seen: Int[Tensor, ""]
 
-    def __init__(self, capacity: int, time: int):
+    def __init__(self, capacity: int, time: int, dtype: torch.dtype = torch.int64):
         super().__init__()
         self.capacity = capacity
-        self.register_buffer("inputs", torch.zeros(capacity, time, dtype=torch.int64))
-        self.register_buffer("targets", torch.zeros(capacity, time, dtype=torch.int64))
+        self.register_buffer("inputs", torch.zeros(capacity, time, dtype=dtype))
+        self.register_buffer("targets", torch.zeros(capacity, time, dtype=dtype))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def __len__(self) -> int:
         """Sequences held now."""
         return min(int(self.seen), self.capacity)
 
-    def add(self, batch: Batch, rng: np.random.Generator) -> None:
-        """Offer each sequence of the batch, in order."""
+    def add(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i]."""
         n = len(batch.inputs)
         nth = int(self.seen) + np.arange(n)
-        slots = np.where(nth < self.capacity, nth, rng.integers(0, nth + 1))
-        for row in np.flatnonzero(slots < self.capacity):
-            self.inputs[slots[row]] = batch.inputs[row]
-            self.targets[slots[row]] = batch.targets[row]
+        offered = np.where(nth < self.capacity, nth, rng.integers(0, nth + 1))
+        last = {slot: row for row, slot in enumerate(offered.tolist()) if slot < self.capacity}
+        pairs = torch.tensor([*last.items()], dtype=torch.int64, device=self.inputs.device)
+        slots, rows = pairs.view(-1, 2).unbind(1)
+        self.inputs[slots] = batch.inputs[rows].to(self.inputs)
+        self.targets[slots] = batch.targets[rows].to(self.targets)
         self.seen += n
+        return slots, rows
+
+    def draw(self, n: int, rng: np.random.Generator) -> Int[Tensor, " drawn"]:
+        """The slots of n held sequences without replacement, or of all of them if fewer."""
+        chosen = rng.choice(len(self), size=min(n, len(self)), replace=False)
+        return torch.from_numpy(chosen).to(self.inputs.device)
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """N held sequences without replacement, or all of them if fewer: (inputs, targets)."""
-        chosen = rng.choice(len(self), size=min(n, len(self)), replace=False)
-        rows = torch.from_numpy(chosen).to(self.inputs.device)
-        return self.inputs[rows], self.targets[rows]
+        slots = self.draw(n, rng)
+        return self.inputs[slots].long(), self.targets[slots].long()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -20,12 +20,12 @@ STRATEGIES: list[type[Strategy]] = [getattr(strategies, name) for name in strate
 NETWORKS: list[type[Network]] = [getattr(networks, name) for name in networks.__all__]
 SMALL = {"width": 8, "depth": 1, "heads": 2, "hidden": 8, "state": 4}
 """Sizes that make a network tiny, where it has such an argument."""
-STEPS = 4
+STEPS = 20
 
 
 def tiny_world() -> Stream:
-    """Two regimes of two steps each, so that a shift falls inside."""
-    return Recurring([Markov(3, 0.5)], regimes=2, period=2, steps=STEPS, batch=2, time=6, probe=2)
+    """Two regimes in turn, five steps a visit."""
+    return Recurring([Markov(3, 0.5)], regimes=2, period=5, steps=STEPS, batch=2, time=6, probe=2)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda cls: cls.__name__)

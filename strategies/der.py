@@ -1,0 +1,72 @@
+"""Rehearsal of what one said, not only of what came."""
+
+import torch
+from torch import Tensor
+
+from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
+
+
+class DER(Strategy):
+    """Dark experience replay: on remembered sequences, keep the logits of the time they were learned.
+
+    L = L(B_t) + alpha ||f(x) - z||^2 + beta L(x', y'),  (x, z) and (x', y') each |B_t| draws from a reservoir
+    (Buzzega et al. 2020, arXiv 2004.07211; beta = 0 is their DER, otherwise DER++; reservoir: Vitter 1985).
+
+    The squared norm is a sum over symbols and a mean over asked positions and sequences; the authors' code
+    also divides by the number of symbols: its alpha is ours times that number. z is what the weights say right
+    after the step on the sequence; the paper takes the forward pass of that step, one step earlier. So z holds
+    what the sequence taught, is one prediction by one set of weights however finely a batch is cut into
+    updates, and costs a forward only for the sequences that enter the reservoir (capacity / n of them after
+    n). Nothing is replayed in the step that brought it, and boundaries are not needed.
+
+    Cost per step: three forwards + backwards (two if beta is 0), and a forward over what is remembered anew.
+    Memory: capacity sequences and their logits, fixed.
+
+    Args:
+        capacity: sequences remembered.
+        alpha: of the squared distance of logits.
+        beta: of the replayed loss against the new one.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"capacity": 0}
+    logits: Tensor
+
+    def __init__(
+        self,
+        capacity: Natural = 200,
+        alpha: NonNegative = 0.1,
+        beta: NonNegative = 0.5,
+        lr: Positive | None = None,
+    ):
+        super().__init__(lr)
+        self.capacity, self.alpha, self.beta = capacity, alpha, beta
+
+    def attach(self, learner: Learner) -> None:
+        """Allocate the reservoir, and room for the logits beside it."""
+        spec = learner.spec
+        self.memory = Reservoir(self.capacity, spec.time)
+        self.register_buffer("logits", torch.zeros(self.capacity, spec.time, spec.symbols))
+
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """Distance from what was said, and weighted loss on what came, in nats per asked position."""
+        if not len(self.memory):
+            return 0.0
+        n, asked, rng, total = len(batch.inputs), learner.asked, self.rng(learner), 0.0
+        if self.alpha:
+            slots = self.memory.draw(n, rng)
+            now = learner(self.memory.inputs[slots])[:, asked]
+            distance = (now - self.logits[slots][:, asked]).square().sum(-1).mean()
+            total = total + self.alpha * distance
+        if self.beta:
+            inputs, targets = self.memory.sample(n, rng)
+            total = total + self.beta * learner.nll(learner(inputs), targets, asked)
+        return total
+
+    @torch.no_grad()
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """Offer the batch to the reservoir; write down what is said of those that enter."""
+        if self.capacity:
+            slots, rows = self.memory.add(batch, self.rng(learner))
+            if len(rows):
+                self.logits[slots] = learner(batch.inputs[rows]).to(self.logits)

@@ -1,0 +1,126 @@
+"""Rehearsal without a memory: the network as it was before the shift is asked what the world was like."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plasticity import (
+    Batch,
+    Count,
+    Learner,
+    NonNegative,
+    Positive,
+    Reservoir,
+    Strategy,
+    elsewhere,
+)
+
+
+class Dream(Strategy):
+    """Generative replay: agree with the network of before the last shift, on sequences that it made up.
+
+    L = L(B_t) + weight E_x mean_t KL(p_old(. | x_<=t) || p_theta(. | x_<=t)),  x_{t+1} ~ p_old(. | x_<=t)
+    (after Shin et al. 2017, arXiv 1705.08690, where a generator and a solver are replayed to their successors).
+
+    At a shift theta_old <- theta. A sequence model is its own generator, and its own solver. Instead of sampled
+    answers its whole prediction is the target (the same gradient in expectation, with less noise).
+    A dream begins as a sequence of the live regime begins, and symbols that follow a position which is not
+    asked are that sequence's too: the old network never learned to predict them. Where the stream does
+    not feed itself (some inputs[t+1] was not targets[t] at an asked t, as far as anything was seen), the inputs
+    are those of the batch, and only the answers are the old network's: distillation on the live inputs.
+
+    Dreaming symbol by symbol takes a forward per asked position, so it is done after every `period`-th batch,
+    as many as the batch holds, into a uniform sample of `dreams` since the shift, from which each step takes a
+    batch. The first step after a shift has no dream, and needs none: old and new are still one.
+    Cost per step: two forwards + backwards, a forward of the old network, and T / period forwards of mean length
+    T / 2; without self-feeding, one forward of the old network more than plain. Memory: parameters + dreams.
+
+    Args:
+        weight: of the divergence on dreams, against the loss on the batch.
+        dreams: sequences held at most.
+        period: batches from one dreaming to the next.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"weight": 0.0}
+    needs_shifts = True
+    old: Tensor
+    shifted: Tensor
+    fed: Tensor
+    clock: Tensor
+
+    def __init__(
+        self,
+        weight: NonNegative = 1.0,
+        dreams: Count = 256,
+        period: Count = 8,
+        lr: Positive | None = None,
+    ):
+        super().__init__(lr)
+        self.weight, self.dreams, self.period = weight, dreams, period
+
+    def attach(self, learner: Learner) -> None:
+        """Allocate the old weights and room for dreams."""
+        theta = nn.utils.parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        self.register_buffer("old", theta.clone())
+        self.register_buffer("shifted", torch.tensor(False))
+        self.register_buffer("fed", torch.tensor(learner.spec.symbols <= learner.spec.vocab))
+        self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
+        self.pool = Reservoir(self.dreams, learner.spec.time)
+
+    @torch.no_grad()
+    def shift(self, learner: Learner) -> None:
+        """What was, is as the network now has it; older dreams are forgotten, since it dreams them too."""
+        params = learner.strategy.trainable(learner)
+        self.old.copy_(nn.utils.parameters_to_vector(params))
+        self.shifted.fill_(True)
+        self.clock.zero_()
+        self.pool.clear()
+
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """Weighted divergence from the old network, in nats per asked position."""
+        if not self.weight or not self.shifted or (self.fed and not len(self.pool)):
+            return 0.0
+        inputs, asked = batch.inputs, batch.asked
+        if self.fed:
+            inputs, _ = self.pool.sample(len(inputs), self.rng(learner))
+            logits, asked = learner(inputs), learner.asked
+        with torch.no_grad():
+            before = self.before(learner, inputs)[:, asked].log_softmax(-1)
+        now = logits[:, asked].log_softmax(-1)
+        return self.weight * (before.exp() * (before - now)).sum(-1).mean()
+
+    def before(
+        self, learner: Learner, inputs: Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time symbols"]:
+        """Logits of the old network."""
+        params = learner.strategy.trainable(learner)
+        pieces = self.old.split([p.numel() for p in params])
+        weights = [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)]
+        return elsewhere(learner, weights, inputs)
+
+    @torch.no_grad()
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """See whether the stream feeds itself; if it does and it is time, dream."""
+        if not self.weight:
+            return
+        x, asked = batch.inputs, batch.asked[:-1]
+        self.fed &= torch.equal(x[:, 1:][:, asked], batch.targets[:, :-1][:, asked])
+        if self.fed and self.shifted:
+            if int(self.clock) % self.period == 0:
+                rng = self.rng(learner)
+                dreamt = self.dream(learner, x, rng)
+                self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), rng)
+            self.clock += 1
+
+    def dream(
+        self, learner: Learner, inputs: Int[Tensor, "batch time"], rng: np.random.Generator
+    ) -> Int[Tensor, "batch time"]:
+        """Sequences by the old network, begun as these do, sampled wherever the symbol before it is asked."""
+        inputs = inputs.clone()
+        for t in learner.asked[:-1].nonzero().flatten().tolist():
+            probs = self.before(learner, inputs[:, : t + 1])[:, -1].double().softmax(-1)
+            u = torch.from_numpy(rng.random((len(inputs), 1))).to(probs)
+            inputs[:, t + 1] = (probs.cumsum(-1)[:, :-1] <= u).sum(-1)
+        return inputs

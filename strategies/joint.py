@@ -1,0 +1,58 @@
+"""The upper reference: nothing is ever lost."""
+
+import torch
+from torch import Tensor
+
+from plasticity import Batch, Learner, Natural, Positive, Reservoir, Strategy
+
+
+class Joint(Strategy):
+    """Learns each batch together with a uniform sample of all it has seen, for it keeps everything.
+
+    L = L(B_t) + L(B_mem), and then `passes` times L(B'_mem) + L(B''_mem);  each B_mem uniform, |B_mem| = |B_t|
+
+    Cumulative training: what rehearsal would reach if memory were free. It is a reference and not a contender:
+    its memory grows with the stream up to its bound. The bound is far (100,000 sequences); beyond it, it
+    does not refuse but degrades to a reservoir, that is to plain replay with `passes`. Held room is allocated
+    at once, one byte per symbol for alphabets up to 256. A pass does not favour the live batch,
+    which is by then a part of what was seen.
+
+    Cost per step: 2 + 2 `passes` forwards + backwards. Memory: capacity sequences.
+
+    Args:
+        capacity: sequences remembered; 0: nothing is, and there are no passes.
+        passes: further gradient steps per batch, on everything seen (times `updates: {steps}`).
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"capacity": 0}
+
+    def __init__(
+        self, capacity: Natural = 100_000, passes: Natural = 1, lr: Positive | None = None
+    ):
+        super().__init__(lr)
+        self.capacity, self.passes = capacity, passes
+
+    def attach(self, learner: Learner) -> None:
+        """Allocate room for everything."""
+        spec = learner.spec
+        small = max(spec.vocab, spec.symbols) <= 256
+        self.memory = Reservoir(self.capacity, spec.time, torch.uint8 if small else torch.int32)
+
+    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+        """Loss on a sample of everything seen, in nats per asked position."""
+        if not len(self.memory):
+            return 0.0
+        inputs, targets = self.memory.sample(len(batch.inputs), self.rng(learner))
+        return learner.nll(learner(inputs), targets, learner.asked)
+
+    def observe(self, learner: Learner, batch: Batch) -> None:
+        """Keep the batch, then go over what was seen."""
+        if not self.capacity:
+            return
+        rng = self.rng(learner).spawn(1)[0]  # `extra` draws from its parent
+        self.memory.add(batch, rng)
+        for _ in range(self.passes):
+            inputs, targets = self.memory.sample(len(batch.inputs), rng)
+            seen = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)
+            super().update(learner, seen, learner(inputs))

@@ -1,0 +1,105 @@
+"""One low-rank correction for each regime, found again when it returns."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from plasticity import Adapted, Batch, Count, Learner, Natural, Positive, Strategy, adapt
+
+
+class LoRAPool(Strategy):
+    """A low-rank adapter for each regime beside a network that is frozen: at a shift the one that fits is taken up.
+
+    W_t = W_0 + (alpha / rank) B_k A_k   (Hu et al. 2021, arXiv 2106.09685, eq. 3),  k = argmin_k L(B_1; A_k, B_k)
+
+    Nobody says which regime begins. The first batch after the shift (or the first piece of it, where updates
+    are finer) is predicted with the adapter of before; then, before it is learned from, every stored adapter and a
+    fresh one (B = 0: the network as it was pretrained) are tried on it, and the one with the least loss goes live;
+    at a tie, a stored one. The fresh one takes an empty slot; when there is none it takes the place of the
+    adapter that went live longest ago. Another adapter begins with no optimizer state: the moments belonged to the
+    last. The rule of choice is ours; without shifts this is LoRA.
+    Cost per step: forward + backward; per shift: at most `slots` + 2 forwards. Memory: `slots` adapters.
+
+    Args:
+        slots: adapters kept, the live one included.
+        rank: of the correction; 0: no adapter, every weight is trained.
+        alpha: scale of the correction, over rank; null: 2 rank.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"rank": 0}
+    needs_shifts = True
+    pool: Tensor
+    used: Tensor
+    due: Tensor
+
+    def __init__(
+        self,
+        slots: Count = 8,
+        rank: Natural = 4,
+        alpha: Positive | None = None,
+        lr: Positive | None = None,
+    ):
+        super().__init__(lr)
+        self.slots, self.rank, self.alpha = slots, rank, alpha
+
+    def attach(self, learner: Learner) -> None:
+        """Freeze the network, put an adapter on each of its matrices, and allocate the pool."""
+        self.adapted: list[Adapted] = []
+        if not self.rank:
+            return
+        self.adapted = adapt(learner.network, self.rank, self.alpha, learner.seed)
+        first = parameters_to_vector(self.params()).detach()
+        self.register_buffer("pool", first.new_zeros(self.slots, len(first)))
+        self.register_buffer("used", torch.zeros(self.slots, dtype=torch.int64))  # 0: empty
+        self.register_buffer("due", torch.zeros((), dtype=torch.bool))
+        self.used[0] = 1
+
+    def shift(self, learner: Learner) -> None:
+        """Choose, as soon as there is something to choose by."""
+        if self.rank:
+            self.due.fill_(True)
+
+    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+        """Choose if a choice is due, and learn."""
+        if self.rank and self.due:
+            self.due.fill_(False)
+            self.choose(learner, batch)
+            logits = learner(batch.inputs)
+        super().update(learner, batch, logits)
+
+    @torch.no_grad()
+    def choose(self, learner: Learner, batch: Batch) -> None:
+        """Make that adapter live which makes this batch likeliest."""
+        live = int(self.used.argmax())
+        self.pool[live] = parameters_to_vector(self.params())
+        stored = torch.nonzero(self.used).flatten().tolist()
+        losses = {slot: self.tried(learner, batch, self.pool[slot]) for slot in stored}
+        best = min(losses, key=losses.__getitem__)
+        fresh = self.fresh(learner)
+        if self.tried(learner, batch, fresh) < losses[best]:
+            best = int(self.used.argmin())
+            self.pool[best] = fresh
+            live = None
+        vector_to_parameters(self.pool[best].clone(), self.params())
+        self.used[best] = self.used.max() + 1
+        if best != live:
+            for p in self.params():
+                learner.optimizer.state.pop(p, None)
+
+    def tried(self, learner: Learner, batch: Batch, adapter: Tensor) -> float:
+        """The loss on a batch with this adapter, in nats per asked position."""
+        vector_to_parameters(adapter.clone(), self.params())
+        return learner.nll(learner(batch.inputs), batch.targets, batch.asked).item()
+
+    def fresh(self, learner: Learner) -> Tensor:
+        """An adapter that is the identity."""
+        seed = int(self.rng(learner).integers(2**63))
+        generator = torch.Generator().manual_seed(seed)
+        for each in self.adapted:
+            each.adapter.begin(generator)
+        return parameters_to_vector(self.params())
+
+    def params(self) -> list[nn.Parameter]:
+        """Of the live adapter."""
+        return [p for each in self.adapted for p in (each.adapter.A, each.adapter.B)]
