@@ -1,4 +1,4 @@
-"""The command line: run, resume, report, list, check.
+"""The command line: run, resume, report, list, new, check.
 
 Heavy imports wait until a command needs them.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -124,15 +125,40 @@ def tunnel_table(
 @app.command("list")
 def list_() -> None:
     """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
-    from plasticity.plugins import known
+    from plasticity.plugins import full_name, known
 
     contracts = _contracts()
     table = Table("kind", "type", "what it is", box=None, header_style="bold")
     for contract in contracts:
         for name, classes in sorted(known(contract, contracts).items()):
-            first = (classes[0].__doc__ or "").strip().splitlines() or [""]
-            table.add_row(contract.__name__.lower(), name, first[0])
+            for cls in classes:
+                first = (cls.__doc__ or "").strip().splitlines() or [""]
+                shown = full_name(cls) if classes[1:] else name  # namesakes: where each comes from
+                table.add_row(contract.__name__.lower(), shown, escape(first[0]))
     out.print(table)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="What it brings: strategy.")],
+    name: Annotated[str, typer.Argument(help="MyIdea or my_idea.")],
+    to: Annotated[
+        Path | None, typer.Option(help="A new or empty folder; by default ./my-idea.")
+    ] = None,
+) -> None:
+    """Write a package of your own: a strategy that works, its tests, and an experiment with it.
+
+    It is there to be edited; plasticity/OWN_STRATEGY.md goes through it.
+    """
+    from plasticity import scaffold
+    from plasticity.plugins import known
+
+    contracts = _contracts()
+    taken = {each.__name__.lower(): list(known(each, contracts)) for each in contracts}
+    folder = scaffold.create(kind, name, to, taken.get(kind, []))
+    out.print(
+        f"new: {folder}; how to go on: {folder / 'README.md'}", highlight=False, soft_wrap=True
+    )
 
 
 @app.command(context_settings=PASS_ON)
@@ -152,7 +178,7 @@ def check(
     from plasticity import checks
 
     colours = {"passed": "green", "skipped": "yellow", "FAILED": "red"}
-    failed = 0
+    failed, last = 0, ""
     try:
         results = checks.run(checks.named(subject, arguments or [], _contracts()))
     except (TypeError, ValueError) as error:
@@ -160,8 +186,9 @@ def check(
     for title, verdict, why in results:
         out.print(f"[{colours[verdict]}]{verdict}[/] {title}", highlight=False)
         if why:
-            out.print(f"        {why}", markup=False, highlight=False, soft_wrap=True)
-        failed += verdict == "FAILED"
+            told = "as above" if why == last else why
+            out.print(f"        {told}", markup=False, highlight=False, soft_wrap=True)
+        failed, last = failed + (verdict == "FAILED"), why
     if failed:
         raise typer.Exit(1)
 

@@ -45,11 +45,12 @@ def load() -> list[Failure]:
 def known(base: type, contracts: Collection[type] = ()) -> dict[str, list[type]]:
     """Concrete descendants of a class by name, of all imported by now; itself too if no contract.
 
-    Left out: abstract classes, those named _like_this, and those of a module whose import failed.
+    Left out: abstract classes, those named _like_this, and those of a module or package whose import failed.
     """
     found: dict[str, dict[str, type]] = {}
     for cls in _family(base):
-        hidden = cls.__name__.startswith("_") or cls.__module__ not in sys.modules
+        homes = {cls.__module__, cls.__module__.partition(".")[0]}
+        hidden = cls.__name__.startswith("_") or not homes <= sys.modules.keys()
         if cls not in contracts and not hidden and not _abstract(cls):
             found.setdefault(cls.__name__, {})[full_name(cls)] = cls
     return {name: list(found[name].values()) for name in sorted(found)}

@@ -5,13 +5,17 @@ from plasticity.checks.named import named
 from plasticity.checks.networks import NETWORK_CHECKS
 from plasticity.checks.strategies import STRATEGY_CHECKS
 from plasticity.checks.tunnels import TUNNEL_CHECKS
+from plasticity.checks.world import learner, taught, world
 
 __all__ = [
     "NETWORK_CHECKS",
     "STRATEGY_CHECKS",
     "TUNNEL_CHECKS",
     "Result",
+    "learner",
     "named",
     "parametrize_with_checks",
     "run",
+    "taught",
+    "world",
 ]

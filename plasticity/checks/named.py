@@ -1,6 +1,7 @@
 """Named: the subject of `plasticity check`, by its dotted name and its constructor's arguments."""
 
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def _find(dotted: str) -> Any:
         inside = importlib.import_module(module)
     except Exception as error:
         why = f"{module} cannot be imported: {type(error).__name__}: {reason(error)}"
+        if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
+            why += "; is its package installed (pip install --editable FOLDER), or in this folder?"
         raise _refusal(dotted, f"expected package.Class, and {why}") from error
     if not hasattr(inside, name):
         text = f"there is no {name!r} in {module}.{did_you_mean(name, vars(inside))}"
@@ -73,7 +76,17 @@ def _recipe(cls: type, noun: str, options: Sequence[str], contracts: Sequence[ty
     tree.values = dict.fromkeys(tree.values, COMMAND_LINE)
     tree.keys = dict.fromkeys(tree.keys, COMMAND_LINE)
     root = make_dataclass("Subject", [(noun, GenericAlias(Recipe, (cls,)))])
-    return getattr(parse(root, tree, contracts), noun)
+    try:
+        return getattr(parse(root, tree, contracts), noun)
+    except ConfigError as error:
+        raise ConfigError([_as_option(problem) for problem in error.problems]) from None
+
+
+def _as_option(problem: Problem) -> Problem:
+    """A missing argument: how to give it."""
+    if missing := re.match(r"missing key '(\w+)'", problem.text):
+        return problem._replace(text=f"{problem.text}; give it as --{missing[1]}=VALUE")
+    return problem
 
 
 def _abstract(cls: type, name: str) -> bool:

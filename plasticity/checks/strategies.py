@@ -1,21 +1,21 @@
 """Checks of a strategy: it keeps the contract of Strategy in a little world."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import SkipTest
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from plasticity import networks
 from plasticity.checks.chance import difference, global_chance_untouched
+from plasticity.checks.memory import held, parts_that_differ, sizes
 from plasticity.checks.world import SPEC, STEPS, learner, taught, world
 from plasticity.forward import Forward
 from plasticity.learner import Learner
-from plasticity.recipe import Recipe, recipe
+from plasticity.recipe import Recipe, one_line, parameters, recipe, unknown_key
 from plasticity.store import Cell
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Batch
@@ -24,16 +24,16 @@ from plasticity.walk import Hardware, walk
 Subject = Recipe[Strategy]
 """How to make the strategy: each run needs a new one."""
 ANNOUNCED = (True, False)
+CHANCE = (
+    "self.rng(learner), or for torch from "
+    "torch.Generator().manual_seed(int(self.rng(learner).integers(2**62)))"
+)
+"""Where randomness comes from, for messages."""
 
 
 def check_reproducible(subject: Subject) -> None:
     """Two runs of one seed end in the same state, to the bit."""
-    _unmoved(
-        subject,
-        lambda batch: batch,
-        "two runs of one seed",
-        "take randomness from self.rng(learner), or from a torch.Generator seeded by it",
-    )
+    _unmoved(subject, None, "two runs of one seed", f"take randomness from {CHANCE}")
 
 
 def check_never_reads_the_answer_key(subject: Subject) -> None:
@@ -65,6 +65,7 @@ def check_learns_from_asked_positions_only(subject: Subject) -> None:
 
     one, other = taught(learner(subject)), taught(learner(subject), edit=edit)
     found = difference(one.network.state_dict(), other.network.state_dict())
+    _can_be_told(subject, found)
     assert not found, (
         f"targets at positions that are not asked were changed, and the network moved: {found}; "
         "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
@@ -73,7 +74,7 @@ def check_learns_from_asked_positions_only(subject: Subject) -> None:
 
 def check_leaves_global_randomness_alone(subject: Subject) -> None:
     """No global generator is drawn from or seeded, neither in the constructor nor in any hook."""
-    with global_chance_untouched(subject.cls.__name__, "self.rng(learner)"):
+    with global_chance_untouched(subject.cls.__name__, CHANCE):
         taught(learner(subject))
 
 
@@ -103,17 +104,20 @@ def check_resumes_exactly(subject: Subject) -> None:
             cell = Cell(Path(folder) / name)
             for stop in stops:
                 made = learner(subject)
-                walk(cell, made, Forward(world(stop), stretch=STEPS // 4), Hardware())
+                _walked(cell, made, stop)
                 ended[name] = made, cell
         (whole, record), (cut, again) = ended.values()
         found = difference(whole.state_dict(), cut.state_dict())
+        _can_be_told(subject, found)
+        lost = _lost(subject, whole.strategy)
         assert not found, (
             f"a run stopped after {STEPS // 2} of {STEPS} steps and resumed ends elsewhere than one never stopped: "
-            f"{found}; expected all memory in buffers registered in attach(), and randomness from self.rng(learner)"
+            f"{found}; {lost}expected all memory in buffers registered in attach(), and randomness from "
+            "self.rng(learner)"
         )
         assert record.steps.read().equals(again.steps.read()), (
             "a run stopped and resumed made other predictions than one never stopped, and has the same weights at "
-            "its end; expected all memory in buffers registered in attach()"
+            f"its end; {lost}expected all memory in buffers registered in attach()"
         )
 
 
@@ -121,9 +125,17 @@ def check_memory_is_bounded(subject: Subject) -> None:
     """What the strategy holds takes the same room after n steps and after 2 n."""
     for announced in ANNOUNCED:
         made = taught(learner(subject, announce_shifts=announced))
-        half, whole = held(made.strategy), held(taught(made).strategy)
+        for name, buffer in made.strategy.named_buffers():
+            assert buffer.grad_fn is None, (
+                f"{name} holds on to all it was computed from (its grad_fn is {buffer.grad_fn.name()}), which grows "
+                "from step to step; expected buffers to be written under @torch.no_grad(), or from .detach()ed values"
+            )
+        half, before = held(made.strategy), sizes(made.strategy)
+        whole, after = held(taught(made).strategy), sizes(made.strategy)
+        grown = [name for name, size in after.items() if size > before.get(name, 0)]
         assert half >= whole, (
-            f"it holds {half} bytes after {STEPS} steps and {whole} after {2 * STEPS}; "
+            f"it holds {half} bytes after {STEPS} steps and {whole} after {2 * STEPS}, of which more in "
+            f"{' and '.join(grown) or 'a place unknown'}; "
             "expected the same: allocate a buffer of fixed size in attach(), as Reservoir does"
         )
 
@@ -133,14 +145,28 @@ def check_off_switch(subject: Subject) -> None:
     off = subject.cls.off
     if off is None:
         raise SkipTest(f"{subject.cls.__name__} declares no off-switch (its class attribute `off`)")
+    for name in off.keys() - parameters(subject.cls).keys():
+        raise AssertionError(
+            f"its class attribute `off` cannot be used: {unknown_key(name, subject.cls)}"
+        )
     switched = Recipe(subject.cls, {**subject.args, **off})
-    plain = recipe(Strategy, lr=switched.build().lr)
-    one, other = taught(learner(switched)), taught(learner(plain))
+    tuned = recipe(Strategy, lr=switched.build().lr)
+    one, other = taught(learner(switched)), taught(learner(tuned))
     found = difference(one.network.state_dict(), other.network.state_dict())
     call = ", ".join(f"{name}={value!r}" for name, value in off.items())
     assert not found, (
-        f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning, and is not: {found}"
+        f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning by the class attribute `off`, and is "
+        f"not: {found}; expected every hook to do nothing then: no arithmetic on loss, gradients or weights, not even "
+        "adding zero times something; extra() returns 0.0"
     )
+    defaults = {name: p.default for name, p in parameters(subject.cls).items()}
+    if any(
+        (defaults | subject.args)[name] != value for name, value in off.items()
+    ) and not difference(taught(learner(subject)).network.state_dict(), other.network.state_dict()):
+        raise SkipTest(
+            f"it is plain fine-tuning with the arguments it was given, too, for {STEPS} steps and two shifts: is the "
+            "name of a hook misspelt? If it begins later, check it with arguments that let it begin sooner"
+        )
 
 
 def check_works_on_every_network(subject: Subject) -> None:
@@ -163,41 +189,64 @@ def check_works_on_every_network(subject: Subject) -> None:
             )
 
 
-def _unmoved(subject: Subject, edit: Callable[[Batch], Batch], what: str, hint: str) -> None:
+def _unmoved(subject: Subject, edit: Callable[[Batch], Batch] | None, what: str, hint: str) -> None:
     """Runs with and without the edit end in the same state, and predict the same.
 
     Raises:
         AssertionError: they do not; `what` and `hint` are in the message.
+        SkipTest: they do not without an edit, either.
     """
     probe = world(1)[0].inputs
     for announced in ANNOUNCED:
         one = taught(learner(subject, announce_shifts=announced))
-        other = taught(learner(subject, announce_shifts=announced), edit=edit)
+        other = taught(learner(subject, announce_shifts=announced), edit=edit or (lambda b: b))
         found = difference(one.state_dict(), other.state_dict())
         if not found and not torch.equal(one(probe), other(probe)):
             found = "their logits differ"
+        if edit:
+            _can_be_told(subject, found)
         assert not found, (
             f"{what} ended differently, with shifts {'' if announced else 'not '}announced: {found}; {hint}"
         )
 
 
-def held(value: object, seen: set[int] | None = None) -> int:
-    """Bytes of all tensors, arrays and text that are reached from here, plus 8 for every other value."""
-    seen = set() if seen is None else seen
-    if id(value) in seen:
-        return 0
-    seen.add(id(value))
-    if isinstance(value, Tensor | np.ndarray):
-        return value.nbytes
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, nn.Module):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, Collection):
-        return 8 + sum(held(each, seen) for each in value)
-    return 8
+def _can_be_told(subject: Subject, found: str) -> None:
+    """Nothing happens if nothing was found, or if runs can be compared at all.
+
+    Raises:
+        SkipTest: they cannot: two runs of one seed, and nothing else, differ already.
+    """
+    if found and difference(*(taught(learner(subject)).state_dict() for _ in range(2))):
+        raise SkipTest(
+            "two runs of one seed differ already, so that nothing can be told: mend `reproducible`"
+        )
+
+
+def _walked(cell: Cell, made: Learner, stop: int) -> None:
+    """The learner goes on from its checkpoint, if there is one.
+
+    Raises:
+        AssertionError: it cannot be loaded.
+    """
+    try:
+        walk(cell, made, Forward(world(stop), stretch=STEPS // 4), Hardware())
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        why = one_line(str(error).partition("\n")[2])
+        raise AssertionError(
+            f"its checkpoint cannot be loaded into a new learner: {why} Expected attach() to register every buffer "
+            "and parameter in its final shape, because a checkpoint is loaded right after"
+        ) from error
+
+
+def _lost(subject: Subject, trained: Strategy) -> str:
+    """What a checkpoint leaves out, as the beginning of a message; empty if nothing is found."""
+    fresh = learner(subject)
+    fresh.setup("fit")
+    names = parts_that_differ(fresh.strategy, trained) - trained.state_dict().keys()
+    told = " and ".join(f"self.{name}" for name in sorted(names))
+    return f"{told} changed while it learned, and no checkpoint holds it; " if told else ""
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import strategies
 from plasticity import Network, Recipe, Strategy, networks, recipe
-from plasticity.checks.strategies import held
+from plasticity.checks.memory import held
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.metrics import standard

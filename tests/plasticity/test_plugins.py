@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from plasticity import Strategy
 from plasticity.plugins import Failure, full_name, known, load
+
+from ..calling import Call, refused
 
 
 class Fruit(ABC):
@@ -85,6 +88,51 @@ def test_a_broken_plugin_is_named_and_skipped(
     assert "Rotten" not in known(Fruit, [Fruit])
     assert [failure for failure in load() if failure.distribution in names] == failures
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_broken_package_had_defined_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its own modules were imported without fault, and stay behind when the package fails."""
+    group = "plasticity.strategies"
+    install(tmp_path, "half-fruit", group, "half_fruit", None)
+    (tmp_path / "half_fruit").mkdir()
+    (tmp_path / "half_fruit/__init__.py").write_text("from . import good\nimport nothing_here\n")
+    ripe = "from plasticity import Strategy\nclass Ripe(Strategy): ...\n"
+    (tmp_path / "half_fruit/good.py").write_text(ripe)
+    monkeypatch.syspath_prepend(tmp_path)
+    why = "ModuleNotFoundError: No module named 'nothing_here'"
+    assert Failure("half-fruit", group, "half_fruit", why) in load()
+    assert "half_fruit.good" in sys.modules
+    assert "Ripe" not in known(Strategy)
+
+
+def test_import_errors_and_syntax_errors_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    group = "plasticity.strategies"
+    install(tmp_path, "a-fruit", group, "a_fruit", "from plasticity import Strateg")
+    install(tmp_path, "b-fruit", group, "b_fruit", "class Plum(Strategy)\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    told = {failure.distribution: failure.reason for failure in load()}
+    assert told["a-fruit"].startswith("ImportError: cannot import name 'Strateg' from 'plasticity'")
+    assert told["b-fruit"] == "SyntaxError: expected ':' (b_fruit.py, line 1)"
+
+
+def test_a_namesake_is_listed_by_its_module_and_harms_nobody_else(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    source = 'from plasticity import Strategy\nclass Frozen(Strategy):\n    """Ice [cream]."""\n'
+    install(tmp_path / "site", "ice", "plasticity.strategies", "fruit_ice", source)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    rows = {row[1]: " ".join(row[2:]) for row in map(str.split, call("list").out.splitlines())}
+    assert rows["fruit_ice.Frozen"] == "Ice [cream]."
+    assert rows["strategies.frozen.Frozen"].startswith("The pretrained network as it is")
+    assert "Frozen" not in rows and "Finetune" in rows
+    both = "several classes are named 'Frozen': strategies.frozen.Frozen and fruit_ice.Frozen"
+    assert both in refused(call, "run", "good.yaml")
+    only = "--strategies=[{type: Finetune}]"
+    assert call("run", "good.yaml", only, "--run-dir", "run").code == 0
+    del sys.modules["fruit_ice"]
+    assert len(known(Strategy)["Frozen"]) == 1
 
 
 def test_nothing_is_loaded_before_it_is_asked_for():

@@ -1,0 +1,58 @@
+"""Memory: what a strategy holds, how much room it takes, and where."""
+
+import pickle
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+INTERNAL = vars(nn.Module()).keys()
+"""Attributes of any module."""
+
+
+def held(value: object, seen: set[int] | None = None) -> int:
+    """Bytes of all tensors, arrays and text that are reached from here, plus 8 for every other value."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, Tensor | np.ndarray):
+        return value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, nn.Module):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, Collection):
+        return 8 + sum(held(each, seen) for each in value)
+    return 8
+
+
+def sizes(strategy: nn.Module) -> dict[str, int]:
+    """Bytes of every part, by name."""
+    return {name: held(part) for name, part in _parts(strategy).items()}
+
+
+def parts_that_differ(one: nn.Module, other: nn.Module) -> set[str]:
+    """Names of parts of `other` that are not as they are in `one`; of what cannot be pickled, nothing is known."""
+    before, after = _parts(one), _parts(other)
+    return {name for name in after if _frozen(before.get(name)) != _frozen(after[name])}
+
+
+def _parts(strategy: nn.Module) -> dict[str, Any]:
+    """Every buffer and every other attribute of a strategy and of the modules in it, by dotted name."""
+    found: dict[str, Any] = dict(strategy.named_buffers())
+    for prefix, module in strategy.named_modules():
+        own = {name: value for name, value in vars(module).items() if name not in INTERNAL}
+        found |= {f"{prefix}.{name}".lstrip("."): value for name, value in own.items()}
+    return found
+
+
+def _frozen(value: Any) -> bytes:
+    """Equal for equal values."""
+    try:
+        return pickle.dumps(value)
+    except Exception:
+        return b""
