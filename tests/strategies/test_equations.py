@@ -1,8 +1,11 @@
 """Each strategy against its paper's equation, computed independently on a tiny network."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
 from plasticity.learner import Learner
 from plasticity.memory import Reservoir
@@ -81,6 +84,40 @@ def test_ewc_loss_adds_half_strength_fisher_distance_and_decays():
     two = fisher_by_hand(made, second)
     strategy.shift(made)
     torch.testing.assert_close(strategy.fisher, 0.5 * one + two, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("form", ["online", "separate"])
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_ewc_springs_over_three_shifts_are_those_kept_one_by_one(
+    form: Literal["online", "separate"], decay: float
+):
+    """Each regime's F_k and theta_k on its own: the same energy and the same pull."""
+    strategy = EWC(form=form, decay=decay)
+    made, rng = learner(strategy), torch.Generator().manual_seed(0)
+    springs = list[tuple[torch.Tensor, torch.Tensor]]()
+    params = list(made.network.parameters())
+    for regime in range(3):
+        for p in params:
+            p.data.add_(torch.randn(p.shape, generator=rng), alpha=0.3)
+        strategy.observe(made, batch(regime))
+        fisher = fisher_by_hand(made, batch(regime))
+        springs = [(decay * f, tied) for f, tied in springs]
+        springs.append((fisher, parameters_to_vector(params).detach().clone()))
+        strategy.shift(made)
+    if form == "online":
+        springs = [(f, springs[-1][1]) for f, _ in springs]
+    strategy.shift(made)  # of a regime in which nothing was seen: the others fade
+    springs = [(decay * f, tied) for f, tied in springs]
+    for p in params:
+        p.data.add_(torch.randn(p.shape, generator=rng), alpha=0.3)
+    theta = parameters_to_vector(params).detach().requires_grad_()
+    energy = torch.stack([(f * (theta - tied) ** 2).sum() for f, tied in springs]).sum()
+    (pull,) = torch.autograd.grad(energy, theta)
+    found = strategy.energy(made)
+    torch.testing.assert_close(found, energy, rtol=1e-4, atol=1e-6)
+    grads = parameters_to_vector(torch.autograd.grad(found, params))
+    torch.testing.assert_close(grads, pull, rtol=1e-3, atol=1e-5)
+    assert (strategy.rest.item() > 0.1 * found.item()) == (form == "separate")
 
 
 def test_replay_loss_is_new_plus_weighted_old():

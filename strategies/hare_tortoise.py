@@ -1,0 +1,52 @@
+"""A quick learner that is now and then put back to its own slow average."""
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from plasticity import Fraction, Learner, Natural, Positive, Strategy
+
+
+class HareTortoise(Strategy):
+    """The hare learns; the tortoise averages; every so often the hare begins again where the tortoise is.
+
+    tortoise <- momentum tortoise + (1 - momentum) hare, after every step;  hare <- tortoise, every `every` steps
+    (Lee et al. 2024, arXiv 2406.02596)
+
+    What predicts, and is scored, is always the hare. The tortoise begins where the hare does. The optimizer keeps
+    its state when the hare is put back. Cost per step: forward + backward + O(parameters). Memory: parameters.
+
+    Args:
+        momentum: of the tortoise, per step: it looks back over 1 / (1 - momentum) steps.
+        every: steps from one return to the next; 0: the hare never returns.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    off = {"every": 0}
+    tortoise: Tensor
+    steps: Tensor
+
+    def __init__(
+        self, momentum: Fraction = 0.999, every: Natural = 1000, lr: Positive | None = None
+    ):
+        super().__init__(lr)
+        self.momentum, self.every = momentum, every
+
+    def attach(self, learner: Learner) -> None:
+        """The tortoise begins where the hare does."""
+        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        self.register_buffer("tortoise", theta.clone())
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def stepped(self, learner: Learner) -> None:
+        """The tortoise follows; when it is time, the hare returns to it."""
+        if not self.every:
+            return
+        params = learner.strategy.trainable(learner)
+        self.tortoise.lerp_(parameters_to_vector(params), 1 - self.momentum)
+        self.steps += 1
+        if int(self.steps) % self.every == 0:
+            pieces = self.tortoise.split([p.numel() for p in params])
+            for p, piece in zip(params, pieces, strict=True):
+                p.copy_(piece.view_as(p))
