@@ -16,7 +16,7 @@ demo: setup
 	$(BIN)/plasticity run experiments/quickstart.yaml
 
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 from plasticity.detector import Detector
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
+from plasticity.plugins import known
 from plasticity.pretrain import Pretrain
 from plasticity.quantities import Count, Natural
 from plasticity.recipe import Recipe, did_you_mean
@@ -79,10 +80,10 @@ class Experiment:
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
         self.contenders()  # labels must differ
-        types = [recipe.cls.__name__ for recipe in self.labelled_networks().values()]
-        for name in self.pretrain.lrs.keys() - set(types):
-            near = did_you_mean(name, types) or f" Expected: {', '.join(types)}"
-            raise ValueError(f"pretrain.lrs: no network of this experiment is a {name}.{near}")
+        types = known(Network, [Network])
+        for name in self.pretrain.lrs.keys() - types.keys():
+            near = did_you_mean(name, types) or f" Known: {', '.join(types)}"
+            raise ValueError(f"pretrain.lrs: there is no network {name}.{near}")
 
     def contenders(self) -> dict[str, Contender]:
         """Label -> (network, strategy). The label names the strategy, and the network where there are several."""

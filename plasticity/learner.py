@@ -142,6 +142,7 @@ class Learner(pl.LightningModule):
                 self.strategy.update(self, piece, logits)
             predicted.append(torch.cat(answers, dim=1))
             self.strategy.observe(self, episode)
+            self.turn += 1  # what comes next draws anew
         if lesson.truth.numel():
             scores = self.score(torch.cat(predicted), lesson).mean(-1)
             regime = int(batch.regime.mode().values)
@@ -160,9 +161,10 @@ class Learner(pl.LightningModule):
 
     def shift(self) -> None:
         """The world changed, as far as anyone here can tell."""
-        if self.updates.optimizer == "reset":
+        if self.updates.optimizer == "reset" and self.strategy.trainable(self):
             self.optimizer.state.clear()
         self.strategy.shift(self)
+        self.turn += 1
 
     def validation_step(self, lessons: list[Lesson], index: int = 0) -> None:
         """Probe regimes with the weights as they are; `lesson.step` is the regime here."""

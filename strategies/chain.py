@@ -16,6 +16,7 @@ class Chain(Strategy):
 
     L + sum_k extra_k;  g <- project_n(... project_1(g));  theta <- stepped_n(... stepped_1(theta))
 
+    A Chain among the parts is as good as its own parts in that place.
     Cost per step: that of the parts, with one forward + backward shared. Memory: that of the parts.
 
     Args:
@@ -84,8 +85,16 @@ class Chain(Strategy):
 
     def _one(self, hook: str) -> Strategy:
         """The part that replaces this hook, or plain gradient descent."""
-        found = [p for p in self._parts() if getattr(type(p), hook) is not getattr(Strategy, hook)]
+        found = [one for part in self._parts() if (one := _replacing(part, hook))]
         if len(found) > 1:
             names = " and ".join(type(part).__name__ for part in found)
             raise ValueError(f"parts: {names} each replace `{hook}`: expected one part at most")
         return found[0] if found else self.plain
+
+
+def _replacing(part: Strategy, hook: str) -> Strategy | None:
+    """What replaces this hook: the part, or one of its own parts; None: nothing."""
+    if isinstance(part, Chain):
+        one = part._ones[hook]
+        return None if one is part.plain else one
+    return None if getattr(type(part), hook) is getattr(Strategy, hook) else part

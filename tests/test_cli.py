@@ -35,7 +35,7 @@ def test_wandb_online_where_nobody_is_logged_in(
 
 def test_a_learning_rate_of_a_network_that_is_not_there(call: Call) -> None:
     told = refused(call, "run", "good.yaml", "--pretrain.lrs.Tranformer=0.1")
-    assert told.endswith("is a Tranformer. Did you mean 'Transformer'?\n")
+    assert told.endswith("there is no network Tranformer. Did you mean 'Transformer'?\n")
 
 
 def test_a_strategy_that_works_at_shifts_and_hears_of_none(call: Call) -> None:
