@@ -123,15 +123,19 @@ def test_a_namesake_is_listed_by_its_module_and_harms_nobody_else(
     source = 'from plasticity import Strategy\nclass Frozen(Strategy):\n    """Ice [cream]."""\n'
     install(tmp_path / "site", "ice", "plasticity.strategies", "fruit_ice", source)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    rows = {row[1]: " ".join(row[2:]) for row in map(str.split, call("list").out.splitlines())}
-    assert rows["fruit_ice.Frozen"] == "Ice [cream]."
-    assert rows["strategies.frozen.Frozen"].startswith("The pretrained network as it is")
-    assert "Frozen" not in rows and "Finetune" in rows
-    both = "several classes are named 'Frozen': strategies.frozen.Frozen and fruit_ice.Frozen"
-    assert both in refused(call, "run", "good.yaml")
-    only = "--strategies=[{type: Finetune}]"
-    assert call("run", "good.yaml", only, "--run-dir", "run").code == 0
-    del sys.modules["fruit_ice"]
+    monkeypatch.setattr("plasticity.cli.out.width", 300)  # nothing is folded
+    try:
+        lines = [line.split() for line in call("list").out.splitlines()]
+        rows = {row[1]: " ".join(row[2:]) for row in lines if len(row) > 2}
+        assert rows["fruit_ice.Frozen"] == "Ice [cream]."
+        assert rows["strategies.frozen.Frozen"].startswith("The pretrained network as it is")
+        assert "Frozen" not in rows and "Finetune" in rows
+        both = "several classes are named 'Frozen': strategies.frozen.Frozen and fruit_ice.Frozen"
+        assert both in refused(call, "run", "good.yaml")
+        only = "--strategies=[{type: Finetune}]"
+        assert call("run", "good.yaml", only, "--run-dir", "run").code == 0
+    finally:
+        sys.modules.pop("fruit_ice", None)
     assert len(known(Strategy)["Frozen"]) == 1
 
 
