@@ -15,6 +15,7 @@ from plasticity.network import Network
 from plasticity.optimizer import Optimizer
 from plasticity.quantities import Count, Fraction, Natural, NonNegative, Positive
 from plasticity.recipe import Recipe, recipe
+from plasticity.rows import gradient, shaped
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Symbols, Tunnel
@@ -53,7 +54,9 @@ __all__ = [
     "adapt",
     "dormancy",
     "elsewhere",
+    "gradient",
     "maps",
     "recipe",
+    "shaped",
     "units",
 ]

@@ -14,6 +14,7 @@ from plasticity import (
     Reservoir,
     Strategy,
     elsewhere,
+    shaped,
 )
 
 
@@ -96,9 +97,7 @@ class Dream(Strategy):
     ) -> Float[Tensor, "batch time symbols"]:
         """Logits of the old network."""
         params = learner.strategy.trainable(learner)
-        pieces = self.old.split([p.numel() for p in params])
-        weights = [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)]
-        return elsewhere(learner, weights, inputs)
+        return elsewhere(learner, shaped(self.old, params), inputs)
 
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:

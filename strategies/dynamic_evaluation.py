@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from plasticity import Learner, NonNegative, Positive, Strategy
+from plasticity import Learner, NonNegative, Positive, Strategy, gradient
 
 
 class DynamicEvaluation(Strategy):
@@ -71,9 +71,7 @@ class DynamicEvaluation(Strategy):
         if not self.decay and self.step == "optimizer":
             return
         params = learner.strategy.trainable(learner)
-        grad = parameters_to_vector(
-            [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
-        )
+        grad = gradient(params)
         self.steps += 1
         self.mean_square += (grad**2 - self.mean_square) / self.steps
         size = self.mean_square.sqrt()

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plasticity import Batch, Count, Learner, Natural, Positive, Strategy
+from plasticity import Batch, Count, Learner, Natural, Positive, Strategy, shaped
 
 
 class Balanced(nn.Module):
@@ -134,7 +134,6 @@ class GDumb(Strategy):
     def reset(self, learner: Learner) -> None:
         """The weights and the optimizer as they were at first."""
         params = learner.strategy.trainable(learner)
-        pieces = self.start.split([p.numel() for p in params])
-        for p, piece in zip(params, pieces, strict=True):
-            p.copy_(piece.view_as(p))
+        for p, first in zip(params, shaped(self.start, params), strict=True):
+            p.copy_(first)
         learner.optimizer.state.clear()

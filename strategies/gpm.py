@@ -4,7 +4,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Count, Fraction, Learner, Map, Positive, Reservoir, Strategy, maps
+from plasticity import (
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    Map,
+    Positive,
+    Reservoir,
+    Strategy,
+    maps,
+    shaped,
+)
 
 ROUNDING = 1e-12
 """Share of the energy below which a direction is rounding error."""
@@ -87,8 +98,7 @@ class GPM(Strategy):
         """The same of the step that was really taken."""
         if not self.energy:
             return
-        pieces = self.before.split([p.numel() for p in self.params])
-        old = {id(p): piece.view_as(p) for p, piece in zip(self.params, pieces, strict=True)}
+        old = dict(zip(map(id, self.params), shaped(self.before, self.params), strict=True))
         for each, span in zip(self.found, self.spans(), strict=True):
             step = each.matrix(each.weight - old[id(each.weight)])
             each.matrix(each.weight).sub_(step @ span)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Fraction, Learner, Natural, Positive, Strategy
+from plasticity import Fraction, Learner, Natural, Positive, Strategy, shaped
 
 
 class HareTortoise(Strategy):
@@ -47,6 +47,5 @@ class HareTortoise(Strategy):
         self.tortoise.lerp_(parameters_to_vector(params), 1 - self.momentum)
         self.steps += 1
         if int(self.steps) % self.every == 0:
-            pieces = self.tortoise.split([p.numel() for p in params])
-            for p, piece in zip(params, pieces, strict=True):
-                p.copy_(piece.view_as(p))
+            for p, slow in zip(params, shaped(self.tortoise, params), strict=True):
+                p.copy_(slow)

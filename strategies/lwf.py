@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy, elsewhere
+from plasticity import Batch, Learner, NonNegative, Positive, Strategy, elsewhere, shaped
 
 
 class LwF(Strategy):
@@ -58,9 +58,7 @@ class LwF(Strategy):
     def answers(self, learner: Learner, batch: Batch) -> Tensor:
         """Logits of the old weights at the asked positions."""
         params = learner.strategy.trainable(learner)
-        pieces = self.old.split([p.numel() for p in params])
-        weights = [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)]
-        return elsewhere(learner, weights, batch.inputs)[:, batch.asked]
+        return elsewhere(learner, shaped(self.old, params), batch.inputs)[:, batch.asked]
 
     @torch.no_grad()
     def shift(self, learner: Learner) -> None:

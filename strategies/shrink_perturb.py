@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from plasticity import Fraction, Learner, NonNegative, Positive, Strategy
+from plasticity import Fraction, Learner, NonNegative, Positive, Strategy, shaped
 
 
 class ShrinkPerturb(Strategy):
@@ -57,8 +57,8 @@ class ShrinkPerturb(Strategy):
         if not self.shrink and not self.sigma:
             return
         theta = learner.strategy.trainable(learner)
-        sizes, device = [p.numel() for p in theta], learner.asked.device
+        size, device = sum(p.numel() for p in theta), learner.asked.device
         generator = torch.Generator(device).manual_seed(int(self.rng(learner).integers(2**63)))
-        noise = torch.randn(sum(sizes), generator=generator, device=device) * self.sigma
-        for p, eps in zip(theta, noise.split(sizes), strict=True):
-            p.mul_(1 - self.shrink).add_(eps.view_as(p))
+        noise = torch.randn(size, generator=generator, device=device) * self.sigma
+        for p, eps in zip(theta, shaped(noise, theta), strict=True):
+            p.mul_(1 - self.shrink).add_(eps)

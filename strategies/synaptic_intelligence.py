@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy
+from plasticity import Batch, Learner, NonNegative, Positive, Strategy, gradient
 
 
 class SI(Strategy):
@@ -64,10 +64,9 @@ class SI(Strategy):
         if not self.strength:
             return
         params = learner.strategy.trainable(learner)
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
         self.before.copy_(parameters_to_vector(params))
         pull = self.importance * (self.before - self.anchor)
-        self.gradient.copy_(parameters_to_vector(grads)).sub_(pull, alpha=2 * self.strength)
+        self.gradient.copy_(gradient(params)).sub_(pull, alpha=2 * self.strength)
 
     @torch.no_grad()
     def stepped(self, learner: Learner) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Fraction, Learner, NonNegative, Positive, Strategy
+from plasticity import Fraction, Learner, NonNegative, Positive, Strategy, gradient, shaped
 
 
 class UPGD(Strategy):
@@ -60,8 +60,7 @@ class UPGD(Strategy):
         params = learner.strategy.trainable(learner)
         self.before.copy_(parameters_to_vector(params))
         if self.decay is not None:
-            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
-            gain = -parameters_to_vector(grads) * self.before
+            gain = -gradient(params) * self.before
             self.utility.mul_(self.decay).add_(gain, alpha=1 - self.decay)
 
     @torch.no_grad()
@@ -81,5 +80,5 @@ class UPGD(Strategy):
             most = self.utility.max().clamp(min=torch.finfo(self.utility.dtype).tiny)
             step.mul_(1 - torch.sigmoid(self.utility / most))
         step.add_(self.before, alpha=1 - lr * self.weight_decay)
-        for p, value in zip(params, step.split([p.numel() for p in params]), strict=True):
-            p.copy_(value.view_as(p))
+        for p, value in zip(params, shaped(step, params), strict=True):
+            p.copy_(value)

@@ -23,22 +23,14 @@ from plasticity.optimizer import AdamW
 from plasticity.pretrain import fresh_network
 from plasticity.store import Cell
 from plasticity.stream import Stream
-from plasticity.tunnel import Batch
 from plasticity.walk import Hardware, walk
-from streams import Markov, Recurring
+from streams import Markov
+
+from .test_step import Recorded
 
 KINDS: list[type[Strategy]] = [getattr(strategies, name) for name in strategies.__all__]
 QUICKSTART = recipe(networks.Transformer, width=64, depth=2, heads=4)
 TINY = recipe(networks.Transformer, width=8, depth=1, heads=2)
-
-
-class Recorded(Recurring):
-    """A stream whose batches were made beforehand, so that data cost nothing."""
-
-    def __getitem__(self, step: int) -> Batch:
-        if not hasattr(self, "made"):
-            self.made = [super(Recorded, self).__getitem__(s) for s in range(self.steps)]
-        return self.made[step]
 
 
 def walked(
