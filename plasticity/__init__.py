@@ -16,9 +16,9 @@ from plasticity.optimizer import Optimizer
 from plasticity.quantities import Count, Fraction, Natural, NonNegative, Positive
 from plasticity.recipe import Recipe, recipe
 from plasticity.rows import gradient, shaped
-from plasticity.strategy import Strategy
+from plasticity.strategy import Rehearsal, Strategy
 from plasticity.stream import Stream
-from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Shown, Symbols, Tunnel
 from plasticity.units import Units, activations, dormancy, units
 from plasticity.updates import Updates
 
@@ -42,7 +42,9 @@ __all__ = [
     "Positive",
     "Probabilities",
     "Recipe",
+    "Rehearsal",
     "Reservoir",
+    "Shown",
     "Spec",
     "Strategy",
     "Stream",

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils.data import TensorDataset, default_collate
 
 from plasticity.guests import (
-    UNASKED,
     Allowed,
     Criterion,
     Fresh,
@@ -32,7 +31,7 @@ from plasticity.quantities import Count, Positive
 from plasticity.recipe import reason
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
-from plasticity.tunnel import Batch
+from plasticity.tunnel import UNASKED, Batch
 
 __all__ = ["AvalanchePlugin", "Criterion", "to_avalanche"]
 
@@ -224,14 +223,14 @@ def to_avalanche(stream: Stream, tell_regimes: bool = False) -> Any:
 
     Raises:
         ValueError: Avalanche is not installed.
+        TypeError: the stream is endless.
     """
-    kit, asked = _library("avalanche.benchmarks.scenarios"), torch.from_numpy(stream.asked)
+    kit = _library("avalanche.benchmarks.scenarios")
 
     def made(batches: list[Batch]) -> Any:
-        x, y, regime = (
-            torch.cat([getattr(b, k) for b in batches]) for k in ("inputs", "targets", "regime")
-        )
-        return _dataset(x, torch.where(asked, y, UNASKED), regime * tell_regimes)
+        x, regime = (torch.cat([getattr(b, k) for b in batches]) for k in ("inputs", "regime"))
+        y = torch.cat([torch.where(b.asked, b.targets, UNASKED) for b in batches])
+        return _dataset(x, y, regime * tell_regimes)
 
     spans: list[list[Batch]] = []
     for step in range(len(stream)):

@@ -3,30 +3,42 @@
 import numpy as np
 from jaxtyping import Float
 
+from plasticity.filter import Filter
 from plasticity.stream import Group, Stream
 from plasticity.tunnel import Batch, Observer, Tunnel
 
-PREDICTORS = ("informed", "continual", "amnesic", "memoryless", "position", "uniform")
-"""Best first: three exact observers, then three baselines that a learner must beat to be called trained."""
+PREDICTORS = (
+    "informed",
+    "switching",
+    "continual",
+    "amnesic",
+    "memoryless",
+    "position",
+    "uniform",
+)
+"""Four exact observers, then three baselines that a learner must beat to be called trained."""
+INFORMED, SWITCHING, CONTINUAL, AMNESIC, MEMORYLESS, POSITION, UNIFORM = range(len(PREDICTORS))
 SAMPLE = 16384
 """Episodes from which `memoryless` and `position` are estimated."""
 
 
 class Bracket:
-    """Predictions of the three exact observers and of three baselines, in stream order.
+    """Predictions of the exact observers and of three baselines, in stream order.
 
     | predictor | knows |
     |---|---|
     | informed | the latent |
+    | switching | every regime's latent and the schedule's law, not which regime is live |
     | continual | the prior, every earlier episode of this regime, and this episode so far |
     | amnesic | the prior, and this episode so far |
     | memoryless | the prior, the position, and the last symbol |
     | position | the prior and the position |
     | uniform | the alphabet |
 
-    The observers are exact. `memoryless` and `position` are the amnesic predictive averaged over the
-    episodes of a sample (n = 16,384) that share what they know.
-    The continual observer is the only state; it is small, and it is checkpointed with the learner.
+    The observers are exact. Where the schedule has no law (`Stream.prior`) the switching observer is NaN, and
+    so it is on probes, which no schedule makes. `memoryless` and `position` are the amnesic predictive averaged
+    over the episodes of a sample (n = 16,384) that share what they know.
+    What the continual and the switching observer have seen is the only state; it is checkpointed with the learner.
 
     Args:
         stream: whose batches are faced.
@@ -35,35 +47,71 @@ class Bracket:
     def __init__(self, stream: Stream):
         self.stream = stream
         self.memory: dict[int, Observer] = {}
+        self.filter = Filter(stream)
+        self._kept = set(stream.probed)
         self._baselines = [self._estimate(tunnel) for tunnel in stream.tunnels]
 
     def predict(
-        self, batch: Batch, groups: list[Group]
+        self, batch: Batch, groups: list[Group], step: int | None = None
     ) -> Float[np.ndarray, "predictor batch asked symbols"]:
-        """What each of PREDICTORS says at the asked positions, before absorbing the batch."""
-        asked = self.stream.asked
+        """What each of PREDICTORS says at the asked positions, before absorbing the batch.
+
+        Args:
+            batch: what is faced.
+            groups: who made it.
+            step: its place in the stream; None: a probe.
+        """
+        asked = batch.asked.numpy()
         amnesic = batch.posterior.numpy()[:, asked]
         out = np.empty((len(PREDICTORS), *amnesic.shape))
-        out[2] = amnesic
-        out[5] = 1 / self.stream.symbols
+        out[AMNESIC] = amnesic
+        out[UNIFORM] = 1 / self.stream.symbols
         for rows, regime, tunnel, latents in groups:
             x, y = batch.inputs.numpy()[rows], batch.targets.numpy()[rows]
-            position, memoryless = self._baselines[regime % len(self.stream.tunnels)]
-            out[0, rows] = tunnel.informed(latents).predict(x, y)[:, asked]
-            known = self.memory.get(regime)
-            out[1, rows] = amnesic[rows] if known is None else known.predict(x, y)[:, asked]
-            out[3, rows] = memoryless[np.flatnonzero(asked), x[:, asked]]
-            out[4, rows] = position[asked]
+            position, memoryless = self._baselines[self.stream.place(regime)]
+            out[INFORMED, rows] = tunnel.informed(latents).predict(x, y)[:, asked]
+            known = self.known(regime)
+            out[CONTINUAL, rows] = amnesic[rows] if known is None else known.predict(x, y)[:, asked]
+            out[MEMORYLESS, rows] = memoryless[np.flatnonzero(asked), x[:, asked]]
+            out[POSITION, rows] = position[asked]
+        if step is None:
+            out[SWITCHING] = np.nan
+        elif self.filter.sure(step):  # of a held latent it knows what the informed observer knows
+            held = np.array([self.stream.holds(int(r)) for r in batch.regime])
+            out[SWITCHING] = np.where(held[:, None, None], out[INFORMED], amnesic)
+        else:
+            out[SWITCHING] = self.filter.predict(batch, step)[:, asked]
         return out
 
-    def absorb(self, batch: Batch, groups: list[Group]) -> None:
-        """Let the continual observer learn from the batch; where latents are not held there is nothing to learn."""
+    def absorb(self, batch: Batch, groups: list[Group], step: int) -> None:
+        """Let the observers learn from the batch; where latents are not held the continual one learns nothing."""
+        self.filter.absorb(batch, step)
         for rows, regime, tunnel, _ in groups:
             if not self.stream.holds(regime):
                 continue
-            known = self.memory.get(regime) or tunnel.observer()
+            known = self.known(regime) or tunnel.observer()
             x, y = batch.inputs.numpy()[rows], batch.targets.numpy()[rows]
             self.memory[regime] = known.absorb(x, y)
+        for regime in self.memory.keys() - self._kept:
+            if self.stream.over(regime, step - 1):  # its heir has absorbed by now
+                del self.memory[regime]
+
+    def known(self, regime: int) -> Observer | None:
+        """What the continual observer knows of this regime, from its episodes or those of its forebears; None: nothing.
+
+        Of a regime that is over it knows what it knew at its end.
+        """
+        redrawn: set[int] = set()
+        while regime not in self.memory:
+            parent = self.stream.inherits(regime)
+            if parent is None:
+                return None
+            regime = parent[0]
+            redrawn |= set(parent[1])
+        state = self.memory[regime]
+        for part in redrawn:
+            state = state.renew(part)
+        return state
 
     def _estimate(self, tunnel: Tunnel) -> tuple[np.ndarray, np.ndarray]:
         """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive."""

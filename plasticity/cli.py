@@ -1,4 +1,4 @@
-"""The command line: run, resume, report, list, new, check.
+"""The command line: run, resume, report, bench, list, new, check.
 
 Heavy imports wait until a command needs them.
 """
@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from plasticity.bench.cli import app as bench
+
 if TYPE_CHECKING:
     from plasticity.experiment import Experiment
     from plasticity.store import Run
@@ -24,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench, name="bench")
 out, err = Console(), Console(stderr=True)
 PASS_ON = {"ignore_unknown_options": True}
 """Options that typer does not know are arguments."""
@@ -70,16 +73,21 @@ def resume(
 def report(
     run_dirs: Annotated[list[Path], typer.Argument(help="Folders of runs, finished or not.")],
     to: Annotated[Path | None, typer.Option(help="The page to write.")] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Derive every number anew, by today's formulas.")
+    ] = False,
 ) -> None:
     """Write report.html from what the runs have stored, and print the table."""
     from plasticity.store import Run
 
     runs = [Run(_existing(folder).parent) for folder in run_dirs]
-    from plasticity.report import write
+    from plasticity import report as reports
 
     for each in runs:
+        if recompute:
+            reports.recompute(each)
         _table(each)
-    page = write(runs, to or run_dirs[0] / "report.html")
+    page = reports.write(runs, to or run_dirs[0] / "report.html")
     out.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
@@ -211,6 +219,9 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     except OSError as error:
         what = f"{error.strerror}: {error.filename or where.path}" if error.strerror else error
         raise _refusal(f"{what}; {go_on}", 1) from None
+    except Exception:
+        err.print(f"a fault in the code, told below; {go_on}", style="red", soft_wrap=True)
+        raise
     out.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from plasticity.condition import Condition
 from plasticity.detector import Detector
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
@@ -44,6 +45,7 @@ class Experiment:
         detector: tells them instead, when the learner's loss betrays it.
         updates: how finely a batch is cut into updates, and how many each.
         stretch: steps between probes, checkpoints and logged means.
+        condition: what is measured of the network, and how often.
         seed: one seed, or
         seeds: several; each draws its own world, and pretrains its own network.
         wandb: how wandb is told.
@@ -63,6 +65,7 @@ class Experiment:
     detector: Recipe[Detector] | None = None
     updates: Updates = field(default_factory=Updates)
     stretch: Count = 25
+    condition: Condition = field(default_factory=Condition)
     seed: Natural = 0
     seeds: Sequence[Natural] = ()
     wandb: Wandb = field(default_factory=Wandb)

@@ -41,7 +41,8 @@ class _Probes(Dataset[Item]):
     """The probes of a stream, made once."""
 
     def __init__(self, stream: Stream):
-        self.items = [Item(r, True, batch) for r, batch in enumerate(stream.probes())]
+        pairs = zip(stream.probed, stream.probes(), strict=True)
+        self.items = [Item(regime, True, batch) for regime, batch in pairs]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -54,7 +55,7 @@ class Forward(pl.LightningDataModule):
     """One pass over a stream; a Lightning epoch is a stretch.
 
     Resuming opens the loader anew at the stretch after the checkpoint, so that no sampler state is kept.
-    What the continual observer has absorbed is the only state, and is in the checkpoint.
+    What the observers have absorbed and the schedule was told is the only state, and is in the checkpoint.
 
     Args:
         stream: the world.
@@ -79,14 +80,15 @@ class Forward(pl.LightningDataModule):
         self._probes = _Probes(stream)
 
     @property
-    def stretches(self) -> int:
-        """Number of stretches; the last one may be short."""
-        return -(-len(self.stream) // self.stretch)
+    def stretches(self) -> int | None:
+        """Number of stretches; the last one may be short. None: without end."""
+        return self.stream.steps and -(-self.stream.steps // self.stretch)
 
     def train_dataloader(self) -> DataLoader[Item]:
         """The steps of the current stretch, in chunks."""
         first = self.trainer.current_epoch * self.stretch if self.trainer else 0
-        steps = range(first, min(first + self.stretch, len(self.stream)))
+        last = first + self.stretch
+        steps = range(first, min(last, self.stream.steps or last))
         return DataLoader(
             _Walk(self.stream),
             sampler=steps,
@@ -96,7 +98,7 @@ class Forward(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Item]:
-        """One probe per regime."""
+        """One probe for each regime that is probed."""
         return DataLoader(self._probes, batch_size=CHUNK, collate_fn=list)
 
     def on_before_batch_transfer(self, batch: list[Item], dataloader_idx: int) -> list[Lesson]:
@@ -117,29 +119,34 @@ class Forward(pl.LightningDataModule):
         if probe:
             truth = self.bracket.predict(batch, self.stream.probe_groups(place))
         elif self.score_steps:
-            truth = self._face(batch, self.stream.groups(place))
+            truth = self._face(batch, self.stream.groups(place), place)
         shift = not probe and self.stream.shifts(place)
         return Lesson(place, shift, batch, torch.from_numpy(truth))
 
     def _face(
-        self, batch: Batch, groups: list[Group]
+        self, batch: Batch, groups: list[Group], step: int
     ) -> Float[np.ndarray, "predictor batch asked symbols"]:
         """The observers predict and then absorb, batch by batch or episode by episode, as the learner does."""
         if self.updates.per == "batch":
-            truth = self.bracket.predict(batch, groups)
-            self.bracket.absorb(batch, groups)
+            truth = self.bracket.predict(batch, groups, step)
+            self.bracket.absorb(batch, groups, step)
             return truth
         alone = {int(g.rows[i]): g.one(i) for g in groups for i in range(len(g.rows))}
         truths = []
         for row, episode in enumerate(self.updates.episodes(batch)):
-            truths.append(self.bracket.predict(episode, [alone[row]]))
-            self.bracket.absorb(episode, [alone[row]])
+            truths.append(self.bracket.predict(episode, [alone[row]], step))
+            self.bracket.absorb(episode, [alone[row]], step)
         return np.concatenate(truths, axis=1)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the continual observer has absorbed."""
-        return {"memory": pickle.dumps(self.bracket.memory)}
+        """What the observers have absorbed, and the schedule was told."""
+        bracket = self.bracket
+        state = bracket.memory, bracket.filter.belief, self.stream.notes
+        return {"memory": pickle.dumps(state)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up where the checkpoint was written."""
-        self.bracket.memory = pickle.loads(state_dict["memory"])
+        bracket = self.bracket
+        bracket.memory, bracket.filter.belief, self.stream.notes = pickle.loads(
+            state_dict["memory"]
+        )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from plasticity.learner import Learner
 from plasticity.recipe import did_you_mean
+from plasticity.tunnel import UNASKED
 
 Allowed = Literal[
     "AGEMPlugin",
@@ -54,8 +55,6 @@ SILENT = {
     "task_balanced_dataloader": "no task is told from another here",
 }
 """Arguments that would do nothing."""
-UNASKED = -100
-"""The target at a position that is not asked; torch's own `ignore_index`."""
 POLICIES = ("ExperienceBalancedBuffer", "ReservoirSamplingBuffer")
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from plasticity import metrics
+from plasticity.condition import ConditionRecorder
 from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
@@ -83,10 +85,10 @@ def run(experiment: Experiment, where: Run, console: Console) -> None:
             if cell.done:
                 console.print(f"{cell.name}: already done", style="dim", highlight=False)
             else:
-                _cell(experiment, where, cell, index, label, seed, contender, progress, console)
+                run_cell(experiment, where, cell, index, label, seed, contender, progress, console)
 
 
-def _cell(
+def run_cell(
     experiment: Experiment,
     where: Run,
     cell: Cell,
@@ -97,6 +99,19 @@ def _cell(
     progress: Progress,
     console: Console,
 ) -> None:
+    """Run one cell to its end, from its checkpoint if it has one.
+
+    Args:
+        experiment: what it is a cell of.
+        where: the run, which groups its cells in wandb.
+        cell: where the record goes.
+        index: its place in the order of the YAML.
+        label: what the strategy is called in tables.
+        seed: of the world, the strategy and, unless the plan has its own, the pretraining.
+        contender: the network and the strategy.
+        progress: where its bar is shown.
+        console: told when it is done, where no bar moves.
+    """
     stream = experiment.stream.build(seed=seed)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
     network, bits = _network(experiment, contender.network, spec, seed, progress)
@@ -121,10 +136,12 @@ def _cell(
     loggers = experiment.wandb.logger(cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
     forward = Forward(stream, experiment.stretch, updates=experiment.updates)
-    walk(cell, learner, forward, experiment.hardware, loggers, [bar])
+    fresh = partial(fresh_network, contender.network, spec, seed)
+    condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
+    walk(cell, learner, forward, experiment.hardware, loggers, [condition, bar])
     seconds = cell.timing.read()["seconds"].sum()
-    summary = summarise(cell.steps.read(), cell.probes.read()) | {
-        "cost/ms_per_step": 1000 * seconds / stream.steps,
+    summary = summarise(cell.steps.read(), cell.probes.read(), cell.condition.read()) | {
+        "cost/ms_per_step": 1000 * seconds / len(stream),
         "cost/trainable": sum(p.numel() for p in strategy.trainable(learner)),
         "cost/memory_bytes": sum(b.nbytes for b in strategy.buffers()),
     }
@@ -163,6 +180,12 @@ def rehearse(experiment: Experiment) -> None:
             raise ConfigError([Problem(f"{name}.{lack[0]}", lack[1])])
     stream = experiment.stream.build(seed=0)
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+    if (
+        stream.steps is None
+        and (n := len(experiment.contenders()) * len(experiment.seeds or [0])) > 1
+    ):
+        text = f"steps: null has no end, and {n} cells would wait for one: expected one cell"
+        raise ConfigError([Problem(experiment.stream.where or "stream", text)])
     experiment.optimizer.build()
     if experiment.detector:
         experiment.detector.build()

@@ -1,5 +1,6 @@
 """Learner: prequential evaluation. Predict, score, learn; in that order, once per batch or piece of it."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from plasticity.strategy import Strategy
 from plasticity.tunnel import Batch
 from plasticity.updates import Updates
 
+os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
+"""Lightning sets it, and each step of Adam would then look for NVIDIA's management library anew."""
 MODEL = "model"
 """The learner's name among the predictors, in front of `PREDICTORS`."""
 
@@ -67,7 +70,7 @@ class Learner(pl.LightningModule):
         announce_shifts: whether `Strategy.shift` is called when the world shifts.
         detector: calls it instead, when it notices; null: nobody.
         updates: how finely a batch is cut into updates.
-        asked: positions that are asked; null: all.
+        asked: positions that are ever asked; null: all.
     """
 
     asked: Bool[Tensor, " time"]
@@ -97,6 +100,7 @@ class Learner(pl.LightningModule):
         self.records: list[Record] = []
         self.probed: list[tuple[int, Tensor]] = []
         self._attached = False
+        self._beside: tuple[Tensor | None, Tensor | float] = None, 0.0
 
     def setup(self, stage: str) -> None:
         """Attach the strategy, once, before any checkpoint is loaded."""
@@ -108,13 +112,44 @@ class Learner(pl.LightningModule):
         """Logits of the network as it is now."""
         return self.network(inputs)
 
+    def answer(self, batch: Batch) -> Float[Tensor, "batch time symbols"]:
+        """Logits of a batch that is to be learned from, or of a piece of it; what is rehearsed shares the pass.
+
+        Rows do not interact, so that nothing rehearsed reaches the prediction. Pieces that are shorter than
+        what is rehearsed go alone.
+        """
+        self._beside = None, 0.0
+        rehearsal = self.strategy.rehearse(self, len(batch.inputs))
+        if rehearsal is None:
+            logits, beside = self.network(batch.inputs), 0.0
+        else:
+            rows = batch.inputs, rehearsal.inputs
+            if rows[0].shape[1] == rows[1].shape[1]:
+                both = self.network(torch.cat(rows)).split([len(each) for each in rows])
+            else:
+                both = [self.network(each) for each in rows]
+            logits, beside = both[0], rehearsal.loss(both[1])
+        self._beside = logits, beside
+        return logits
+
+    def rehearsed(self, logits: Float[Tensor, "batch time symbols"]) -> Float[Tensor, ""] | float:
+        """What is descended on rehearsed rows: those that shared the pass of these logits, or others in a pass now.
+
+        In nats per asked position; 0.0: nothing.
+        """
+        (shared, beside), self._beside = self._beside, (None, 0.0)
+        if shared is logits:
+            return beside
+        rehearsal = self.strategy.rehearse(self, len(logits))
+        return 0.0 if rehearsal is None else rehearsal.loss(self.network(rehearsal.inputs))
+
     def nll(
         self,
         logits: Float[Tensor, "batch time symbols"],
         targets: Int[Tensor, "batch time"],
         asked: Bool[Tensor, " time"],
     ) -> Float[Tensor, ""]:
-        """Log loss of what came, in nats per asked position."""
+        """Log loss of what came, in nats per asked position; targets that are UNASKED do not count."""
         if not bool(asked.all()):
             logits, targets = logits[:, asked], targets[:, asked]
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -134,11 +169,11 @@ class Learner(pl.LightningModule):
         for episode in self.updates.episodes(batch):
             answers: list[Tensor] = []
             for piece in self.updates.pieces(episode):
-                logits = self.network(piece.inputs)  # predict: the weights have not met this piece
+                logits = self.answer(piece)  # predict: the weights have not met this piece
                 answers.append(logits.detach()[:, piece.asked])
                 if self.alarmed(piece, answers[-1]):
                     alarm = True
-                    logits = self.network(piece.inputs)  # what was told may have moved the weights
+                    logits = self.answer(piece)  # what was told may have moved the weights
                 self.strategy.update(self, piece, logits)
             predicted.append(torch.cat(answers, dim=1))
             self.strategy.observe(self, episode)

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from plasticity.tunnel import Batch
+from plasticity.tunnel import UNASKED, Batch
 
 
 class Reservoir(nn.Module):
@@ -13,6 +13,7 @@ class Reservoir(nn.Module):
 
     Law: after n sequences each of them is held with probability min(1, capacity / n).
     Buffers only, so that a checkpoint holds it; memory is capacity * 2 * time integers, whatever n.
+    Targets that were not asked are held as UNASKED, because tunnels may differ in where they ask.
     Whoever keeps more about a sequence keeps it in a buffer of its own, in the slots that `add` returns.
 
     Args:
@@ -45,7 +46,8 @@ class Reservoir(nn.Module):
         pairs = torch.tensor([*last.items()], dtype=torch.int64, device=self.inputs.device)
         slots, rows = pairs.view(-1, 2).unbind(1)
         self.inputs[slots] = batch.inputs[rows].to(self.inputs)
-        self.targets[slots] = batch.targets[rows].to(self.targets)
+        targets = torch.where(batch.asked, batch.targets, UNASKED)
+        self.targets[slots] = targets[rows].to(self.targets)
         self.seen += n
         return slots, rows
 

@@ -1,12 +1,12 @@
 """Observers: exact Bayesian states of mind that tunnels are built from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from plasticity.tunnel import Observer, Probabilities, Symbols
+from plasticity.tunnel import Observer, Probabilities, Shown, Symbols
 
 
 def normalise(mass: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
@@ -21,12 +21,61 @@ def normalise(mass: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.divide(mass, total, out=uniform, where=total > 0)
 
 
+def log(p: Float[np.ndarray, "..."] | Bool[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Natural logarithm; -inf at 0.
+
+    >>> log(np.array([True, False]))
+    array([  0., -inf])
+    """
+    return np.log(p, out=np.full(p.shape, -np.inf), where=p > 0)
+
+
+Format = Callable[[Symbols, Symbols], Shown]
+"""How a tunnel writes its episodes: from inputs and targets, what is shown whatever the latent."""
+
+
+def chain(
+    opening: Float[np.ndarray, " #batch"] | float, inputs: Symbols, targets: Symbols
+) -> Shown:
+    """The format x_0, x_1, ...: all targets are told, and each is the next input.
+
+    Args:
+        opening: p(x_0).
+        inputs: (batch, time) observed symbols.
+        targets: (batch, time) symbols to predict.
+
+    >>> chain(0.5, np.array([[1, 0, 1]]), np.array([[0, 1, 1]])).inputs.round(3)
+    array([[-0.693,  0.   ,  0.   ]])
+    """
+    surprise = np.empty(inputs.shape)
+    surprise[:, 0] = log(np.asarray(opening))
+    surprise[:, 1:] = log(inputs[:, 1:] == targets[:, :-1])
+    return Shown(surprise, np.ones(inputs.shape[1], dtype=bool))
+
+
 @dataclass(frozen=True, eq=False)
-class KnownObserver(Observer):
+class FormattedObserver(Observer):
+    """An observer whose tunnel tells it how episodes are written, which gives it an evidence.
+
+    Args:
+        format: what episodes show beside targets and beside what the class itself takes for
+            evidence; None: it has no evidence.
+    """
+
+    format: Format | None = field(default=None, kw_only=True)
+
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """As the format has it."""
+        return self.format(inputs, targets) if self.format else super().shown(inputs, targets)
+
+
+@dataclass(frozen=True, eq=False)
+class KnownObserver(FormattedObserver):
     """Knows the latent of each episode, so it predicts by the law itself and learns nothing.
 
     Args:
         law: from inputs, the exact p(targets[:, t] | latent, inputs[:, :t+1]).
+        format: how episodes are written under the latent.
     """
 
     law: Callable[[Symbols], Probabilities]
@@ -50,7 +99,7 @@ def each_target(inputs: Symbols, targets: Symbols) -> Draws:
 
 
 @dataclass(frozen=True, eq=False)
-class DirichletObserver(Observer):
+class DirichletObserver(FormattedObserver):
     """Counts what each context has emitted: exact for categorical rows with Dirichlet priors.
 
     p(symbol k | context c) = (counts[c, k] + n[c, k]) / sum over k of the same, where n counts the
@@ -59,7 +108,9 @@ class DirichletObserver(Observer):
     Args:
         counts: pseudo-counts of the prior plus the draws absorbed, in draws.
         draws: from inputs and targets, the draws of an episode. The last `time` of them are the
-            targets; any before those are shown and never asked.
+            targets; any before those are shown by the first input and never asked.
+        prior: pseudo-counts of the prior, if draws were absorbed since.
+        format: how episodes are written, but for the draws.
 
     Two contexts, of which the first has been seen to emit 1 and then meets its second draw:
 
@@ -71,10 +122,25 @@ class DirichletObserver(Observer):
 
     counts: Float[np.ndarray, "contexts symbols"]
     draws: Callable[[Symbols, Symbols], Draws] = each_target
+    prior: Float[np.ndarray, "contexts symbols"] | None = None
 
     def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
-        """Prior plus the draws before each one; a sort by (row, context) keeps memory linear."""
-        contexts, symbols = self.draws(inputs, targets)
+        """Prior plus the draws before each one."""
+        return self._foretold(*self.draws(inputs, targets))[:, -targets.shape[1] :]
+
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The draws before the targets, and the format."""
+        surprise, told = super().shown(inputs, targets)
+        contexts, symbols = (drawn[:, : -targets.shape[1]] for drawn in self.draws(inputs, targets))
+        foretold = self._foretold(contexts, symbols)
+        surprise = surprise.copy()
+        surprise[:, 0] += _surprises(foretold, symbols).sum(1)
+        return Shown(surprise, told)
+
+    def _foretold(
+        self, contexts: Int[np.ndarray, "batch draws"], symbols: Int[np.ndarray, "batch draws"]
+    ) -> Float[np.ndarray, "batch draws symbols"]:
+        """The predictive before each draw; a sort by (row, context) keeps memory linear."""
         place = contexts + len(self.counts) * np.arange(len(contexts))[:, None]
         order = place.ravel().argsort(kind="stable")
         place, contexts = place.ravel()[order], contexts.ravel()[order]
@@ -84,14 +150,23 @@ class DirichletObserver(Observer):
         mass /= mass.sum(-1, keepdims=True)
         predictive = np.empty_like(mass)
         predictive[order] = mass
-        return predictive.reshape(*symbols.shape, -1)[:, -targets.shape[1] :]
+        return predictive.reshape(*symbols.shape, self.counts.shape[1])
 
     def absorb(self, inputs: Symbols, targets: Symbols) -> "DirichletObserver":
         """Adds every draw to the counts."""
         contexts, symbols = self.draws(inputs, targets)
         counts = self.counts.copy()
         np.add.at(counts, (contexts, symbols), 1.0)
-        return replace(self, counts=counts)
+        return replace(self, counts=counts, prior=self._prior())
+
+    def renew(self, part: int) -> "DirichletObserver":
+        """Forgets the draws of context `part`."""
+        counts = self.counts.copy()
+        counts[part] = self._prior()[part]
+        return replace(self, counts=counts, prior=self._prior())
+
+    def _prior(self) -> Float[np.ndarray, "contexts symbols"]:
+        return self.counts if self.prior is None else self.prior
 
 
 Explanation = tuple[
@@ -101,7 +176,7 @@ Explanation = tuple[
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteObserver(Observer):
+class FiniteObserver(FormattedObserver):
     """Weighs finitely many hypotheses: exact for any latent with a finite support.
 
     p(y_t | past) = sum_h w_h L_h(t) p_h(y_t | past) / sum_h w_h L_h(t), with L_h(t) the likelihood
@@ -111,6 +186,7 @@ class FiniteObserver(Observer):
         log_weights: log prior plus the log likelihoods absorbed, in nats, up to a constant.
         explain: from inputs, what each hypothesis says of the first input and of every target.
             Where a target is no evidence (a position not asked), all of them must say the same.
+        format: how episodes are written, but for the first input.
 
     A coin of bias 1/2 or 1, after one head:
 
@@ -130,36 +206,43 @@ class FiniteObserver(Observer):
         """The mixture of what the hypotheses say, each weighed by its running posterior."""
         opening, said = self.explain(inputs)
         evidence = np.empty(said.shape[:-1])
-        evidence[..., 0] = _log(opening) + self.log_weights[:, None]
+        evidence[..., 0] = log(opening) + self.log_weights[:, None]
         evidence[..., 1:] = _surprises(said, targets)[..., :-1]
         log_mass = evidence.cumsum(-1)
         peak = log_mass.max(0)
         mass = np.exp(log_mass - np.where(np.isfinite(peak), peak, 0.0))
         return normalise(np.einsum("hbt,hbtk->btk", mass, said))
 
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The first input, by the posterior, and the format."""
+        surprise, told = super().shown(inputs, targets)
+        opening, _ = self.explain(inputs[:, :1])
+        peak = self.log_weights.max()
+        weights = normalise(np.exp(self.log_weights - (peak if np.isfinite(peak) else 0.0)))
+        surprise = surprise.copy()
+        surprise[:, 0] += log(weights @ opening)
+        return Shown(surprise, told)
+
     def absorb(self, inputs: Symbols, targets: Symbols) -> "FiniteObserver":
         """Adds the log likelihood of every whole episode."""
         opening, said = self.explain(inputs)
-        evidence = _log(opening).sum(1) + _surprises(said, targets).sum((1, 2))
+        evidence = log(opening).sum(1) + _surprises(said, targets).sum((1, 2))
         log_weights = self.log_weights + evidence
         peak = log_weights.max()
         return replace(self, log_weights=log_weights - (peak if np.isfinite(peak) else 0.0))
 
 
-def _log(p: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Natural logarithm; -inf at 0."""
-    return np.log(p, out=np.full_like(p, -np.inf), where=p > 0)
-
-
 def _surprises(
-    said: Float[np.ndarray, "hypotheses batch time symbols"], targets: Int[np.ndarray, "batch time"]
-) -> Float[np.ndarray, "hypotheses batch time"]:
+    said: Float[np.ndarray, "*hypotheses batch time symbols"],
+    targets: Int[np.ndarray, "batch time"],
+) -> Float[np.ndarray, "*hypotheses batch time"]:
     """Log probability of each target under each hypothesis, in nats."""
-    return _log(np.take_along_axis(said, targets[None, ..., None], -1)[..., 0])
+    place = targets.reshape(*(1,) * (said.ndim - 3), *targets.shape, 1)
+    return log(np.take_along_axis(said, place, -1)[..., 0])
 
 
 @dataclass(frozen=True, eq=False)
-class RecallObserver(Observer):
+class RecallObserver(FormattedObserver):
     """Recalls the value of a key it has met: exact for a hidden map from keys to values.
 
     A key that was met gives a point mass. A new key is uniform over the values that are left: all
@@ -169,6 +252,7 @@ class RecallObserver(Observer):
     Args:
         known: value of each key in earlier episodes, -1 for one not met.
         exclusive: whether no two keys share a value.
+        format: how episodes are written: how keys come about.
     """
 
     known: Int[np.ndarray, " keys"]
@@ -193,4 +277,16 @@ class RecallObserver(Observer):
         """Notes every pair, the last one too."""
         known = self.known.copy()
         known[inputs[:, ::2]] = targets[:, ::2]
+        return replace(self, known=known)
+
+    def renew(self, part: int) -> Observer:
+        """Forgets the value of key `part`.
+
+        Raises:
+            NotImplementedError: values exclude each other, so that keys are not independent.
+        """
+        if self.exclusive:
+            return super().renew(part)
+        known = self.known.copy()
+        known[part] = -1
         return replace(self, known=known)

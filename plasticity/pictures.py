@@ -23,6 +23,7 @@ class Heat(NamedTuple):
     """Bits on every regime's probe."""
 
     steps: Int[np.ndarray, " checkpoints"]
+    regimes: Int[np.ndarray, " regimes"]
     bits: Float[np.ndarray, "checkpoints regimes"]
 
 
@@ -81,39 +82,53 @@ def bars(values: Mapping[str, Sequence[float]]) -> str:
     return "".join([*out, "</svg>"])
 
 
-def lines(series: Mapping[str, tuple[Sequence[float], bool]], places: Sequence[int]) -> str:
-    """Bits at each asked position, on a logarithmic scale; below 0.0001 is at the bottom.
+def lines(
+    series: Mapping[str, tuple[Sequence[float], bool]],
+    places: Sequence[float],
+    along: str = "position",
+    log: bool = True,
+) -> str:
+    """Curves over positions, steps or visits.
 
     Args:
-        series: title -> (bits, whether it is a baseline, which is dashed).
-        places: positions, in symbols.
+        series: title -> (values, whether it is a baseline, which is dashed).
+        places: where each value stands.
+        along: what of.
+        log: whether on a logarithmic scale, on which all below 0.0001 is at the bottom.
     """
     width, height, left, floor = 420, 216, 58, 1e-4
-    top = max(1.0, max(max(bits) for bits, _ in series.values()))
+    values = [v for each, _ in series.values() for v in each if math.isfinite(v)]
+    low, top = (floor, max(1.0, *values)) if log else _round_ends(values)
 
     def x(i: int) -> float:
         return left + (width - left - 10) * (i / max(len(places) - 1, 1))
 
-    def y(bits: float) -> float:
-        return 10 + (height - 46) * math.log(top / max(bits, floor)) / math.log(top / floor)
+    def y(value: float) -> float:
+        share = (
+            math.log(top / max(value, floor)) / math.log(top / floor)
+            if log
+            else (top - value) / (top - low)
+        )
+        return 10 + (height - 46) * share
 
     out = [f'<svg viewBox="0 0 {width} {height}" role=img>']
-    for power in range(-4, 1):
-        at = y(10.0**power)
+    marks = [10.0**power for power in range(-4, 1)] if log else np.linspace(low, top, 5).tolist()
+    for mark in marks:
+        at = y(mark)
         out.append(f"<line class=grid x1={left} x2={width - 10} y1={at:.1f} y2={at:.1f} />")
         out.append(
-            f"<text class=tick x={left - 6} y={at + 4:.1f} text-anchor=end>{10.0**power:g}</text>"
+            f"<text class=tick x={left - 6} y={at + 4:.1f} text-anchor=end>{mark:.3g}</text>"
         )
     for i in sorted({0, len(places) // 2, len(places) - 1}):
         out.append(
-            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor=middle>{places[i]}</text>"
+            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor=middle>{places[i]:.0f}</text>"
         )
     out.append(
-        f"<text class=tick x={(left + width) / 2} y={height - 4} text-anchor=middle>position</text>"
+        f"<text class=tick x={(left + width) / 2} y={height - 4} text-anchor=middle>{along}</text>"
     )
     colours = cycle(COLOURS)
     for name, (bits, baseline) in series.items():
-        points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in enumerate(bits))
+        points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in enumerate(bits) if math.isfinite(b))
         look = "class=baseline" if baseline else f'stroke="{next(colours)}"'
         out.append(
             f'<polyline fill=none {look} points="{points}"><title>{html.escape(name)}</title></polyline>'
@@ -121,13 +136,21 @@ def lines(series: Mapping[str, tuple[Sequence[float], bool]], places: Sequence[i
     return "".join([*out, "</svg>"])
 
 
-def legend(names: Sequence[str]) -> str:
+def _round_ends(values: Sequence[float]) -> tuple[float, float]:
+    """Round numbers around the values, 0 among them unless they lie far from it."""
+    low, top = min(values, default=0.0), max(values, default=1.0)
+    low = min(low, 0.0) if low < 0.5 * top else low
+    step = 10.0 ** math.floor(math.log10(max(top - low, 1e-9))) / 2
+    return math.floor(low / step) * step, (math.floor(top / step) + 1) * step
+
+
+def legend(names: Sequence[str], baselines: bool = False) -> str:
     """Which colour is whose."""
     keys = [
         f"<i style='background:{COLOURS[i % len(COLOURS)]}'></i><b>{html.escape(name)}</b>"
         for i, name in enumerate(names)
     ]
-    return f"<p class=key>{''.join(keys)} dashed: baselines</p>"
+    return f"<p class=key>{''.join(keys)}{' dashed: baselines' * baselines}</p>"
 
 
 def heats(maps: Mapping[str, Heat]) -> str:
@@ -145,16 +168,17 @@ def heats(maps: Mapping[str, Heat]) -> str:
 
 def _heat(heat: Heat, top: float) -> str:
     keep = np.unique(np.linspace(0, len(heat.steps) - 1, COLUMNS).round().astype(int))
-    steps, bits = heat.steps[keep], heat.bits[keep][:, :26]
+    steps, bits = heat.steps[keep], heat.bits[keep]
     count, regimes = bits.shape
+    names = [letter(regime) for regime in heat.regimes.tolist()]
     cell, high, left = 400 / count, 22, 26
     out = [f'<svg viewBox="0 0 {left + 404} {high * regimes + 20}" role=img>']
     for r in range(regimes):
-        out.append(f"<text x={left - 8} y={high * r + 16} text-anchor=end>{letter(r)}</text>")
+        out.append(f"<text x={left - 8} y={high * r + 16} text-anchor=end>{names[r]}</text>")
         for c in range(count):
             out.append(
                 f"<rect x={left + c * cell:.2f} y={high * r} width={cell + 0.3:.2f} height={high - 2} "
-                f'fill="{_colour(bits[c, r] / top if top else 0)}"><title>{letter(r)} at step {steps[c]}: '
+                f'fill="{_colour(bits[c, r] / top if top else 0)}"><title>{names[r]} at step {steps[c]}: '
                 f"{bits[c, r]:.3f} bits</title></rect>"
             )
     for c in (0, count - 1):

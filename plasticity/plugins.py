@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Collection, Iterator
 from importlib.metadata import entry_points
+from traceback import walk_tb
 from typing import NamedTuple
 
 from plasticity.recipe import reason
@@ -37,9 +38,27 @@ def load() -> list[Failure]:
                 importlib.import_module(point.module)
             except (Exception, SystemExit) as error:
                 name = point.dist.name if point.dist else point.name
-                why = f"{type(error).__name__}: {reason(error)}"
+                why = fault(error, point.module)
+                if isinstance(error, ModuleNotFoundError) and point.module == error.name:
+                    why += (
+                        f"; is it gone (pip uninstall {name}), or misnamed in its pyproject.toml?"
+                    )
                 failures.append(Failure(name, group, point.module, why))
     return failures
+
+
+def fault(error: BaseException, module: str) -> str:
+    """Why a module could not be imported, and the last line of its own package on the way there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
+    package = module.partition(".")[0]
+    frames = walk_tb(error.__traceback__)
+    own = [
+        f" ({frame.f_code.co_filename}:{line})"
+        for frame, line in frames
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    return f"{type(error).__name__}: {reason(error)}{''.join(own[-1:])}"
 
 
 def known(base: type, contracts: Collection[type] = ()) -> dict[str, list[type]]:

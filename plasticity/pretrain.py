@@ -78,11 +78,13 @@ class Pretrain:
 
 
 class _Fresh(Stream):
-    """Tunnels are drawn at random, equally often, for each sequence."""
+    """Tunnels are drawn at random, equally often: for each sequence, or for each batch if they ask differently."""
 
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
-        """A tunnel for each sequence."""
-        return rng.integers(0, self.regimes, self.batch)
+        """A tunnel for each sequence, or one for all."""
+        alike = all(np.array_equal(one, self.asked) for one in self._asked)
+        drawn = rng.integers(0, len(self.tunnels), self.batch)
+        return drawn if alike else np.full(self.batch, drawn[0])
 
 
 def fresh(

@@ -25,7 +25,7 @@ _ROWS = {name: row for row, name in enumerate((MODEL, *PREDICTORS))}
 class Bar(pl.Callback):
     """One line of progress for one walk; `note` says how it goes."""
 
-    def __init__(self, progress: Progress, title: str, total: int):
+    def __init__(self, progress: Progress, title: str, total: int | None):
         self.progress, self.note = progress, ""
         self.task = progress.add_task(title, total=total, note="")
 

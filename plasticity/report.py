@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from plasticity import page, pictures
+from plasticity import details, page, pictures
 from plasticity.bracket import PREDICTORS
-from plasticity.metrics.retention import UNDEFINED, probe_matrix, visits
+from plasticity.metrics.retention import UNDEFINED, probed, visits
 from plasticity.metrics.summary import interval, summarise
-from plasticity.store import Cell, Run
+from plasticity.store import Cell, Run, write_json
 
 POINTS = 400
 """Windows of a curve, at most."""
@@ -81,7 +81,9 @@ def rows(run: Run) -> list[Row]:
         found.append(Row(label, numbers, strategy=True))
         seen = seen or summaries
     if seen:
-        found += [_baseline(name, seen) for name in BASELINES]
+        found += [
+            _baseline(name, seen) for name in BASELINES if seen[0].get(f"kl/{name}") is not None
+        ]
     return found
 
 
@@ -133,7 +135,13 @@ def _section(index: int, run: Run) -> str:
         f"<p class=open>{html.escape(c.name)}: unfinished, {_steps(c)} steps so far</p>"
         for c in open_
     )
-    heats = {label: heat for label, group in _by_label(run).items() if (heat := _heat(group))}
+    groups = _by_label(run)
+    heats = {label: heat for label, group in groups.items() if (heat := _heat(group))}
+    summaries = {
+        label: found
+        for label, group in groups.items()
+        if (found := [s for cell in group if (s := _summary(cell))])
+    }
     environment = json.dumps(run.environment, indent=2)
     parts = [
         heading,
@@ -146,6 +154,10 @@ def _section(index: int, run: Run) -> str:
         "<h3>What is still known: held-out probes of every regime</h3>"
         "<p>KL(informed || model) in bits, weights as they were at that step. Dark is forgotten.</p>",
         pictures.heats(heats),
+        details.losses(summaries),
+        details.trends(groups, summaries),
+        details.condition(groups),
+        details.numbers(summaries),
         f"<details><summary>How this was made</summary>{FORMULAS}<h4>experiment.yaml</h4>"
         f"<pre>{html.escape((run.path / 'experiment.yaml').read_text())}</pre>"
         f"<h4>environment.json</h4><pre>{html.escape(environment)}</pre></details>",
@@ -203,9 +215,10 @@ def _heat(cells: Sequence[Cell]) -> pictures.Heat | None:
     probes = [p for cell in cells if len(p := cell.probes.read())]
     if not probes:
         return None
-    found = [probe_matrix(p, []) for p in probes]
-    shortest = min(len(at) for at, _ in found)
-    return pictures.Heat(found[0][0][:shortest], np.mean([m[:shortest] for _, m in found], axis=0))
+    found = [probed(p) for p in probes]
+    shortest = min(len(each.at) for each in found)
+    mean = np.mean([each.bits[:shortest] for each in found], axis=0)
+    return pictures.Heat(found[0].at[:shortest], found[0].regimes, mean)
 
 
 def _baseline(name: str, seen: Sequence[dict[str, Any]]) -> Row:
@@ -222,10 +235,20 @@ def _baseline(name: str, seen: Sequence[dict[str, Any]]) -> Row:
 
 def _summary(cell: Cell) -> dict[str, Any] | None:
     """The numbers of a cell; of an unfinished one, those so far."""
-    if cell.done:
-        return cell.summary
-    steps, probes = cell.steps.read(), cell.probes.read()
-    return summarise(steps, probes) if len(steps) and len(probes) else None
+    return cell.summary if cell.done else _derived(cell)
+
+
+def recompute(run: Run) -> None:
+    """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays."""
+    for cell in run.cells():
+        if cell.done and (numbers := _derived(cell)):
+            cost = {k: v for k, v in cell.summary.items() if k.startswith("cost/")}
+            write_json(cell.path / "summary.json", numbers | cost)
+
+
+def _derived(cell: Cell) -> dict[str, Any] | None:
+    steps, probes, condition = (t.read() for t in (cell.steps, cell.probes, cell.condition))
+    return summarise(steps, probes, condition) if len(steps) and len(probes) else None
 
 
 def _steps(cell: Cell) -> int:

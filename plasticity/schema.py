@@ -191,12 +191,16 @@ class Schema:
         name = value["type"]
         if not isinstance(name, str) or name not in classes:
             names = self.names(classes)
-            near = f"{did_you_mean(str(name), names)} Known: {', '.join(names) or 'none'}"
-            raise _fault(f"unknown {base.__name__.lower()} {show(name)}.{near}", "type")
+            near = did_you_mean(str(name), names)
+            if isinstance(name, str) and not near:
+                near = " Is its package installed (pip install --editable FOLDER)?"
+            text = f"{near} Known: {', '.join(names) or 'none'}"
+            raise _fault(f"unknown {base.__name__.lower()} {show(name)}.{text}", "type")
         cls, *rivals = classes[name]
         if rivals:
             both = " and ".join(map(full_name, classes[name]))
-            raise _fault(f"several classes are named {name!r}: {both}", "type")
+            text = f"several classes are named {name!r}: {both}"
+            raise _fault(f"{text}; rename one, or uninstall its package", "type")
         args = self.arguments(cls, {k: v for k, v in value.items() if k != "type"})
         return Recipe(cls, args, self.where.get(id(value)))
 

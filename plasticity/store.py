@@ -6,6 +6,7 @@ environment.json            versions, git commit, machine
 cells/<label>-seed<k>/      Cell: one strategy under one seed
 steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
 probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
+condition/00000.parquet one row per measurement of the network: step, <column>/<source>
 timing/00000.parquet    one row per stretch: step, seconds
 checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
 summary.json            present when the cell is done
@@ -115,6 +116,11 @@ class Cell:
     def probes(self) -> Table:
         """One row per probe of a regime; step s means after s updates."""
         return Table(self.path / "probes")
+
+    @property
+    def condition(self) -> Table:
+        """One row per measurement of the network; step s means after s updates."""
+        return Table(self.path / "condition")
 
     @property
     def timing(self) -> Table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity.quantities import Positive
@@ -13,6 +15,27 @@ from plasticity.tunnel import Batch
 
 if TYPE_CHECKING:
     from plasticity.learner import Learner
+
+
+class Rehearsal(NamedTuple):
+    """Rows of a strategy's own, of the stream's length, and what is descended on them."""
+
+    inputs: Int[Tensor, "rows time"]
+    loss: Callable[[Tensor], Float[Tensor, ""]]
+    """From their logits (rows time symbols) to what is added to the loss, in nats per asked position."""
+
+    @staticmethod
+    def together(several: Sequence[Rehearsal]) -> Rehearsal | None:
+        """All their rows, and the sum of their losses; None: there are none."""
+        if len(several) < 2:
+            return several[0] if several else None
+        sizes = [len(each.inputs) for each in several]
+
+        def loss(logits: Tensor) -> Tensor:
+            pairs = zip(several, logits.split(sizes), strict=True)
+            return torch.stack([each.loss(said) for each, said in pairs]).sum()
+
+        return Rehearsal(torch.cat([each.inputs for each in several]), loss)
 
 
 class Strategy(nn.Module):
@@ -29,6 +52,7 @@ class Strategy(nn.Module):
     | trainable | once | one part may replace it |
     | shift | before the first batch of a regime | each, in order |
     | update | to learn from a batch | one part may replace it |
+    | rehearse | before each forward pass that is learned from | rows share the pass, losses are summed |
     | loss | | one part may replace it |
     | extra | added to the loss | summed |
     | project | after backward, before the optimizer | each, in order |
@@ -55,12 +79,20 @@ class Strategy(nn.Module):
         """The parameters that the optimizer moves."""
         return [p for p in learner.network.parameters() if p.requires_grad]
 
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """Rows that go through the network with a batch of `size`, and their loss; None: nothing is rehearsed.
+
+        The batch is not predicted yet, and so it is not shown. If it is shortened, or its logits do not come from
+        `learner.answer`, the rows go through alone.
+        """
+        return None
+
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
-        """What is descended but for `extra`, in nats per asked position."""
+        """What is descended but for `extra` and `rehearse`, in nats per asked position."""
         return learner.nll(logits, batch.targets, batch.asked)
 
     def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""] | float:
-        """What is descended beside the loss on the batch: springs, rehearsal. Same unit; 0.0: nothing."""
+        """What is descended beside the loss on the batch: springs. Same unit; 0.0: nothing."""
         return 0.0
 
     def project(self, learner: Learner) -> None:
@@ -81,15 +113,16 @@ class Strategy(nn.Module):
     def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
         """Learn from one batch, or a piece of it: the lines that call the rest.
 
-        Lightning's gradient accumulation and clipping flags do not apply here (manual optimisation).
+        Lightning's gradient accumulation, clipping and loss scaling do not apply here (manual optimisation).
         """
         whole = learner.strategy
         for turn in range(learner.updates.steps):
             if turn:
-                logits = learner(batch.inputs)
-            loss = whole.loss(learner, batch, logits) + whole.extra(learner, batch, logits)
+                logits = learner.answer(batch)
+            beside = whole.extra(learner, batch, logits) + learner.rehearsed(logits)
+            loss = whole.loss(learner, batch, logits) + beside
             learner.optimizer.zero_grad()
-            learner.manual_backward(loss)
+            learner.backward(loss)
             whole.project(learner)
             learner.optimizer.step()
             whole.stepped(learner)

@@ -6,16 +6,21 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch.utils.data import Dataset
 
 from plasticity.quantities import Count
 from plasticity.tunnel import Batch, Latents, Tunnel
 
 BATCH, LATENT, EPISODE, PROBE = range(4)
-"""Namespaces of randomness: what a generator seeded (namespace, seed, index) is for."""
+"""Namespaces of randomness: what a generator seeded (namespace, seed, index) is for; 4 is the strategies'."""
+SCHEDULE = 5
 Hold = Literal["episode", "regime"]
 """What a latent is held for."""
+PROBED = 16
+"""Regimes probed at most, evenly spread, so that a stream of a thousand costs what one of ten costs."""
+Belief = dict[int, float]
+"""Regime -> probability that it is live. Sums to 1."""
 
 
 class Group(NamedTuple):
@@ -38,15 +43,25 @@ class Stream(Dataset[Batch], ABC):
     """A world that shifts: a schedule over regimes, each a tunnel and a latent. Subclasses write `schedule`.
 
     Law: batch `step` is a pure function of (seed, step), so a stream can be resumed, sharded over
-    workers and indexed at random, and two learners on one stream see the same world.
+    workers and indexed at random, and two learners on one stream see the same world. (Of (seed, step, notes)
+    where a schedule writes `told`: it answers to the learner.)
     Regime r lives in tunnels[r % len(tunnels)]. With `hold: regime` its latent is drawn once and held,
     across visits too; with `hold: episode` (the papers' setting) every episode draws its own. A list mixes
-    the two: regime r goes by hold[r % len(hold)].
+    the two: regime r goes by hold[r % len(hold)]. Regime -1-i is none of the stream's: it stands for
+    tunnel i with a fresh latent in every episode, and is probed to see what in-context inference is worth.
+
+    | a schedule may also say | for |
+    |---|---|
+    | prior | the switching observer: the law of the live regime, to one who does not see it |
+    | latent, inherits | regimes that have parts in common |
+    | over | which regimes never return, so that nobody need remember them |
+    | shifts | where a boundary is, if batches mix regimes |
+    | told | what follows from the learner's probes |
 
     Args:
-        tunnels: the tasks; all have the same alphabets and ask at the same positions.
-        regimes: number of regimes.
-        steps: length of the stream, in steps.
+        tunnels: the tasks; all have the same alphabets.
+        regimes: number of regimes; null: without end.
+        steps: length of the stream, in steps; null: without end.
         batch: sequences per step.
         time: symbols per sequence.
         hold: what a latent is held for, in every regime or in each of a list.
@@ -54,17 +69,20 @@ class Stream(Dataset[Batch], ABC):
         seed: of everything random here.
 
     Raises:
-        ValueError: the tunnels disagree on an alphabet or on the asked positions; a list is empty.
+        ValueError: the tunnels disagree on an alphabet; batches mix tunnels that ask at different
+            positions; a list is empty.
     """
 
     given: ClassVar = ("seed",)
     """Constructor arguments that the engine supplies and a YAML may not."""
+    mixes: ClassVar[bool] = False
+    """Whether the sequences of a batch draw their regimes independently; else all are of one regime."""
 
     def __init__(
         self,
         tunnels: Sequence[Tunnel],
-        regimes: Count,
-        steps: Count,
+        regimes: Count | None,
+        steps: Count | None,
         batch: Count = 8,
         time: Count = 32,
         hold: Hold | Sequence[Hold] = "regime",
@@ -78,7 +96,9 @@ class Stream(Dataset[Batch], ABC):
         self.tunnels, self.regimes, self.steps = list(tunnels), regimes, steps
         self.batch, self.time, self.hold, self.probe, self.seed = batch, time, hold, probe, seed
         self.vocab, self.symbols = tunnels[0].vocab, tunnels[0].symbols
-        self.asked = tunnels[0].asked(time)
+        self.notes: list[int] = []
+        """What the schedule was told, digested; in the checkpoint. Empty for all that do not listen."""
+        self._asked = [tunnel.asked(time) for tunnel in tunnels]
         self._amnesic = [tunnel.observer() for tunnel in tunnels]
         for i, tunnel in enumerate(tunnels):
             for what in ("vocab", "symbols"):
@@ -86,11 +106,12 @@ class Stream(Dataset[Batch], ABC):
                 if mine != first:
                     raise ValueError(
                         f"tunnels whose alphabets differ: tunnels[{i}] ({type(tunnel).__name__}) has "
-                        f"{what} {mine}, tunnels[0] ({type(tunnels[0]).__name__}) has {first}"
+                        f"{what} {mine}, tunnels[0] ({type(tunnels[0]).__name__}) has {first}; "
+                        "Padded brings them into one alphabet"
                     )
-            if not np.array_equal(tunnel.asked(time), self.asked):
+            if self.mixes and not np.array_equal(self._asked[i], self._asked[0]):
                 raise ValueError(
-                    f"tunnels that ask at different positions: tunnels[{i}] "
+                    f"a batch that mixes tunnels which ask at different positions: tunnels[{i}] "
                     f"({type(tunnel).__name__}) against tunnels[0] ({type(tunnels[0]).__name__})"
                 )
             tunnel.draw(tunnel.latents(1, self._rng(LATENT, 0)), time, self._rng(LATENT, 0))
@@ -99,12 +120,59 @@ class Stream(Dataset[Batch], ABC):
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
         """Which regime makes each sequence of batch `step`. The only method a schedule writes."""
 
+    def prior(self, step: int, before: Belief | None) -> Belief | None:
+        """Law of the regime live at `step`, to one who knows the schedule and not its draws.
+
+        Where a batch mixes regimes, of each of its sequences alike.
+
+        Args:
+            step: which.
+            before: the posterior after the step before; None at the first.
+
+        Returns:
+            None: the schedule has no such law, and the switching observer is undefined.
+        """
+        return None
+
+    def latent(self, regime: int) -> Latents:
+        """The latent that this regime holds; leading axis 1. Only observers may look."""
+        return self.tunnels[self.place(regime)].latents(1, self._rng(LATENT, regime))
+
+    def inherits(self, regime: int) -> tuple[int, Sequence[int]] | None:
+        """(an earlier regime, parts): this latent is that one's, but for these parts; None: drawn on its own."""
+        return None
+
+    def over(self, regime: int, step: int) -> bool:
+        """Whether the regime is live at no step after this one, and surely so."""
+        return False
+
+    def told(self, step: int, bits: dict[int, float]) -> None:
+        """The learner's probes after `step` updates: regime -> KL(informed || model) in bits."""
+
     def __len__(self) -> int:
+        if self.steps is None:
+            raise TypeError("an endless stream has no length")
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
         """Batch `step`, with the amnesic observer's exact predictive."""
         return self._make(self.groups(step), self._rng(BATCH, step))
+
+    @property
+    def asked(self) -> Bool[np.ndarray, " time"]:
+        """Positions at which some tunnel asks."""
+        return np.any(self._asked, axis=0)
+
+    @property
+    def probed(self) -> list[int]:
+        """The regimes that are probed: PROBED at most; then every tunnel with fresh latents, unless none are held."""
+        first = PROBED if self.regimes is None else self.regimes
+        spread = np.linspace(0, first - 1, min(first, PROBED)).round().astype(int).tolist()
+        return spread + [-1 - i for i in range(len(self.tunnels)) if any(map(self.holds, spread))]
+
+    def place(self, regime: int) -> int:
+        """Which of the tunnels the regime lives in."""
+        return regime % len(self.tunnels) if regime >= 0 else -1 - regime
 
     def live(self, step: int) -> Int[np.ndarray, " batch"]:
         """The regime of each sequence of batch `step`."""
@@ -117,7 +185,7 @@ class Stream(Dataset[Batch], ABC):
     def holds(self, regime: int) -> bool:
         """Whether one latent makes every episode of this regime."""
         each = [self.hold] if isinstance(self.hold, str) else self.hold
-        return each[regime % len(each)] == "regime"
+        return regime >= 0 and each[regime % len(each)] == "regime"
 
     def groups(self, step: int) -> list[Group]:
         """Who makes batch `step`: its regimes and their latents. Only observers may look."""
@@ -127,18 +195,23 @@ class Stream(Dataset[Batch], ABC):
 
     def probe_groups(self, regime: int) -> list[Group]:
         """Who makes the probe of this regime."""
-        rng = self._rng(PROBE, self.regimes + regime)
+        rng = self._rng(PROBE, (self.regimes or 1 << 40) + self._nth(regime))
         return [self._group(regime, np.arange(self.probe), rng)]
 
     def probes(self) -> list[Batch]:
-        """One held-out batch per regime: what does the learner still know?"""
-        return [self._make(self.probe_groups(r), self._rng(PROBE, r)) for r in range(self.regimes)]
+        """One held-out batch for each of `probed`: what does the learner still know?"""
+        return [
+            self._make(self.probe_groups(r), self._rng(PROBE, self._nth(r))) for r in self.probed
+        ]
+
+    def _nth(self, regime: int) -> int:
+        """A number for each regime that is not negative."""
+        return regime if regime >= 0 else (1 << 20) - regime
 
     def _group(self, regime: int, rows: np.ndarray, rng: np.random.Generator) -> Group:
-        tunnel = self.tunnels[regime % len(self.tunnels)]
+        tunnel = self.tunnels[self.place(regime)]
         if self.holds(regime):
-            held = tunnel.latents(1, self._rng(LATENT, regime))
-            latents = np.repeat(held, len(rows), axis=0)
+            latents = np.repeat(self.latent(regime), len(rows), axis=0)
         else:
             latents = tunnel.latents(len(rows), rng)
         return Group(rows, regime, tunnel, latents)
@@ -152,8 +225,9 @@ class Stream(Dataset[Batch], ABC):
         for rows, index, tunnel, latents in groups:
             x, y = tunnel.draw(latents, self.time, rng)
             inputs[rows], targets[rows], regime[rows] = x, y, index
-            posterior[rows] = self._amnesic[index % len(self.tunnels)].predict(x, y)
-        tensors = map(torch.from_numpy, (inputs, targets, self.asked, posterior, regime))
+            posterior[rows] = self._amnesic[self.place(index)].predict(x, y)
+        asked = self._asked[self.place(groups[0].regime)]
+        tensors = map(torch.from_numpy, (inputs, targets, asked, posterior, regime))
         return Batch(*tensors)
 
     def _rng(self, namespace: int, index: int) -> np.random.Generator:

@@ -112,17 +112,15 @@ def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes."""
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
     learner = Learner(network, Strategy(), AdamW(), spec, metrics.standard())
-    bracket, found = Bracket(world), []
-    for regime, batch in enumerate(world.probes()):
+    bracket, found, tunnels, places = Bracket(world), [], [], []
+    for regime, batch in zip(world.probed, world.probes(), strict=True):
         truth = torch.from_numpy(bracket.predict(batch, world.probe_groups(regime)))
         parts = batch.inputs.split(256)
         logits = torch.cat([network(part)[:, batch.asked] for part in parts])
         found.append(learner.score(logits, Lesson(0, False, batch, truth)).flatten(0, 1).numpy())
-    places, tunnels = np.flatnonzero(world.asked), len(world.tunnels)
-    head = {
-        "tunnel": np.repeat(np.arange(tunnels), len(places)),
-        "position": np.tile(places, tunnels),
-    }
+        places.append(np.flatnonzero(batch.asked.numpy()))
+        tunnels.append(np.full(len(places[-1]), world.place(regime)))
+    head = {"tunnel": np.concatenate(tunnels), "position": np.concatenate(places)}
     names = [f"{m.column}/{name}" for m in learner.scorers() for name in (MODEL, *PREDICTORS)]
     return head | dict(zip(names, np.concatenate(found, axis=1), strict=True))
 
@@ -182,7 +180,7 @@ def write(done: Sequence[tuple[Entry, pl.DataFrame]], path: Path) -> Path:
         page.table(TITLES, [(_cells(row), row.params is None) for row in rows(done)])
         + f"<p class=small>{seeds} seeds; ± is the 95 % interval of the mean (Student's t).</p>"
         "<h3>KL(amnesic || network) at each asked position, in bits</h3>"
-        f"{pictures.legend(labels)}<div class=heats>{''.join(figures)}</div>"
+        f"{pictures.legend(labels, baselines=True)}<div class=heats>{''.join(figures)}</div>"
     )
     return page.write(path, "Tunnel table", CAPTION, [body])
 

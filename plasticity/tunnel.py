@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+UNASKED = -100
+"""Stands for a target where none was asked, in what is remembered; losses of torch leave it out."""
 Symbols = Int[np.ndarray, "batch time"]
 Probabilities = Float[np.ndarray, "batch time symbols"]
 Latents = np.ndarray
@@ -29,6 +31,17 @@ class Batch(NamedTuple):
     """The amnesic observer's exact predictive; rows sum to 1."""
     regime: Int[Tensor, " batch"]
     """Which regime made each sequence."""
+
+
+class Shown(NamedTuple):
+    """What an episode shows beside what `Observer.predict` foretells."""
+
+    inputs: Float[np.ndarray, "batch time"]
+    """ln p(inputs[:, t] | state, inputs[:, :t], targets[:, :t]), in nats: 0 where what came before
+    says it (Markov: the target before), -inf where it is impossible."""
+    told: Bool[np.ndarray, " time"]
+    """Targets that count, each foretold exactly by `predict`. The others are constant, or counted as
+    the next input, or never shown to anybody."""
 
 
 class Observer(ABC):
@@ -54,6 +67,59 @@ class Observer(ABC):
     def absorb(self, inputs: Symbols, targets: Symbols) -> "Observer":
         """The state after these whole episodes, all made under the one latent this state is about."""
 
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """What these episodes show beside what is foretold: all that `evidence` needs of a tunnel.
+
+        Raises:
+            NotImplementedError: this observer does not say how likely inputs are.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(
+            f"{name} has no evidence: it does not say how likely inputs are; "
+            f"write {name}.shown, or hand it the format of the episodes where it takes one"
+        )
+
+    def evidence(
+        self, inputs: Symbols, targets: Symbols
+    ) -> Float[np.ndarray, "batch {inputs.shape[1]+1}"]:
+        """Log probability of what has been shown, in nats; each row of the batch on its own.
+
+        Entry t < time is ln p(inputs[:, :t+1], targets[:, :t] | state), the last one that of the
+        whole episode; by the chain rule, with s over the inputs and u over the targets that count,
+
+            sum_s ln p(inputs[:, s] | state, what came before) + sum_u ln predict[:, u, targets[:, u]].
+
+        It counts everything, also what does not depend on the latent (where a walk starts, which key
+        is asked), so that states of different tunnels over one alphabet can be compared. A last
+        target that is not asked is shown to nobody and does not count, as `absorb` has it.
+
+        Returns:
+            (batch, time + 1) float64, never rising along time; -inf where impossible.
+
+        Raises:
+            NotImplementedError: this observer does not say how likely inputs are.
+        """
+        surprise, told = self.shown(inputs, targets)
+        answers = np.where(told, targets, 0)[..., None]
+        foretold = np.take_along_axis(self.predict(inputs, targets), answers, -1)[..., 0]
+        nats = np.pad(surprise, ((0, 0), (0, 1)))
+        with np.errstate(divide="ignore"):
+            nats[:, 1:] += np.where(told, np.log(foretold), 0.0)
+        return nats.cumsum(1)
+
+    def renew(self, part: int) -> "Observer":
+        """The state after this part of the latent was drawn again from the prior: the rest stays known.
+
+        Args:
+            part: which of `Tunnel.parts`.
+
+        Raises:
+            NotImplementedError: the latent has no independent parts.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot renew part {part}: its latent has no independent parts"
+        )
+
 
 class Tunnel(ABC):
     """A Bayesian wind tunnel: a task over finite alphabets whose exact posterior predictive is known.
@@ -65,6 +131,8 @@ class Tunnel(ABC):
     """Input alphabet: inputs are in [0, vocab)."""
     symbols: int
     """Target alphabet: targets are in [0, symbols)."""
+    parts: int = 1
+    """Parts of a latent that are independent a priori, along its axis 1; 1: it has none."""
 
     @abstractmethod
     def latents(self, n: int, rng: np.random.Generator) -> Latents:

@@ -75,7 +75,7 @@ class Recorder(pl.Callback):
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh walk is the probe before any update."""
         assert isinstance(pl_module, Learner)
-        self._write_probes(pl_module, part=0, step=0)
+        self._write_probes(trainer, pl_module, part=0, step=0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -90,7 +90,7 @@ class Recorder(pl.Callback):
         assert isinstance(pl_module, Learner)
         stretch, step = trainer.current_epoch, pl_module.step + 1
         means = self._write_steps(pl_module, stretch)
-        means |= self._write_probes(pl_module, stretch + 1, step)
+        means |= self._write_probes(trainer, pl_module, stretch + 1, step)
         row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
         self.cell.timing.write(stretch, row)
         for logger in trainer.loggers:
@@ -114,15 +114,19 @@ class Recorder(pl.Callback):
             f"window/{name}": float(v.mean()) for name, v in table.items() if np.isfinite(v).all()
         }
 
-    def _write_probes(self, learner: Learner, part: int, step: int) -> dict[str, float]:
+    def _write_probes(
+        self, trainer: pl.Trainer, learner: Learner, part: int, step: int
+    ) -> dict[str, float]:
+        """Write them, and let the schedule know."""
         regimes, scores = zip(*learner.probed, strict=True)
         table = self._table(scores)
         head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
         self.cell.probes.write(part, head | table)
         learner.probed.clear()
-        return {
-            f"probe/regime{r}": float(v) for r, v in zip(regimes, table["kl/model"], strict=True)
-        }
+        bits = dict(zip(regimes, table["kl/model"].tolist(), strict=True))
+        if isinstance(forward := getattr(trainer, "datamodule", None), Forward):
+            forward.stream.told(step, bits)
+        return {f"probe/regime{r}" if r >= 0 else f"probe/fresh{-1 - r}": v for r, v in bits.items()}
 
     def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
         values = torch.stack(list(scores)).flatten(1).cpu().numpy()
@@ -169,7 +173,7 @@ def walk(
             warnings.filterwarnings("ignore", pattern)
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         trainer = pl.Trainer(
-            max_epochs=forward.stretches,
+            max_epochs=forward.stretches or -1,
             accelerator=hardware.accelerator,
             devices=1,
             precision=hardware.precision,

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plasticity import Batch, Learner, Positive, Strategy
+from plasticity.strategy import Rehearsal
 
 SINGLE = ("update", "loss", "trainable")
 """What only one part may replace."""
@@ -14,7 +15,7 @@ SINGLE = ("update", "loss", "trainable")
 class Chain(Strategy):
     """Parts that act in the order in which they stand: extra losses add up, edits follow one another.
 
-    L + sum_k extra_k;  g <- project_n(... project_1(g));  theta <- stepped_n(... stepped_1(theta))
+    L + sum_k (extra_k + rehearsal_k);  g <- project_n(... project_1(g));  theta <- stepped_n(... stepped_1(theta))
 
     A Chain among the parts is as good as its own parts in that place.
     Cost per step: that of the parts, with one forward + backward shared. Memory: that of the parts.
@@ -56,6 +57,11 @@ class Chain(Strategy):
     def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
         """As the part does that replaces it; where it descends, it descends for all parts."""
         self._ones["update"].update(learner, batch, logits)
+
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """The rows of all parts in one pass, and the sum of their losses."""
+        found = [part.rehearse(learner, size) for part in self._parts()]
+        return Rehearsal.together([each for each in found if each is not None])
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
         """As the part says that replaces it, in nats per asked position."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
+from plasticity.strategy import Rehearsal
 
 
 class DER(Strategy):
@@ -19,8 +20,8 @@ class DER(Strategy):
     updates, and costs a forward only for the sequences that enter the reservoir (capacity / n of them after
     n). Nothing is replayed in the step that brought it, and boundaries are not needed.
 
-    Cost per step: three forwards + backwards (two if beta is 0), and a forward over what is remembered anew.
-    Memory: capacity sequences and their logits, fixed.
+    Cost per step: one forward + backward, over three times the rows (twice if beta is 0), and a forward over what
+    is remembered anew. Memory: capacity sequences and their logits, fixed.
 
     Args:
         capacity: sequences remembered.
@@ -48,20 +49,28 @@ class DER(Strategy):
         self.memory = Reservoir(self.capacity, spec.time)
         self.register_buffer("logits", torch.zeros(self.capacity, spec.time, spec.symbols))
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        """Distance from what was said, and weighted loss on what came, in nats per asked position."""
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """Two draws of remembered sequences: the distance from what was said, and the weighted loss on what came."""
         if not len(self.memory):
-            return 0.0
-        n, asked, rng, total = len(batch.inputs), learner.asked, self.rng(learner), 0.0
+            return None
+        asked, rng = learner.asked, self.rng(learner)
+        drawn = list[Rehearsal]()
         if self.alpha:
-            slots = self.memory.draw(n, rng)
-            now = learner(self.memory.inputs[slots])[:, asked]
-            distance = (now - self.logits[slots][:, asked]).square().sum(-1).mean()
-            total = total + self.alpha * distance
+            slots = self.memory.draw(size, rng)
+            said = self.logits[slots][:, asked]
+
+            def distance(logits: Tensor) -> Tensor:
+                return self.alpha * (logits[:, asked] - said).square().sum(-1).mean()
+
+            drawn.append(Rehearsal(self.memory.inputs[slots], distance))
         if self.beta:
-            inputs, targets = self.memory.sample(n, rng)
-            total = total + self.beta * learner.nll(learner(inputs), targets, asked)
-        return total
+            inputs, targets = self.memory.sample(size, rng)
+
+            def loss(logits: Tensor) -> Tensor:
+                return self.beta * learner.nll(logits, targets, asked)
+
+            drawn.append(Rehearsal(inputs, loss))
+        return Rehearsal.together(drawn)
 
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from plasticity import (
@@ -16,6 +16,7 @@ from plasticity import (
     elsewhere,
     shaped,
 )
+from plasticity.strategy import Rehearsal
 
 
 class Dream(Strategy):
@@ -34,8 +35,9 @@ class Dream(Strategy):
     Dreaming symbol by symbol takes a forward per asked position, so it is done after every `period`-th batch,
     as many as the batch holds, into a uniform sample of `dreams` since the shift, from which each step takes a
     batch. The first step after a shift has no dream, and needs none: old and new are still one.
-    Cost per step: two forwards + backwards, a forward of the old network, and T / period forwards of mean length
-    T / 2; without self-feeding, one forward of the old network more than plain. Memory: parameters + dreams.
+    Cost per step: forward + backward over twice the rows, a forward of the old network, and T / period forwards of
+    mean length T / 2; without self-feeding, one forward of the old network more than plain.
+    Memory: parameters + dreams.
 
     Args:
         weight: of the divergence on dreams, against the loss on the batch.
@@ -79,14 +81,27 @@ class Dream(Strategy):
         self.clock.zero_()
         self.pool.clear()
 
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """Dreams, and the weighted divergence from the old network on them."""
+        if not self.weight or not self.shifted or not self.fed or not len(self.pool):
+            return None
+        inputs, _ = self.pool.sample(size, self.rng(learner))
+        return Rehearsal(inputs, lambda now: self.divergence(learner, inputs, learner.asked, now))
+
     def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        """Weighted divergence from the old network, in nats per asked position."""
-        if not self.weight or not self.shifted or (self.fed and not len(self.pool)):
+        """Where the stream does not feed itself: that divergence on the batch, in nats per asked position."""
+        if not self.weight or not self.shifted or self.fed:
             return 0.0
-        inputs, asked = batch.inputs, batch.asked
-        if self.fed:
-            inputs, _ = self.pool.sample(len(inputs), self.rng(learner))
-            logits, asked = learner(inputs), learner.asked
+        return self.divergence(learner, batch.inputs, batch.asked, logits)
+
+    def divergence(
+        self,
+        learner: Learner,
+        inputs: Int[Tensor, "batch time"],
+        asked: Bool[Tensor, " time"],
+        logits: Float[Tensor, "batch time symbols"],
+    ) -> Float[Tensor, ""]:
+        """Of what is said now from what the old network says, times the weight."""
         with torch.no_grad():
             before = self.before(learner, inputs)[:, asked].log_softmax(-1)
         now = logits[:, asked].log_softmax(-1)

@@ -1,9 +1,9 @@
 """The upper reference: nothing is ever lost."""
 
 import torch
-from torch import Tensor
 
 from plasticity import Batch, Learner, Natural, Positive, Reservoir, Strategy
+from plasticity.strategy import Rehearsal
 
 
 class Joint(Strategy):
@@ -14,10 +14,10 @@ class Joint(Strategy):
     Cumulative training: what rehearsal would reach if memory were free. It is a reference and not a contender:
     its memory grows with the stream up to its bound. The bound is far (100,000 sequences); beyond it, it
     does not refuse but degrades to a reservoir, that is to plain replay with `passes`. Held room is allocated
-    at once, one byte per symbol for alphabets up to 256. A pass does not favour the live batch,
+    at once, one byte per symbol for alphabets up to 128. A pass does not favour the live batch,
     which is by then a part of what was seen.
 
-    Cost per step: 2 + 2 `passes` forwards + backwards. Memory: capacity sequences.
+    Cost per step: 1 + `passes` forwards + backwards, over twice the rows. Memory: capacity sequences.
 
     Args:
         capacity: sequences remembered; 0: nothing is, and there are no passes.
@@ -36,23 +36,23 @@ class Joint(Strategy):
     def attach(self, learner: Learner) -> None:
         """Allocate room for everything."""
         spec = learner.spec
-        small = max(spec.vocab, spec.symbols) <= 256
-        self.memory = Reservoir(self.capacity, spec.time, torch.uint8 if small else torch.int32)
+        small = max(spec.vocab, spec.symbols) <= 128
+        self.memory = Reservoir(self.capacity, spec.time, torch.int8 if small else torch.int32)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        """Loss on a sample of everything seen, in nats per asked position."""
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """A sample of everything seen, and the loss on it."""
         if not len(self.memory):
-            return 0.0
-        inputs, targets = self.memory.sample(len(batch.inputs), self.rng(learner))
-        return learner.nll(learner(inputs), targets, learner.asked)
+            return None
+        inputs, targets = self.memory.sample(size, self.rng(learner))
+        return Rehearsal(inputs, lambda logits: learner.nll(logits, targets, learner.asked))
 
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep the batch, then go over what was seen."""
         if not self.capacity:
             return
-        rng = self.rng(learner).spawn(1)[0]  # `extra` draws from its parent
+        rng = self.rng(learner).spawn(1)[0]  # `rehearse` draws from its parent
         self.memory.add(batch, rng)
         for _ in range(self.passes):
             inputs, targets = self.memory.sample(len(batch.inputs), rng)
             seen = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)
-            super().update(learner, seen, learner(inputs))
+            super().update(learner, seen, learner.answer(seen))

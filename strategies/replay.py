@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
+from plasticity.strategy import Rehearsal
 
 
 class Replay(Strategy):
@@ -12,7 +13,7 @@ class Replay(Strategy):
     L = L(B_t) + weight L(B_mem),  B_mem uniform from the reservoir, |B_mem| = |B_t|
     (Chaudhry et al. 2019, arXiv 1902.10486; reservoir: Vitter 1985). The batch enters the reservoir after
     it was learned, so nothing is replayed in the step that brought it. Knows no boundaries.
-    Cost per step: two forwards + backwards. Memory: capacity sequences, fixed.
+    Cost per step: one forward + backward, over twice the rows. Memory: capacity sequences, fixed.
 
     Args:
         capacity: sequences remembered.
@@ -32,12 +33,16 @@ class Replay(Strategy):
         """Allocate the reservoir."""
         self.memory = Reservoir(self.capacity, learner.spec.time)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        """Weighted loss on remembered sequences, in nats per asked position."""
+    def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
+        """Remembered sequences, and the weighted loss on them."""
         if not len(self.memory) or not self.weight:
-            return 0.0
-        inputs, targets = self.memory.sample(len(batch.inputs), self.rng(learner))
-        return self.weight * learner.nll(learner(inputs), targets, learner.asked)
+            return None
+        inputs, targets = self.memory.sample(size, self.rng(learner))
+
+        def loss(logits: Tensor) -> Tensor:
+            return self.weight * learner.nll(logits, targets, learner.asked)
+
+        return Rehearsal(inputs, loss)
 
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:

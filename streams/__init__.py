@@ -1,13 +1,20 @@
 """First-party tunnels and schedules: a plugin with no privileges."""
 
+from streams.adversarial import Adversarial
 from streams.belief_revision import BeliefRevision
 from streams.bijection import Bijection
 from streams.binding import Binding
+from streams.chance import Growing, Hazard
 from streams.change_point import ChangePoint
+from streams.compositional import Compositional
 from streams.context_tree import ContextTree
+from streams.drifting import Cyclic, Gradual
 from streams.filtering_hmm import FilteringHMM
+from streams.from_file import FromFile
 from streams.hmm import HMM
 from streams.markov import Markov
+from streams.nested import Nested
+from streams.padded import Padded
 from streams.recall import Recall
 from streams.recurrence import Recurrence
 from streams.schedules import Abrupt, Recurring
@@ -17,13 +24,22 @@ from streams.urn import Urn
 __all__ = [
     "HMM",
     "Abrupt",
+    "Adversarial",
     "BeliefRevision",
     "Bijection",
     "Binding",
     "ChangePoint",
+    "Compositional",
     "ContextTree",
+    "Cyclic",
     "FilteringHMM",
+    "FromFile",
+    "Gradual",
+    "Growing",
+    "Hazard",
     "Markov",
+    "Nested",
+    "Padded",
     "Recall",
     "Recurrence",
     "Recurring",

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity.observers import KnownObserver, normalise
+from plasticity.observers import FormattedObserver, KnownObserver, log, normalise
 from plasticity.quantities import Count, Natural, Positive
-from plasticity.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
 from streams.urn import categorical
 
 INTRO, FILLER, PRONOUN, EVIDENCE, QUERY, ID = range(6)
@@ -63,6 +63,7 @@ class BeliefRevision(Tunnel):
         self.candidates, self.evidence, self.filler = candidates, evidence, filler
         self.concentration = concentration
         self.vocab, self.symbols = ID + candidates, candidates
+        self.parts = candidates
 
     def latents(
         self, n: int, rng: np.random.Generator
@@ -88,14 +89,7 @@ class BeliefRevision(Tunnel):
         n, size = len(latents), self.candidates
         meant = rng.integers(size, size=n)
         law = np.broadcast_to(latents[np.arange(n), meant, None], (n, self.evidence, size))
-        intro = np.full((size, 2 + self.filler), FILLER)
-        intro[:, 0], intro[:, 1] = INTRO, ID + np.arange(size)
-        inputs, targets = np.full((n, time), EVIDENCE), np.zeros((n, time), dtype=np.int64)
-        inputs[:, : intro.size], inputs[:, intro.size], inputs[:, -1] = (
-            intro.ravel(),
-            PRONOUN,
-            QUERY,
-        )
+        inputs, targets = np.tile(self._blank(), (n, 1)), np.zeros((n, time), dtype=np.int64)
         _evidence(inputs, self.evidence)[:] = ID + categorical(law, rng)
         targets[:, -1] = meant
         return inputs, targets
@@ -107,47 +101,84 @@ class BeliefRevision(Tunnel):
     def observer(self) -> "RowsObserver":
         """Has seen no evidence of anybody."""
         counts = np.zeros((self.candidates, self.candidates), dtype=np.int64)
-        return RowsObserver(counts, self.evidence, self.concentration)
+        return RowsObserver(counts, self.evidence, self.concentration, format=self._format)
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Bayes' rule with the matrix."""
-        return KnownObserver(partial(_bayes, latents, self.evidence))
+        law = partial(_bayes, latents, self.evidence)
+        return KnownObserver(law, format=partial(self._shown, latents))
+
+    def _blank(self) -> Int[np.ndarray, " time"]:
+        """An episode whose evidence is still to be filled in."""
+        intro = np.full((self.candidates, 2 + self.filler), FILLER)
+        intro[:, 0], intro[:, 1] = INTRO, ID + np.arange(self.candidates)
+        return np.concatenate([intro.ravel(), [PRONOUN], [EVIDENCE] * 2 * self.evidence, [QUERY]])
+
+    def _format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """All but the evidence, of which it says only that it names candidates."""
+        surprise = log(inputs == self._blank())
+        _evidence(surprise, self.evidence)[:] = log(_evidence(inputs, self.evidence) >= ID)
+        return Shown(surprise, self.asked(inputs.shape[1]))
+
+    def _shown(
+        self,
+        matrices: Float[np.ndarray, "n candidates candidates"],
+        inputs: Symbols,
+        targets: Symbols,
+    ) -> Shown:
+        so_far = _likelihood(matrices, self.evidence, inputs).cumsum(1)
+        return _with_evidence(self._format(inputs, targets), so_far)
 
 
 @dataclass(frozen=True, eq=False)
-class RowsObserver(Observer):
+class RowsObserver(FormattedObserver):
     """Counts the evidence that each candidate has given: exact, as rows are independent.
 
     Args:
         counts: [z, j] is how often evidence j came in the episodes absorbed whose answer was z.
-        evidence: pieces per episode.
+        pieces: of evidence, per episode.
         concentration: pseudo-count of each entry of the Dirichlet part of a row, in draws.
+        format: how episodes are written, but for the evidence.
     """
 
     counts: Int[np.ndarray, "candidates candidates"]
-    evidence: int
+    pieces: int
     concentration: float
 
     def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
         """Ratios of moments at the last position, uniform elsewhere."""
+        return _at_the_end(self._log_mass(inputs, self.pieces), inputs)
+
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The evidence, by ratios of moments, and the format."""
+        so_far = np.stack([self._log_mass(inputs, m + 1) for m in range(self.pieces)], axis=1)
+        return _with_evidence(super().shown(inputs, targets), so_far)
+
+    def _log_mass(self, inputs: Symbols, first: int) -> Float[np.ndarray, "batch candidates"]:
+        """Log p(the `first` pieces of evidence | each candidate), in nats."""
         size, own = len(self.counts), self.counts.diagonal()
-        seen = np.eye(size, dtype=np.int64)[_evidence(inputs, self.evidence) - ID].sum(1)
+        seen = np.eye(size, dtype=np.int64)[_named(inputs, self.pieces, size)[:, :first]].sum(1)
         total = self.counts.sum(1)
-        gamma = _rising(self.concentration, int(total.max()) + self.evidence)
+        gamma = _rising(self.concentration, int(total.max()) + first)
         # Entries beside the diagonal, whose moments are factors of their own.
         beside = gamma[self.counts + seen[:, None]] - gamma[self.counts]
         log_mass = (beside * (1 - np.eye(size))).sum(-1)
         # The diagonal and the normaliser: all that matters of the evidence is how much of it is own.
-        more = np.arange(self.evidence + 1)
-        later = self._own(own[:, None] + more, total[:, None] + self.evidence)
+        more = np.arange(first + 1)
+        later = self._own(own[:, None] + more, total[:, None] + first)
         before = self._own(own[:, None], total[:, None])
-        log_mass += (later - before)[np.arange(size), seen]
-        return _at_the_end(log_mass, inputs)
+        return log_mass + (later - before)[np.arange(size), seen] - first * np.log(1 + OWN)
 
     def absorb(self, inputs: Symbols, targets: Symbols) -> "RowsObserver":
         """Adds the evidence to the rows of the answers."""
         counts = self.counts.copy()
-        np.add.at(counts, (targets[:, -1:], _evidence(inputs, self.evidence) - ID), 1)
+        np.add.at(counts, (targets[:, -1:], _evidence(inputs, self.pieces) - ID), 1)
+        return replace(self, counts=counts)
+
+    def renew(self, part: int) -> "RowsObserver":
+        """Forgets the evidence for candidate `part`."""
+        counts = self.counts.copy()
+        counts[part] = 0
         return replace(self, counts=counts)
 
     def _own(
@@ -180,9 +211,26 @@ def _rising(start: float, most: int) -> Float[np.ndarray, " terms"]:
     return np.concatenate([[0.0], np.log(start + np.arange(most)).cumsum()])
 
 
-def _evidence(inputs: Symbols, pieces: int) -> Int[np.ndarray, "batch pieces"]:
-    """A view of the ids that follow EVIDENCE."""
+def _evidence(inputs: np.ndarray, pieces: int) -> np.ndarray:
+    """A view of the columns that follow EVIDENCE."""
     return inputs[:, -2 * pieces : -1 : 2]
+
+
+def _named(inputs: Symbols, pieces: int, size: int) -> Int[np.ndarray, "batch pieces"]:
+    """The candidates that the evidence names; somebody where an episode of another format has no id."""
+    return (_evidence(inputs, pieces) - ID).clip(0, size - 1)
+
+
+def _with_evidence(shown: Shown, so_far: Float[np.ndarray, "batch pieces candidates"]) -> Shown:
+    """Adds the evidence, from the log likelihood of each candidate so far, all as likely a priori."""
+    pieces, size = so_far.shape[1:]
+    peak = so_far.max(-1, keepdims=True)
+    scale = np.where(np.isfinite(peak), peak, 0.0)
+    total = scale[..., 0] + log(np.exp(so_far - scale).sum(-1) / size)
+    before = np.pad(total, ((0, 0), (1, 0)))[:, :-1]
+    possible = np.isfinite(total)
+    _evidence(shown.inputs, pieces)[:] += np.subtract(total, before, out=total, where=possible)
+    return shown
 
 
 def _at_the_end(log_mass: Float[np.ndarray, "batch candidates"], inputs: Symbols) -> Probabilities:
@@ -195,9 +243,15 @@ def _at_the_end(log_mass: Float[np.ndarray, "batch candidates"], inputs: Symbols
     return predictive
 
 
+def _likelihood(
+    matrices: Float[np.ndarray, "n candidates candidates"], pieces: int, inputs: Symbols
+) -> Float[np.ndarray, "batch pieces candidates"]:
+    """Log p(each piece of evidence | each candidate), in nats."""
+    row = np.arange(len(matrices))[:, None]
+    return log(matrices.swapaxes(1, 2)[row, _named(inputs, pieces, matrices.shape[1])])
+
+
 def _bayes(
     matrices: Float[np.ndarray, "n candidates candidates"], pieces: int, inputs: Symbols
 ) -> Probabilities:
-    row = np.arange(len(matrices))[:, None]
-    said = matrices.swapaxes(1, 2)[row, _evidence(inputs, pieces) - ID]
-    return _at_the_end(np.log(said, out=np.full_like(said, -np.inf), where=said > 0).sum(1), inputs)
+    return _at_the_end(_likelihood(matrices, pieces, inputs).sum(1), inputs)

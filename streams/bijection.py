@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Int
 
-from plasticity.observers import KnownObserver, RecallObserver
+from plasticity.observers import KnownObserver, RecallObserver, log
 from plasticity.quantities import Count
-from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
+from streams.urn import without_replacement
 
 
 class Pairs(Tunnel):
@@ -32,6 +33,7 @@ class Pairs(Tunnel):
         self.size, self.pairs, self.replacement = size, pairs, replacement
         self.exclusive = exclusive
         self.vocab, self.symbols = 2 * size, size
+        self.parts = 1 if exclusive else size
 
     def draw(
         self, latents: Latents, time: int, rng: np.random.Generator
@@ -62,11 +64,22 @@ class Pairs(Tunnel):
 
     def observer(self) -> RecallObserver:
         """Has met no key."""
-        return RecallObserver(np.full(self.size, -1), self.exclusive)
+        return RecallObserver(np.full(self.size, -1), self.exclusive, format=self._format)
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the value of every key."""
-        return KnownObserver(partial(_values, latents))
+        return KnownObserver(partial(_values, latents), format=self._format)
+
+    def _format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """Keys are drawn, and are the targets before, as values are."""
+        keys, surprise = inputs[:, ::2], np.empty(inputs.shape)
+        if self.replacement:
+            surprise[:, ::2] = log((keys < self.size) / self.size)
+        else:
+            surprise[:, ::2] = without_replacement(keys, self.size)
+        surprise[:, 1::2] = log(inputs[:, 1::2] == targets[:, :-1:2] + self.size)
+        surprise[:, 2::2] += log(inputs[:, 2::2] == targets[:, 1::2])
+        return Shown(surprise, self.asked(inputs.shape[1]))
 
 
 class Bijection(Pairs):

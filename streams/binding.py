@@ -12,7 +12,8 @@ class Binding(Pairs):
 
     f(k) is iid uniform over V values, keys are uniform with replacement. p(value | k_t) = 1 at a
     key that was met, else uniform over V: 0 or log2 V bits, and pair t = 0, 1, ... is new with
-    probability (1 - 1/V)^t. (Misra's binding variant, in the repository of arXiv 2512.22471.)
+    probability (1 - 1/V)^t. Keys are the parts of the map. (Misra's binding variant, in the
+    repository of arXiv 2512.22471.)
 
     Args:
         size: V, the number of keys and of values.

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from plasticity.observers import FiniteObserver, KnownObserver
+from plasticity.observers import FiniteObserver, KnownObserver, chain
 from plasticity.quantities import Count, Fraction, Positive
 from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
 from streams.urn import categorical, require_time
@@ -80,11 +80,12 @@ class ChangePoint(Tunnel):
         """Every hazard is as likely as any other."""
         hazards = np.array(self.hazards, dtype=float)[:, None]
         filters = partial(run_lengths, hazards, self.symbols, self.concentration)
-        return FiniteObserver(np.zeros(len(self.hazards)), filters)
+        return FiniteObserver(np.zeros(len(self.hazards)), filters, format=partial(chain, 1.0))
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the hazard; it sees no change."""
-        return KnownObserver(partial(_live, latents, self.symbols, self.concentration))
+        law = partial(_live, latents, self.symbols, self.concentration)
+        return KnownObserver(law, format=partial(chain, 1 / self.symbols))
 
 
 def run_lengths(

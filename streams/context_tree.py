@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit, gammaln, logit
 
-from plasticity.observers import KnownObserver
+from plasticity.observers import FormattedObserver, KnownObserver, chain
 from plasticity.quantities import Count, Fraction, Positive
-from plasticity.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
 
 
 class ContextTree(Tunnel):
@@ -96,15 +96,21 @@ class ContextTree(Tunnel):
     def observer(self) -> "TreeObserver":
         """Has seen nothing."""
         counts = np.zeros((self.symbols**self.depth, self.symbols))
-        return TreeObserver(counts, self.depth, self.concentration, self.stop)
+        return TreeObserver(counts, self.depth, self.concentration, self.stop, format=self._format)
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the tree and its laws."""
-        return KnownObserver(partial(_rows, latents, self.depth))
+        return KnownObserver(partial(_rows, latents, self.depth), format=self._format)
+
+    def _format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """`depth` uniform symbols; all but x_0 are the targets before."""
+        surprise, _ = chain(1 / self.symbols, inputs, targets)
+        surprise[:, 1 : self.depth] -= np.log(self.symbols)
+        return Shown(surprise, self.asked(inputs.shape[1]))
 
 
 @dataclass(frozen=True, eq=False)
-class TreeObserver(Observer):
+class TreeObserver(FormattedObserver):
     """Weighs every tree at once: the mixture of context-tree weighting, node by node.
 
     A node is a leaf of the tree, if it is a node of it, with posterior odds
@@ -116,6 +122,7 @@ class TreeObserver(Observer):
         depth: D.
         concentration: pseudo-count of each symbol in a leaf, in draws.
         stop: probability that a context of depth below D is a leaf.
+        format: how episodes are written.
     """
 
     counts: Float[np.ndarray, "contexts symbols"]

@@ -1,13 +1,14 @@
 """FilteringHMM: a hidden Markov model that is printed in the prompt, and then runs."""
 
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity.observers import KnownObserver, normalise
+from plasticity.observers import log, normalise
 from plasticity.quantities import Count
-from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Observer, Probabilities, Shown, Symbols, Tunnel
 from streams.markov import walk
 from streams.urn import categorical
 
@@ -92,52 +93,115 @@ class FilteringHMM(Tunnel):
                 f"time: {self!r} makes sequences of {right} symbols "
                 f"({self.header} of header, 2 a step), not {time}"
             )
-        transition, emission = self._matrices(latents)
+        transition, emission = self.matrices(latents)
         path = walk(transition, self.steps + 1, rng)
         seen = categorical(emission[np.arange(len(path))[:, None], path], rng)
-        inputs = np.full((len(latents), time), OBS)
-        cut, end = self.states**2 + 1, self.header - 1
-        inputs[:, 1:cut], inputs[:, cut + 1 : end] = np.split(latents - LEAST, [cut - 1], axis=1)
-        inputs[:, [0, cut, end]] = TRANS, EMIT, SEP
-        inputs[:, end + 2 :: 2] = SYMBOL + seen[:, :-1]
+        inputs, first = np.full((len(latents), time), OBS), self.header + 1
+        inputs[:, : self.header] = self.headers(latents)
+        inputs[:, first::2] = SYMBOL + seen[:, :-1]
         if self.ask == "state":
             asked = categorical(beliefs(transition, emission, seen[:, :-1]), rng)
         else:
             asked = seen[:, 1:]
         targets = np.zeros_like(inputs)
-        targets[:, end + 2 :: 2] = asked
+        targets[:, first::2] = asked
         return inputs, targets
+
+    def headers(self, latents: Int[np.ndarray, "n entries"]) -> Int[np.ndarray, "n header"]:
+        """What is printed of latents."""
+        ids, cut = np.full((len(latents), self.header), SEP), self.states**2 + 1
+        ids[:, 0], ids[:, cut] = TRANS, EMIT
+        ids[:, 1:cut], ids[:, cut + 1 : -1] = np.split(latents - LEAST, [cut - 1], axis=1)
+        return ids
 
     def asked(self, time: int) -> Bool[np.ndarray, " time"]:
         """The observations: every other position after the header."""
         after = np.arange(time) - self.header
         return (after > 0) & (after % 2 == 1)
 
-    def observer(self) -> KnownObserver:
-        """Reads the header: it knows the latent of every episode, so it has nothing to absorb."""
-        return KnownObserver(self._law)
+    def observer(self) -> "HeaderObserver":
+        """Has read no header yet."""
+        return HeaderObserver(self, None)
 
-    def informed(self, latents: Latents) -> KnownObserver:
-        """The same observer: the header has told it all."""
-        return self.observer()
+    def informed(self, latents: Latents) -> "HeaderObserver":
+        """Predicts as the other does, as the header tells all; knows which header comes."""
+        return HeaderObserver(self, latents)
 
-    def _law(self, inputs: Symbols) -> Probabilities:
-        cut, end = self.states**2 + 1, self.header - 1
-        printed = np.hstack([inputs[:, 1:cut], inputs[:, cut + 1 : end]]) + LEAST
-        transition, emission = self._matrices(printed)
-        belief = beliefs(transition, emission, inputs[:, end + 2 :: 2] - SYMBOL)
-        if self.ask == "symbol":
-            belief = belief @ transition @ emission
-        predictive = np.full((*inputs.shape, self.symbols), 1 / self.symbols)
-        predictive[:, end + 2 :: 2] = belief
-        return predictive
-
-    def _matrices(
+    def matrices(
         self, entries: Int[np.ndarray, "n entries"]
     ) -> tuple[Float[np.ndarray, "n states states"], Float[np.ndarray, "n states emissions"]]:
+        """A and E of latents."""
         a, e = np.split(entries / 100, [self.states**2], axis=1)
         shape = len(entries), self.states, -1
         return a.reshape(shape), e.reshape(shape)
+
+    def printed(self, inputs: Symbols) -> Int[np.ndarray, "n entries"]:
+        """The latents that headers show."""
+        cut, end = self.states**2 + 1, self.header - 1
+        return np.hstack([inputs[:, 1:cut], inputs[:, cut + 1 : end]]) + LEAST
+
+
+@dataclass(frozen=True, eq=False)
+class HeaderObserver(Observer):
+    """Reads the model off the header, so that episodes absorbed teach it nothing but which header comes.
+
+    Args:
+        tunnel: how episodes are written.
+        latents: what their headers show; None: not known, and there is no evidence. (The prior of a
+            header is exact up to its rounding, whose cells have no closed form.)
+    """
+
+    tunnel: FilteringHMM
+    latents: Int[np.ndarray, "n entries"] | None
+
+    def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
+        """The filter, uniform elsewhere."""
+        predictive = np.full((*inputs.shape, self.tunnel.symbols), 1 / self.tunnel.symbols)
+        belief, ahead = self._filter(inputs)
+        predictive[:, self.tunnel.header + 1 :: 2] = belief if self.tunnel.ask == "state" else ahead
+        return predictive
+
+    def absorb(self, inputs: Symbols, targets: Symbols) -> "HeaderObserver":
+        """Remembers the header, if there is news."""
+        if self.latents is not None or not len(inputs):
+            return self
+        return replace(self, latents=self.tunnel.printed(inputs[:1]))
+
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The header; observations by the filter, where the target before does not say them.
+
+        Raises:
+            NotImplementedError: the header is not known.
+        """
+        if self.latents is None:
+            raise NotImplementedError(
+                "FilteringHMM's observer has no evidence: the prior probability of a header of rounded "
+                "entries has no closed form; it has one given the latent, or after an episode"
+            )
+        start, first = self.tunnel.header, self.tunnel.header + 1
+        surprise = np.empty(inputs.shape)
+        surprise[:, :start] = log(inputs[:, :start] == self.tunnel.headers(self.latents))
+        surprise[:, start::2] = log(inputs[:, start::2] == OBS)
+        seen = self._seen(inputs)
+        _, emission = self.tunnel.matrices(self.tunnel.printed(inputs))
+        law = np.concatenate([emission.mean(1)[:, None], self._filter(inputs)[1][:, :-1]], axis=1)
+        surprise[:, first::2] = log(np.take_along_axis(law, seen[..., None], 2)[..., 0])
+        if self.tunnel.ask == "symbol":
+            surprise[:, first + 2 :: 2] = log(seen[:, 1:] == targets[:, first:-2:2])
+        surprise[:, first::2] += log(inputs[:, first::2] == SYMBOL + seen)
+        return Shown(surprise, self.tunnel.asked(inputs.shape[1]))
+
+    def _seen(self, inputs: Symbols) -> Int[np.ndarray, "batch steps"]:
+        """The observations; any of them where another symbol stands, which is impossible."""
+        return (inputs[:, self.tunnel.header + 1 :: 2] - SYMBOL).clip(0, self.tunnel.emissions - 1)
+
+    def _filter(
+        self, inputs: Symbols
+    ) -> tuple[Float[np.ndarray, "batch steps states"], Float[np.ndarray, "batch steps emissions"]]:
+        """At each observation, the law of the state and of the next observation."""
+        transition, emission = self.tunnel.matrices(self.tunnel.printed(inputs))
+        belief = beliefs(transition, emission, self._seen(inputs))
+        return belief, belief @ transition @ emission
 
 
 def beliefs(

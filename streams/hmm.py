@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from plasticity.observers import FiniteObserver, KnownObserver, normalise
+from plasticity.observers import FiniteObserver, KnownObserver, chain, normalise
 from plasticity.quantities import Count, Natural, Positive
-from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
 from streams.markov import walk
 from streams.urn import categorical, require_time
 
@@ -83,12 +83,13 @@ class HMM(Tunnel):
 
     def observer(self) -> FiniteObserver:
         """Every model of the library is as likely as any other."""
-        models = self.transition[:, None], self.emission[:, None]
-        return FiniteObserver(np.zeros(self.library), partial(filtered, *models))
+        every = partial(filtered, self.transition[:, None], self.emission[:, None])
+        return FiniteObserver(np.zeros(self.library), every, format=partial(chain, 1.0))
 
     def informed(self, latents: Latents) -> KnownObserver:
         """The filter of the model that is live; it does not see the path."""
-        return KnownObserver(partial(_live, self.transition[latents], self.emission[latents]))
+        model = self.transition[latents], self.emission[latents]
+        return KnownObserver(partial(_live, *model), format=partial(_opening, *model))
 
 
 def filtered(
@@ -118,3 +119,9 @@ def filtered(
 
 def _live(transition: Transition, emission: Emission, inputs: Symbols) -> Probabilities:
     return filtered(transition, emission, inputs)[1]
+
+
+def _opening(
+    transition: Transition, emission: Emission, inputs: Symbols, targets: Symbols
+) -> Shown:
+    return chain(filtered(transition, emission, inputs[:, :1])[0], inputs, targets)

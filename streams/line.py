@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int
 
+from plasticity.observers import FormattedObserver
 from plasticity.tunnel import Observer, Probabilities, Symbols
 
 
@@ -65,7 +66,7 @@ class LineObserver(Observer):
 
 
 @dataclass(frozen=True, eq=False)
-class CipherObserver(Observer):
+class CipherObserver(FormattedObserver):
     """Reads the residues off an episode's symbols, and leaves them to an observer of residues.
 
     Args:
@@ -76,6 +77,7 @@ class CipherObserver(Observer):
             residue x, and S more than that in the chain; else residues stand for themselves.
         asked: the positions asked, of so many. A last target that is not asked is never shown, so
             it is not absorbed.
+        format: how episodes are written.
     """
 
     residues: Observer
@@ -111,7 +113,8 @@ class CipherObserver(Observer):
             return np.tile(np.arange(self.modulus), (len(inputs), 1)), inputs, targets
         decipher = inputs[:, 1 : self.modulus + 1].argsort(1)
         x, y = inputs[:, self.header :] - self.symbols, targets[:, self.header :]
-        x, y = (np.take_along_axis(decipher, seen, 1) for seen in (x, y))
+        # An episode of another modulus is impossible, and is read all the same.
+        x, y = (np.take_along_axis(decipher, seen.clip(0, self.modulus - 1), 1) for seen in (x, y))
         return decipher, x, y
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from plasticity.observers import DirichletObserver, KnownObserver
+from plasticity.observers import DirichletObserver, KnownObserver, chain
 from plasticity.quantities import Count, Positive
 from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
 from streams.urn import require_time
@@ -18,7 +18,7 @@ class Markov(Tunnel):
     transitions from i to k so far and n_i their sum over k,
     p(x_{t+1} = k | x_0..x_t = i) = (concentration + n_ik) / (symbols * concentration + n_i)
     (MacKay & Peto 1995; in-context Markov chains: Edelman et al. 2024, arXiv 2402.11004).
-    Inputs are x_0..x_{T-1}, targets x_1..x_T; x_0 says nothing of the matrix.
+    Inputs are x_0..x_{T-1}, targets x_1..x_T; x_0 says nothing of the matrix. Rows are its parts.
 
     Args:
         symbols: size of the alphabet.
@@ -35,7 +35,7 @@ class Markov(Tunnel):
 
     def __init__(self, symbols: Count = 6, concentration: Positive = 0.3):
         self.symbols, self.concentration = symbols, concentration
-        self.vocab = symbols
+        self.vocab = self.parts = symbols
 
     def latents(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n symbols symbols"]:
         """The transition matrices; row i is the law of what follows i."""
@@ -51,11 +51,12 @@ class Markov(Tunnel):
 
     def observer(self) -> DirichletObserver:
         """One context per symbol."""
-        return DirichletObserver(np.full((self.symbols, self.symbols), float(self.concentration)))
+        prior = np.full((self.symbols, self.symbols), float(self.concentration))
+        return DirichletObserver(prior, format=partial(chain, 1 / self.symbols))
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Predicts the row of the last symbol."""
-        return KnownObserver(partial(_rows, latents))
+        return KnownObserver(partial(_rows, latents), format=partial(chain, 1 / self.symbols))
 
 
 def walk(

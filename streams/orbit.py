@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity.observers import normalise
-from plasticity.tunnel import Observer, Probabilities, Symbols
+from plasticity.observers import Format, FormattedObserver, normalise
+from plasticity.tunnel import Probabilities, Symbols
 
 
 class Traces(NamedTuple):
@@ -22,7 +22,7 @@ class Traces(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class OrbitObserver(Observer):
+class OrbitObserver(FormattedObserver):
     """Weighs the p^2 programs and noise: exact for symbols x_t that come in any order of t.
 
     x_t = a^t x_0 + b g_t mod p with g_t = 1 + a + ... + a^(t-1). If a != 0, the first pair (t, x_t)
@@ -36,6 +36,7 @@ class OrbitObserver(Observer):
         modulus: p, a prime.
         symbols: size of the alphabet; those from p on do not occur.
         items: number of different t; t is the input symbols + t.
+        format: how episodes are written.
 
     >>> fresh = OrbitObserver.prior(modulus=3, program=1.0, symbols=3, items=3)
     >>> inputs = np.array([[3, 0, 6, 5, 0, 6]])  # x_0 = 0, x_2 = 0
@@ -51,12 +52,14 @@ class OrbitObserver(Observer):
     items: int
 
     @classmethod
-    def prior(cls, modulus: int, program: float, symbols: int, items: int) -> "OrbitObserver":
+    def prior(
+        cls, modulus: int, program: float, symbols: int, items: int, format: Format | None = None
+    ) -> "OrbitObserver":
         """Has seen nothing; `program` is the probability that there is one, all equally likely."""
         with np.errstate(divide="ignore"):
             log_program, log_noise = np.log([program / modulus**2, 1 - program])
         weights = np.full((modulus, modulus), log_program)
-        return cls(weights, float(log_noise), modulus, symbols, items)
+        return cls(weights, float(log_noise), modulus, symbols, items, format=format)
 
     def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
         """The mixture, where t has been shown; uniform elsewhere."""

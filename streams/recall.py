@@ -7,9 +7,10 @@ from math import inf, log1p
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity.observers import KnownObserver, normalise
+from plasticity.observers import FormattedObserver, KnownObserver, log, normalise
 from plasticity.quantities import Count, Fraction, Natural
-from plasticity.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
+from streams.urn import without_replacement
 
 STORE, SEP, FILLER, QUERY, KEY = range(5)
 """Ids: key k is KEY + k, value v is KEY + keys + v."""
@@ -19,9 +20,9 @@ class Recall(Tunnel):
     """Memory load: pairs of a hidden map are shown, and after a delay some keys are asked.
 
     An episode is STORE key SEP value for L different keys, fillers, and QUERY key for M different
-    keys, asked at those; its answer is never shown. f(k) is iid uniform over V values. The value
-    shown is f(k), or with probability `noise` a uniform one. With n_kv the times that v was shown
-    for k, in all that was seen,
+    keys, asked at those; its answer is never shown. f(k) is iid uniform over V values, so that keys
+    are the parts of the map. The value shown is f(k), or with probability `noise` a uniform one. With
+    n_kv the times that v was shown for k, in all that was seen,
 
     p(f(k) = v) ~ ((1 - noise + noise/V) / (noise/V))^n_kv,
 
@@ -81,7 +82,7 @@ class Recall(Tunnel):
             )
         self.keys, self.values, self.pairs, self.queries = keys, values, pairs, queries
         self.filler, self.noise, self.unstored = filler, noise, unstored
-        self.vocab, self.symbols = KEY + keys + values, values
+        self.vocab, self.symbols, self.parts = KEY + keys + values, values, keys
 
     def latents(self, n: int, rng: np.random.Generator) -> Int[np.ndarray, "n keys"]:
         """Maps: value of each key."""
@@ -124,13 +125,12 @@ class Recall(Tunnel):
 
     def observer(self) -> "EvidenceObserver":
         """Has seen nothing of any key."""
-        odds = log1p((1 - self.noise) * self.values / self.noise) if self.noise else inf
         score = np.zeros((self.keys, self.values))
-        return EvidenceObserver(score, odds, self.pairs, self.queries)
+        return EvidenceObserver(score, self.noise, self.pairs, self.queries, format=self._format)
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the value of every key."""
-        return KnownObserver(partial(self._answers, latents))
+        return KnownObserver(partial(self._answers, latents), format=partial(self._shown, latents))
 
     def _answers(self, maps: Int[np.ndarray, "n keys"], inputs: Symbols) -> Probabilities:
         predictive = np.full((*inputs.shape, self.values), 1 / self.values)
@@ -138,6 +138,31 @@ class Recall(Tunnel):
         answers = maps[np.arange(len(maps))[:, None], inputs[:, asked] - KEY]
         predictive[:, asked] = np.eye(self.values)[answers]
         return predictive
+
+    def _format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """All but the values shown, of which it says only that they are values."""
+        time, head, size = inputs.shape[1], 4 * self.pairs, self.keys
+        fixed, first = np.full(time, FILLER), time - 2 * self.queries
+        fixed[:head:4], fixed[2:head:4], fixed[first::2] = STORE, SEP, QUERY
+        surprise, place = log(inputs == fixed), np.arange(self.queries)
+        keys, asked = inputs[:, 1:head:4] - KEY, inputs[:, first + 1 :: 2] - KEY
+        stored = (asked[:, :, None] == keys[:, None]).any(2)
+        so_far = stored.cumsum(1) - stored
+        others = size - self.pairs - (place - so_far)
+        new = np.isfinite(without_replacement(asked, size))
+        share = np.where(stored, 1 - self.unstored, self.unstored)
+        among = np.where(stored, self.pairs - so_far, np.maximum(others, 1))
+        surprise[:, 1:head:4] = without_replacement(keys, size)
+        surprise[:, 3:head:4] = log(inputs[:, 3:head:4] >= KEY + size)
+        surprise[:, first + 1 :: 2] = log(new * share / among)
+        return Shown(surprise, self.asked(time))
+
+    def _shown(self, maps: Int[np.ndarray, "n keys"], inputs: Symbols, targets: Symbols) -> Shown:
+        surprise, told = self._format(inputs, targets)
+        keys, values = _stored(inputs, self.pairs, self.keys)
+        right = maps[np.arange(len(maps))[:, None], keys.clip(0, self.keys - 1)] == values
+        surprise[:, 3 : 4 * self.pairs : 4] += log(_noisy(right, self.noise, self.values))
+        return Shown(surprise, told)
 
 
 Reading = tuple[
@@ -147,19 +172,20 @@ Reading = tuple[
 
 
 @dataclass(frozen=True, eq=False)
-class EvidenceObserver(Observer):
+class EvidenceObserver(FormattedObserver):
     """Weighs what was shown for each key: exact, as values are independent and uniform a priori.
 
     Args:
         score: log posterior of the value of each key, in nats, up to a constant per key; inf where
             it is certain.
-        odds: what showing a value adds to its score, in nats; inf if there is no noise.
+        noise: probability that the value shown is a uniform one.
         pairs: stored per episode.
         queries: asked per episode.
+        format: how episodes are written, but for the values shown.
     """
 
     score: Float[np.ndarray, "keys values"]
-    odds: float
+    noise: float
     pairs: int
     queries: int
 
@@ -169,11 +195,19 @@ class EvidenceObserver(Observer):
         score = self.score[asked]
         row, query, pair = (asked[:, :, None] == keys[:, None]).nonzero()
         np.add.at(score, (row, query, shown[row, pair]), self.odds)
-        peak = score.max(-1, keepdims=True)
-        gap = np.subtract(score, peak, out=np.zeros_like(score), where=score < peak)
         predictive = np.full((*inputs.shape, score.shape[-1]), 1 / score.shape[-1])
-        predictive[:, -2 * self.queries + 1 :: 2] = normalise(np.exp(gap))
+        predictive[:, -2 * self.queries + 1 :: 2] = _softmax(score)
         return predictive
+
+    def shown(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The values shown, by the posterior and the noise, and the format."""
+        surprise, told = super().shown(inputs, targets)
+        most, size = np.subtract(self.score.shape, 1), self.score.shape[1]
+        keys, values = _stored(inputs, self.pairs, len(self.score))
+        believed = _softmax(self.score[keys.clip(0, most[0])])
+        believed = np.take_along_axis(believed, values.clip(0, most[1])[..., None], -1)[..., 0]
+        surprise[:, 3 : 4 * self.pairs : 4] += log(_noisy(believed, self.noise, size))
+        return Shown(surprise, told)
 
     def absorb(self, inputs: Symbols, targets: Symbols) -> "EvidenceObserver":
         """Adds what was shown, and the answers, which are certain."""
@@ -183,7 +217,40 @@ class EvidenceObserver(Observer):
         score[asked, targets[:, -2 * self.queries + 1 :: 2]] = inf
         return replace(self, score=score)
 
+    def renew(self, part: int) -> "EvidenceObserver":
+        """Forgets what was seen of key `part`."""
+        score = self.score.copy()
+        score[part] = 0.0
+        return replace(self, score=score)
+
+    @property
+    def odds(self) -> float:
+        """What showing a value adds to its score, in nats; inf if there is no noise."""
+        return log1p((1 - self.noise) * self.score.shape[1] / self.noise) if self.noise else inf
+
     def _read(self, inputs: Symbols) -> Reading:
-        head, value = inputs[:, : 4 * self.pairs], KEY + len(self.score)
         asked = inputs[:, -2 * self.queries + 1 :: 2]
-        return head[:, 1::4] - KEY, head[:, 3::4] - value, asked - KEY
+        return *_stored(inputs, self.pairs, len(self.score)), asked - KEY
+
+
+def _stored(
+    inputs: Symbols, pairs: int, keys: int
+) -> tuple[Int[np.ndarray, "batch pairs"], Int[np.ndarray, "batch pairs"]]:
+    """Keys, and the values shown for them."""
+    head = inputs[:, : 4 * pairs]
+    return head[:, 1::4] - KEY, head[:, 3::4] - KEY - keys
+
+
+def _noisy(
+    p: Float[np.ndarray, "batch pairs"] | Bool[np.ndarray, "batch pairs"], noise: float, values: int
+) -> Float[np.ndarray, "batch pairs"]:
+    """Probability that a value is shown, from that of its being right."""
+    return noise / values + (1 - noise) * p
+
+
+def _softmax(
+    score: Float[np.ndarray, "batch keys values"],
+) -> Float[np.ndarray, "batch keys values"]:
+    """Of scores some of which may be inf."""
+    peak = score.max(-1, keepdims=True)
+    return normalise(np.exp(np.subtract(score, peak, out=np.zeros_like(score), where=score < peak)))

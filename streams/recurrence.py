@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
-from plasticity.observers import KnownObserver
+from plasticity.observers import KnownObserver, log
 from plasticity.quantities import Count, Fraction
-from plasticity.tunnel import Latents, Observer, Symbols, Tunnel
+from plasticity.tunnel import Latents, Observer, Shown, Symbols, Tunnel
 from streams.line import CipherObserver, LineObserver, run_line
 from streams.orbit import OrbitObserver, shuffled_law
-from streams.urn import require_time
+from streams.urn import require_time, without_replacement
 
 
 class Recurrence(Tunnel):
@@ -130,7 +130,8 @@ class Recurrence(Tunnel):
     def observer(self) -> Observer:
         """Has seen no transition."""
         if self.encoding == "shuffled":
-            return OrbitObserver.prior(self.modulus, self.prior, self.symbols, self.items)
+            sizes = self.symbols, self.items
+            return OrbitObserver.prior(self.modulus, self.prior, *sizes, self._shuffled_format)
         nothing = np.zeros((0, 2), dtype=np.int64)
         return self._reading(LineObserver(self.modulus, self.prior, nothing, 0))
 
@@ -138,11 +139,36 @@ class Recurrence(Tunnel):
         """Runs the program; knows noise for noise."""
         if self.encoding == "shuffled":
             sizes = self.modulus, self.symbols, self.items
-            return KnownObserver(partial(shuffled_law, latents, *sizes))
+            law = partial(shuffled_law, latents, *sizes)
+            return KnownObserver(law, format=self._shuffled_format)
         return self._reading(KnownObserver(partial(run_line, latents, self.modulus)))
 
     def _reading(self, residues: Observer) -> CipherObserver:
-        return CipherObserver(residues, self.modulus, self.symbols, self.header, self.asked)
+        sizes = self.modulus, self.symbols, self.header
+        return CipherObserver(residues, *sizes, self.asked, format=self._format)
+
+    def _format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """A cipher where there is a header, and x_0; residues after it are the targets before."""
+        p, size, start, time = self.modulus, self.symbols, self.header, inputs.shape[1]
+        surprise, shift = np.empty(inputs.shape), size if start else 0
+        if start:
+            surprise[:, 0] = log(inputs[:, 0] == 2 * size)
+            surprise[:, 1 : p + 1] = without_replacement(inputs[:, 1 : p + 1], p)
+            surprise[:, p + 1 : start] = log(inputs[:, p + 1 : start] == 2 * size + 1)
+        first = inputs[:, start] - shift
+        surprise[:, start] = log(((first >= 0) & (first < p)) / p)
+        surprise[:, start + 1 :] = log(inputs[:, start + 1 :] == targets[:, start:-1] + shift)
+        told = np.arange(time) >= start
+        told[-1] = self.asked(time)[-1]
+        return Shown(surprise, told)
+
+    def _shuffled_format(self, inputs: Symbols, targets: Symbols) -> Shown:
+        """The order; residues are the targets before."""
+        surprise = np.empty(inputs.shape)
+        surprise[:, ::3] = without_replacement(inputs[:, ::3] - self.symbols, self.items)
+        surprise[:, 1::3] = log(inputs[:, 1::3] == targets[:, ::3])
+        surprise[:, 2::3] = log(inputs[:, 2::3] == self.symbols + self.items)
+        return Shown(surprise, np.arange(inputs.shape[1]) % 3 == 0)
 
     def _residues(
         self, latents: Int[np.ndarray, "n 3"], length: int, rng: np.random.Generator

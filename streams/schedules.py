@@ -1,4 +1,4 @@
-"""Schedules: which regime is live when."""
+"""Schedules that are known in advance: which regime is live when."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from plasticity import Count, Stream, Tunnel
-from plasticity.stream import Hold
+from plasticity.stream import Belief, Hold
 
 
 class Recurring(Stream):
@@ -16,9 +16,9 @@ class Recurring(Stream):
 
     Args:
         tunnels: the tasks; regime r lives in tunnels[r % len(tunnels)].
-        regimes: number of regimes.
+        regimes: number of regimes; null: none comes back.
         period: steps per visit.
-        steps: length of the stream, in steps.
+        steps: length of the stream, in steps; null: without end.
         batch: sequences per step.
         time: symbols per sequence.
         hold: what a latent is held for, in every regime or in each of a list.
@@ -29,21 +29,35 @@ class Recurring(Stream):
     def __init__(
         self,
         tunnels: Sequence[Tunnel],
-        regimes: Count = 3,
+        regimes: Count | None = 3,
         period: Count = 100,
-        steps: Count = 600,
+        steps: Count | None = 600,
         batch: Count = 8,
         time: Count = 32,
         hold: Hold | Sequence[Hold] = "regime",
         probe: Count = 64,
         seed: int = 0,
     ):
-        super().__init__(tunnels, regimes, steps, batch, time, hold, probe, seed)
+        visits = steps and -(-steps // period)
+        super().__init__(tunnels, regimes or visits, steps, batch, time, hold, probe, seed)
         self.period = period
+        self.returns = self.regimes is not None and (visits is None or visits > self.regimes)
 
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
         """The same regime for the whole batch."""
-        return np.full(self.batch, step // self.period % self.regimes)
+        return np.full(self.batch, self.visited(step // self.period))
+
+    def prior(self, step: int, before: Belief | None) -> Belief | None:
+        """The schedule is known, so there is no doubt."""
+        return {self.visited(step // self.period): 1.0}
+
+    def over(self, regime: int, step: int) -> bool:
+        """Where none comes back, as soon as its visit is."""
+        return not self.returns and step + 1 >= (regime + 1) * self.period
+
+    def visited(self, visit: int) -> int:
+        """The regime of a visit, the first of which is 0."""
+        return visit if self.regimes is None else visit % self.regimes
 
 
 class Abrupt(Recurring):
@@ -52,7 +66,7 @@ class Abrupt(Recurring):
     Args:
         tunnels: the tasks; regime r lives in tunnels[r % len(tunnels)].
         period: steps per regime.
-        steps: length of the stream, in steps; it has ceil(steps / period) regimes.
+        steps: length of the stream, in steps; it has ceil(steps / period) regimes. null: without end.
         batch: sequences per step.
         time: symbols per sequence.
         hold: what a latent is held for, in every regime or in each of a list.
@@ -64,12 +78,11 @@ class Abrupt(Recurring):
         self,
         tunnels: Sequence[Tunnel],
         period: Count = 100,
-        steps: Count = 500,
+        steps: Count | None = 500,
         batch: Count = 8,
         time: Count = 32,
         hold: Hold | Sequence[Hold] = "regime",
         probe: Count = 64,
         seed: int = 0,
     ):
-        regimes = -(-steps // period)
-        super().__init__(tunnels, regimes, period, steps, batch, time, hold, probe, seed)
+        super().__init__(tunnels, None, period, steps, batch, time, hold, probe, seed)

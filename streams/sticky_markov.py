@@ -6,7 +6,7 @@ from math import factorial
 import numpy as np
 from jaxtyping import Float, Int
 
-from plasticity.observers import Explanation, FiniteObserver, KnownObserver
+from plasticity.observers import Explanation, FiniteObserver, KnownObserver, chain
 from plasticity.quantities import Count, Fraction, Natural
 from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
 from streams.markov import walk
@@ -78,11 +78,13 @@ class StickyMarkov(Tunnel):
 
     def observer(self) -> FiniteObserver:
         """Every map of the library is as likely as any other."""
-        return FiniteObserver(np.zeros(self.library), partial(_explain, self.transition))
+        explain = partial(_explain, self.transition)
+        return FiniteObserver(np.zeros(self.library), explain, format=partial(chain, 1.0))
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the map."""
-        return KnownObserver(partial(_rows, self.transition, latents))
+        law = partial(_rows, self.transition, latents)
+        return KnownObserver(law, format=partial(chain, 1 / self.symbols))
 
 
 def circle(symbols: int, stickiness: float) -> Float[np.ndarray, "symbols symbols"]:

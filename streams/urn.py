@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from plasticity.observers import DirichletObserver, Draws, KnownObserver
+from plasticity.observers import DirichletObserver, Draws, KnownObserver, chain, log
 from plasticity.quantities import Positive
-from plasticity.tunnel import Latents, Probabilities, Symbols, Tunnel
+from plasticity.tunnel import Latents, Probabilities, Shown, Symbols, Tunnel
 
 
 class Urn(Tunnel):
@@ -54,11 +54,12 @@ class Urn(Tunnel):
 
     def observer(self) -> DirichletObserver:
         """One context, the urn; its pseudo-counts are alpha."""
-        return DirichletObserver(np.array([self.alpha], dtype=float), _all_draws)
+        alpha = np.array([self.alpha], dtype=float)
+        return DirichletObserver(alpha, _all_draws, format=partial(chain, 1.0))
 
     def informed(self, latents: Latents) -> KnownObserver:
         """Predicts theta everywhere."""
-        return KnownObserver(partial(_proportions, latents))
+        return KnownObserver(partial(_proportions, latents), format=partial(_opening, latents))
 
 
 def require_time(time: int) -> None:
@@ -76,6 +77,20 @@ def categorical(p: Float[np.ndarray, "*shape symbols"], rng: np.random.Generator
     return (p.cumsum(-1)[..., :-1] <= rng.random((*p.shape[:-1], 1))).sum(-1)
 
 
+def without_replacement(
+    drawn: Int[np.ndarray, "batch draws"], size: int
+) -> Float[np.ndarray, "batch draws"]:
+    """Log p of each draw, in nats: uniform among the numbers below `size` that were not drawn before.
+
+    >>> without_replacement(np.array([[2, 0, 2]]), 3).round(3)
+    array([[-1.099, -0.693,   -inf]])
+    """
+    draws = np.arange(drawn.shape[1])
+    again = (drawn[:, :, None] == drawn[:, None, :]) & (draws[:, None] > draws)
+    new = ~again.any(2) & (drawn >= 0) & (drawn < size)
+    return log(new / np.maximum(size - draws, 1))
+
+
 def _all_draws(inputs: Symbols, targets: Symbols) -> Draws:
     symbols = np.concatenate([inputs[:, :1], targets], axis=1)
     return np.zeros_like(symbols), symbols
@@ -83,3 +98,7 @@ def _all_draws(inputs: Symbols, targets: Symbols) -> Draws:
 
 def _proportions(theta: Float[np.ndarray, "n symbols"], inputs: Symbols) -> Probabilities:
     return np.broadcast_to(theta[:, None], (*inputs.shape, theta.shape[1])).copy()
+
+
+def _opening(theta: Float[np.ndarray, "n symbols"], inputs: Symbols, targets: Symbols) -> Shown:
+    return chain(theta[np.arange(len(theta)), inputs[:, 0]], inputs, targets)

@@ -17,9 +17,9 @@ from streams import Bijection, Urn
 
 from .mutants.networks import NETWORKS, Small
 from .mutants.strategies import STRATEGIES, Diary
-from .mutants.tunnels import CONTINUAL, TUNNELS, Edits, tempered
+from .mutants.tunnels import CONTINUAL, TUNNELS, Edits, Tells, as_it_is, tempered
 
-SOUND = [Urn([1.0, 1.0]), Edits(partial(tempered, power=1.0)), Strategy, Small]
+SOUND = [Urn([1.0, 1.0]), Edits(partial(tempered, power=1.0)), Tells(as_it_is), Strategy, Small]
 
 
 def name(value: Any) -> str:

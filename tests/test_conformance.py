@@ -54,6 +54,7 @@ from streams import (
     ContextTree,
     FilteringHMM,
     Markov,
+    Padded,
     Recall,
     Recurrence,
     StickyMarkov,
@@ -61,6 +62,7 @@ from streams import (
 )
 
 TUNNELS = [
+    Padded(Markov(2, 0.5), vocab=4, symbols=3, length=4),
     Urn([0.5, 1.0, 2.0]),
     Markov(symbols=3, concentration=0.5),
     Bijection(size=4, pairs=3),

@@ -34,7 +34,7 @@ def bits(world: Stream) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(truth[0] > 0, truth[0] * np.log2(truth[0] / truth), 0.0)
         found.append(lost.sum(-1).mean((1, 2))[[AMNESIC, CONTINUAL]])
-        bracket.absorb(batch, groups)
+        bracket.absorb(batch, groups, step)
     return np.array(found)
 
 

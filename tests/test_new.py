@@ -67,7 +67,7 @@ def test_the_guide_from_top_to_bottom(call: Call) -> None:
         match words:
             case ["make", "setup"] | ["source", ".venv/bin/activate"]:
                 pass
-            case ["pip", "install", "--editable", what]:
+            case ["pip", "install", "--quiet", "--editable", what]:
                 install(Path(what.removesuffix("[test]")))
             case ["pytest", folder]:
                 own_tests_pass(Path(folder))
@@ -86,6 +86,28 @@ def test_the_guide_from_top_to_bottom(call: Call) -> None:
     assert done.code == 0 and done.out.count("passed") == len(STRATEGY_CHECKS), done
     taken = refused(call, "new", "strategy", "slow_weights", "--to", "other")
     assert taken == "slow_weights: expected a new name, there is a strategy 'SlowWeights' already\n"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_what_was_meant_is_named(call: Call) -> None:
+    """Its class alone, or its folder, in place of its package; and a YAML whose package was never installed."""
+    assert call("new", "strategy", "SlowWeights").code == 0
+    missing = (
+        "slow-weights/slow_weights.yaml:17:12: strategies.2.type: unknown strategy 'SlowWeights'. "
+    )
+    missing += "Is its package installed (pip install --editable FOLDER)? Known: "
+    assert refused(call, "run", "slow-weights/slow_weights.yaml").startswith(missing)
+    install(Path("slow-weights"))
+    for said, told in (
+        ("SlowWeights", "expected package.Class."),
+        ("slow-weights.slowweights", "there is no 'slowweights' in slow-weights."),
+        (
+            "slow.SlowWeights",
+            "slow cannot be imported: ModuleNotFoundError: No module named 'slow'.",
+        ),
+    ):
+        meant = f"{told} Did you mean 'slow_weights.SlowWeights'?\n"
+        assert refused(call, "check", said).endswith(meant)
 
 
 def own_tests_pass(folder: Path) -> None:

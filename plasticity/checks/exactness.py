@@ -71,14 +71,14 @@ def check_knowing_more_is_no_worse(tunnel: Tunnel) -> None:
 
 def check_posterior_matches_frequencies(tunnel: Tunnel) -> None:
     """The amnesic predictive is the frequency of what came after identical histories."""
-    x, y = _sample(tunnel, _short(tunnel), tunnel.latents)
+    x, y = sample(tunnel, short(tunnel), tunnel.latents)
     none = np.zeros(x.shape[1], dtype=np.int64)
     _compare("the amnesic observer", tunnel, x[0], y[0], none, lambda _: tunnel.observer())
 
 
 def check_memory_matches_frequencies(tunnel: Tunnel) -> None:
     """The continual predictive is the frequency of what came after identical episodes and histories."""
-    x, y = _sample(tunnel, lengths(tunnel)[0], tunnel.latents, episodes=2)
+    x, y = sample(tunnel, lengths(tunnel)[0], tunnel.latents, episodes=2)
     code = origin = np.zeros(x.shape[1], dtype=np.int64)
     for column in np.hstack([x[0], y[0]]).T:
         code = origin * (column.max() + 1) + column
@@ -97,7 +97,7 @@ def check_memory_matches_frequencies(tunnel: Tunnel) -> None:
 def check_informed_matches_frequencies(tunnel: Tunnel) -> None:
     """The informed predictive is, latent by latent, the frequency of what came after identical histories."""
     few = tunnel.latents(8, np.random.default_rng(4))
-    x, y = _sample(tunnel, _short(tunnel), lambda n, rng: few[np.arange(n) % len(few)])
+    x, y = sample(tunnel, short(tunnel), lambda n, rng: few[np.arange(n) % len(few)])
     origin = np.arange(x.shape[1]) % len(few)
 
     def informed(which: int) -> Observer:
@@ -106,7 +106,7 @@ def check_informed_matches_frequencies(tunnel: Tunnel) -> None:
     _compare("the informed observer", tunnel, x[0], y[0], origin, informed)
 
 
-def _short(tunnel: Tunnel) -> int:
+def short(tunnel: Tunnel) -> int:
     """The shortest length from 4 on, or the longest there is."""
     found = lengths(tunnel)
     return min((t for t in found if t >= 4), default=found[-1])
@@ -123,7 +123,7 @@ def _entropy(p: Probabilities) -> Float[np.ndarray, "batch time"]:
     return -(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(-1)
 
 
-def _sample(
+def sample(
     tunnel: Tunnel,
     time: int,
     latents: Callable[[int, np.random.Generator], Latents],

@@ -94,7 +94,7 @@ def compare(
     parts = [example[i : i + CHUNK] for i in range(0, len(example), CHUNK)]
     p = np.concatenate([predict(rows)[:, t] for rows in parts]).clip(0, 1)
     n = counts.sum(1, keepdims=True)
-    surprise = n * _divergence(counts / n, p)
+    surprise = n * divergence(counts / n, p)
     row, symbol = np.unravel_index(surprise.argmax(), surprise.shape)
     x, y = inputs[example[row], : t + 1].tolist(), targets[example[row], :t].tolist()
     story = f"{who} at position {t}, after inputs {x} and targets {y}"
@@ -112,9 +112,9 @@ def compare(
     )
 
 
-def _divergence(
-    q: Float[np.ndarray, "histories symbols"], p: Float[np.ndarray, "histories symbols"]
-) -> Float[np.ndarray, "histories symbols"]:
+def divergence(
+    q: Float[np.ndarray, "*cells"], p: Float[np.ndarray, "*cells"]
+) -> Float[np.ndarray, "*cells"]:
     """KL(q || p) of each cell as a coin, in nats; infinite where the impossible came."""
 
     def part(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Memory: what a strategy holds, how much room it takes, and where."""
 
-import pickle
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+
+from plasticity.guests import frozen
 
 INTERNAL = vars(nn.Module()).keys()
 """Attributes of any module."""
@@ -36,7 +37,7 @@ def sizes(strategy: nn.Module) -> dict[str, int]:
 
 
 def parts_that_differ(one: nn.Module, other: nn.Module) -> set[str]:
-    """Names of parts of `other` that are not as they are in `one`; of what cannot be pickled, nothing is known."""
+    """Names of parts of `other` whose values are not those of `one`; of what cannot be pickled, nothing is known."""
     before, after = _parts(one), _parts(other)
     return {name for name in after if _frozen(before.get(name)) != _frozen(after[name])}
 
@@ -51,8 +52,8 @@ def _parts(strategy: nn.Module) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> bytes:
-    """Equal for equal values."""
+    """Equal for equal values; torch's own pickle of a tensor tells where it lies, too."""
     try:
-        return pickle.dumps(value)
+        return frozen(value, lambda part: NotImplemented)
     except Exception:
         return b""

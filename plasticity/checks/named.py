@@ -10,7 +10,8 @@ from types import GenericAlias
 from typing import Any
 
 from plasticity.network import Network
-from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean, reason
+from plasticity.plugins import fault, full_name, known
+from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean
 from plasticity.schema import parse
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Tunnel
@@ -28,7 +29,7 @@ def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any
     Raises:
         ConfigError: there is no such thing; or an option does not fit, or one is missing.
     """
-    found = _find(dotted)
+    found = _find(dotted, contracts)
     if not isinstance(found, type):
         if options:
             raise _refusal(
@@ -46,21 +47,31 @@ def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any
     return _recipe(found, base.__name__.lower(), options, contracts)
 
 
-def _find(dotted: str) -> Any:
+def _find(dotted: str, contracts: Sequence[type]) -> Any:
     module, _, name = dotted.rpartition(".")
+    near = _installed(name, contracts)
     if not module or not name:
-        raise _refusal(dotted, "expected package.Class")
+        raise _refusal(dotted, f"expected package.Class.{near}".removesuffix("."))
     try:
         inside = importlib.import_module(module)
     except Exception as error:
-        why = f"{module} cannot be imported: {type(error).__name__}: {reason(error)}"
+        why = f"{module} cannot be imported: {fault(error, module)}"
         if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
-            why += "; is its package installed (pip install --editable FOLDER), or in this folder?"
+            hint = "; is its package installed (pip install --editable FOLDER), or in this folder?"
+            why += f".{near}" if near else hint
         raise _refusal(dotted, f"expected package.Class, and {why}") from error
     if not hasattr(inside, name):
-        text = f"there is no {name!r} in {module}.{did_you_mean(name, vars(inside))}"
+        text = f"there is no {name!r} in {module}.{did_you_mean(name, vars(inside)) or near}"
         raise _refusal(dotted, text.removesuffix("."))
     return getattr(inside, name)
+
+
+def _installed(name: str, contracts: Sequence[type]) -> str:
+    """` Did you mean 'package.Class'?` of a class of that name in any plugin; empty if there is none."""
+    bases = (Tunnel, Strategy, Network)
+    found = [cls for base in bases for each in known(base, contracts).values() for cls in each]
+    same = [full_name(cls) for cls in found if cls.__name__.lower() == name.lower()]
+    return f" Did you mean {same[0]!r}?" if same else ""
 
 
 def _recipe(cls: type, noun: str, options: Sequence[str], contracts: Sequence[type]) -> Recipe[Any]:

@@ -1,6 +1,6 @@
 """Checks of a strategy: it keeps the contract of Strategy in a little world."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,13 +37,22 @@ def check_reproducible(subject: Subject) -> None:
 
 
 def check_never_reads_the_answer_key(subject: Subject) -> None:
-    """Batches whose posterior is NaN lead to the same state, to the bit."""
-    _unmoved(
-        subject,
-        lambda batch: batch._replace(posterior=torch.full_like(batch.posterior, torch.nan)),
-        "two runs, in one of which batch.posterior was NaN,",
-        "batch.posterior is the answer key: a strategy may read inputs, targets and asked",
-    )
+    """Batches whose posterior is NaN, or sure of what came, lead to the same state, to the bit."""
+
+    def nothing(batch: Batch) -> Batch:
+        return batch._replace(posterior=torch.full_like(batch.posterior, torch.nan))
+
+    def sure(batch: Batch) -> Batch:
+        hit = torch.nn.functional.one_hot(batch.targets, SPEC.symbols)
+        return batch._replace(posterior=hit.to(batch.posterior))
+
+    for edit, what in ((nothing, "NaN"), (sure, "1 for the symbol that came and 0 elsewhere")):
+        _unmoved(
+            subject,
+            edit,
+            f"two runs, in one of which batch.posterior was {what},",
+            "batch.posterior is the answer key: a strategy may read inputs, targets and asked",
+        )
 
 
 def check_never_reads_the_regime(subject: Subject) -> None:
@@ -118,6 +127,12 @@ def check_resumes_exactly(subject: Subject) -> None:
         assert record.steps.read().equals(again.steps.read()), (
             "a run stopped and resumed made other predictions than one never stopped, and has the same weights at "
             f"its end; {lost}expected all memory in buffers registered in attach()"
+        )
+        kept = whole.strategy.state_dict().keys()
+        told = _named(parts_that_differ(whole.strategy, cut.strategy) - kept)
+        assert not told, (
+            f"after a run stopped and resumed, {told} is not what it is after one never stopped: no checkpoint holds "
+            "it, even though nothing showed in so few steps; expected all memory in buffers registered in attach()"
         )
 
 
@@ -244,9 +259,12 @@ def _lost(subject: Subject, trained: Strategy) -> str:
     """What a checkpoint leaves out, as the beginning of a message; empty if nothing is found."""
     fresh = learner(subject)
     fresh.setup("fit")
-    names = parts_that_differ(fresh.strategy, trained) - trained.state_dict().keys()
-    told = " and ".join(f"self.{name}" for name in sorted(names))
+    told = _named(parts_that_differ(fresh.strategy, trained) - trained.state_dict().keys())
     return f"{told} changed while it learned, and no checkpoint holds it; " if told else ""
+
+
+def _named(parts: Collection[str]) -> str:
+    return " and ".join(f"self.{name}" for name in sorted(parts))
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -7,6 +7,10 @@ import numpy as np
 
 from plasticity.checks.chance import global_chance_untouched
 from plasticity.checks.episodes import LONGEST, ROWS, cases, lengths, middling, refusal
+from plasticity.checks.evidence import (
+    check_evidence_matches_frequencies,
+    check_evidence_obeys_the_chain_rule,
+)
 from plasticity.checks.exactness import (
     check_informed_matches_frequencies,
     check_knowing_more_is_no_worse,
@@ -235,10 +239,12 @@ TUNNEL_CHECKS = [
     check_nothing_is_changed_in_place,
     check_absorbing_adds_up,
     check_pickles,
+    check_evidence_obeys_the_chain_rule,
     check_posterior_is_calibrated,
     check_knowing_more_is_no_worse,
     check_posterior_matches_frequencies,
     check_memory_matches_frequencies,
     check_informed_matches_frequencies,
+    check_evidence_matches_frequencies,
 ]
 """Cheap ones first."""

@@ -88,7 +88,7 @@ def observers(world: Stream) -> Callable[[], float]:
         for step in range(STEPS):
             batch, groups = world[step], world.groups(step)
             bracket.predict(batch, groups)
-            bracket.absorb(batch, groups)
+            bracket.absorb(batch, groups, step)
         return (time.perf_counter() - began) / STEPS
 
     return run

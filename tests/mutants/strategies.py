@@ -38,6 +38,14 @@ class ReadsTheKey(Strategy):
         return -(batch.posterior.float() * logits.log_softmax(-1)).sum(-1)[:, batch.asked].mean()
 
 
+class TrustsTheSure(Strategy):
+    """Asks the answer key how sure it is, which in the world of the checks it never is."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        sure = bool((batch.posterior.amax(-1) > 0.99).all())
+        return super().loss(learner, batch, logits) * (2 if sure else 1)
+
+
 class ReadsTheRegime(Strategy):
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
         return super().loss(learner, batch, logits) * (1 + int(batch.regime[0]))
@@ -117,6 +125,30 @@ class Countdown(Strategy):
             p.grad.mul_(float(self.done < 8))
 
 
+class Thermostat(Strategy):
+    """An average that no checkpoint holds, and that decides nothing in so few steps."""
+
+    heat = 0.0
+
+    def project(self, learner: Learner) -> None:
+        norms = [p.grad.norm() for p in self.trainable(learner) if p.grad is not None]
+        self.heat = 0.9 * self.heat + 0.1 * float(torch.stack(norms).norm())
+        if self.heat > 1e6:
+            learner.optimizer.zero_grad()
+
+
+class Constant(Strategy):
+    """A tensor that never changes, and that no checkpoint need hold: nothing is wrong with it."""
+
+    def attach(self, learner: Learner) -> None:
+        self.scale = [torch.full((2,), 0.5)]
+
+    def project(self, learner: Learner) -> None:
+        for p in self.trainable(learner):
+            assert p.grad is not None
+            p.grad.mul_(self.scale[0].mean())
+
+
 class NotOff(Strategy):
     off = {"strength": 0.0}
 
@@ -156,15 +188,18 @@ STRATEGIES: list[Mutant] = [
     (Noise, {"reproducible"}),
     (GlobalNoise, {"leaves global randomness alone"}),
     (ReadsTheKey, {KEY}),
+    (TrustsTheSure, {KEY}),
     (ReadsTheRegime, {REGIME}),
     (CheatsUnannounced, {REGIME}),
     (ReadsTheUnasked, {ASKED}),
     (LateBuffer, {"attach allocates", RESUMES}),
     (GrowingBuffer, {"attach allocates", "memory is bounded", RESUMES}),
-    (Diary, {"memory is bounded"}),
+    (Diary, {"memory is bounded", RESUMES}),
     (Graph, {"memory is bounded"}),
     (ListReplay, {RESUMES}),
     (Countdown, {RESUMES}),
+    (Thermostat, {RESUMES}),
+    (Constant, set()),
     (NotOff, {"off switch"}),
     (TrainsLess, {"works on every network"}),
     (OnlyMLP, {"works on every network"}),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from plasticity import Observer
+from plasticity.observers import chain
 from plasticity.tunnel import Latents, Probabilities, Symbols
 from streams import Bijection, Markov, Urn
 
@@ -155,6 +156,62 @@ class Rowwise(Observer):
         return self
 
 
+class Tells(Urn):
+    """An urn of two symbols whose amnesic and continual observers have another evidence."""
+
+    def __init__(self, tell: Callable[[Observer, Symbols, Symbols], Any]):
+        super().__init__([1.0, 1.0])
+        self.tell = tell
+
+    def observer(self) -> Any:
+        return Telling(super().observer(), self.tell)
+
+
+@dataclass(frozen=True, eq=False)
+class Telling(Observer):
+    inner: Observer
+    tell: Callable[[Observer, Symbols, Symbols], Any]
+
+    def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
+        return self.inner.predict(inputs, targets)
+
+    def absorb(self, inputs: Symbols, targets: Symbols) -> Observer:
+        return replace(self, inner=self.inner.absorb(inputs, targets))
+
+    def evidence(self, inputs: Symbols, targets: Symbols) -> Any:
+        return self.tell(self.inner, inputs, targets)
+
+
+def as_it_is(observer: Observer, x: Symbols, y: Symbols) -> Any:
+    return observer.evidence(x, y)
+
+
+def without_the_opening(observer: Observer, x: Symbols, y: Symbols) -> Any:
+    evidence = observer.evidence(x, y)
+    return evidence - evidence[:, :1]
+
+
+def twice(observer: Observer, x: Symbols, y: Symbols) -> Any:
+    return 2 * observer.evidence(x, y)
+
+
+def with_inputs_and_targets(observer: Observer, x: Symbols, y: Symbols) -> Any:
+    """Each input by a uniform, and each target again as the next input."""
+    steps = np.minimum(np.arange(x.shape[1] + 1), x.shape[1] - 1)
+    return observer.evidence(x, y) - np.log(2) * steps
+
+
+def of_the_whole(observer: Observer, x: Symbols, y: Symbols) -> Any:
+    return np.repeat(observer.evidence(x, y)[:, -1:], x.shape[1] + 1, axis=1)
+
+
+class StartsAnywhere(Markov):
+    """Its observer does not count where a walk starts, which says nothing of the matrix."""
+
+    def observer(self) -> Any:
+        return replace(super().observer(), format=partial(chain, 1.0))
+
+
 class Unseeded(Urn):
     def draw(self, latents: Latents, time: int, rng: np.random.Generator) -> Any:
         return super().draw(latents, time, np.random.default_rng())
@@ -187,6 +244,7 @@ CALIBRATED = "posterior is calibrated"
 AMNESIC = "posterior matches frequencies"
 CONTINUAL = "memory matches frequencies"
 INFORMED = "informed matches frequencies"
+CHAIN, EVIDENCE = "evidence obeys the chain rule", "evidence matches frequencies"
 TUNNELS: list[Mutant] = [
     (Edits(unnormalised), {"posterior is a distribution"}),
     (Edits(single), {"posterior is a distribution"}),
@@ -195,9 +253,9 @@ TUNNELS: list[Mutant] = [
     (Edits(with_the_first_row), {"rows are independent"}),
     (Edits(partial(tempered, power=1.5)), {CALIBRATED, AMNESIC, CONTINUAL}),
     (Edits(partial(tempered, power=0.7)), {CALIBRATED, AMNESIC, CONTINUAL}),
-    (WrongPrior([0.3, 0.3]), {CALIBRATED, AMNESIC, CONTINUAL}),
+    (WrongPrior([0.3, 0.3]), {CALIBRATED, AMNESIC, CONTINUAL, EVIDENCE}),
     (Edits(a_step_behind), {AMNESIC}),
-    (NoElimination(size=4, pairs=3), {AMNESIC, CONTINUAL}),
+    (NoElimination(size=4, pairs=3), {AMNESIC, CONTINUAL, EVIDENCE}),
     (NoElimination(size=16, pairs=2), {AMNESIC}),
     (Forgets(nothing), {CONTINUAL}),
     (Forgets(the_opposite), {CALIBRATED, CONTINUAL, "knowing more is no worse"}),
@@ -205,8 +263,13 @@ TUNNELS: list[Mutant] = [
     (Forgets(in_place), {"nothing is changed in place"}),
     (Forgets(over_the_inputs), {"nothing is changed in place", "absorbing adds up"}),
     (InformedIsAmnesic([1.0, 1.0]), {INFORMED, "knowing more is no worse"}),
-    (InformedIsUniform([1.0, 1.0]), {INFORMED, "knowing more is no worse"}),
+    (InformedIsUniform([1.0, 1.0]), {INFORMED, EVIDENCE, "knowing more is no worse"}),
     (InformedDoesNotBroadcast(2, 1.0), {"latents are an array", "absorbing adds up", INFORMED}),
+    (Tells(without_the_opening), {CHAIN, EVIDENCE}),
+    (StartsAnywhere(2, 1.0), {EVIDENCE}),
+    (Tells(with_inputs_and_targets), {EVIDENCE}),
+    (Tells(twice), {CHAIN, EVIDENCE}),
+    (Tells(of_the_whole), {CHAIN}),
     (Unseeded([1.0, 1.0]), {"draw is seeded"}),
     (GloballySeeded([1.0, 1.0]), {"draw is seeded"}),
     (Unpicklable([1.0, 1.0]), {"pickles"}),

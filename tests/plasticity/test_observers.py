@@ -1,6 +1,8 @@
 import pickle
+from functools import partial
 
 import numpy as np
+import pytest
 
 from plasticity.observers import (
     DirichletObserver,
@@ -9,9 +11,10 @@ from plasticity.observers import (
     FiniteObserver,
     KnownObserver,
     RecallObserver,
+    chain,
     normalise,
 )
-from plasticity.tunnel import Probabilities, Symbols
+from plasticity.tunnel import Observer, Probabilities, Shown, Symbols
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.integers(4, size=(2, 3, 9))
@@ -118,3 +121,87 @@ def test_states_can_be_checkpointed():
     ):
         again = pickle.loads(pickle.dumps(observer))
         np.testing.assert_array_equal(again.predict(X, Y), observer.predict(X, Y))
+
+
+def test_evidence_adds_openings_and_targets():
+    """A chain whose first symbol is uniform among 4: the log of a product, found by a loop; breaks are impossible."""
+    prior, x = RNG.random((4, 4)) + 0.1, X.copy()
+    x[:, 1:] = Y[:, :-1]
+    wanted = np.zeros((3, 10)) - np.log(4)
+    for b in range(3):
+        counts = prior.copy()
+        for t in range(9):
+            row = counts[x[b, t]]
+            wanted[b, t + 1] = wanted[b, t] + np.log(row[Y[b, t]] / row.sum())
+            row[Y[b, t]] += 1
+    observer = DirichletObserver(prior, format=partial(chain, 1 / 4))
+    np.testing.assert_allclose(observer.evidence(x, Y), wanted, rtol=0, atol=1e-12)
+    x[:, 5] = (Y[:, 4] + 1) % 4
+    broken = observer.evidence(x, Y)
+    np.testing.assert_allclose(broken[:, :5], wanted[:, :5], rtol=0, atol=1e-12)
+    assert (broken[:, 5:] == -np.inf).all()
+
+
+def test_evidence_counts_a_first_draw_and_an_opening():
+    """Polya's urn, 1/2 2/3 1/4; two coins of which one shows 1 first more often, 1/2 (.3 .9 + .8 .4)."""
+
+    def draws(inputs: Symbols, targets: Symbols) -> Draws:
+        symbols = np.hstack([inputs[:, :1], targets])
+        return np.zeros_like(symbols), symbols
+
+    urn = DirichletObserver(np.ones((1, 2)), draws, format=partial(chain, 1.0))
+    said = urn.evidence(np.array([[1, 1]]), np.array([[1, 0]]))
+    np.testing.assert_allclose(np.exp(said), [[1 / 2, 1 / 3, 1 / 12]])
+
+    def explain(inputs: Symbols) -> Explanation:
+        opening = np.array([[0.3], [0.8]]) * (inputs[:, 0] == 1)
+        return opening, coins([0.9, 0.4])(inputs)[1]
+
+    coin = FiniteObserver(np.log([2.0, 2.0]), explain, format=partial(chain, 1.0))
+    said = coin.evidence(np.array([[1, 1]]), np.array([[1, 0]]))
+    heads = 0.3 * 0.9 + 0.8 * 0.4
+    wanted = [0.55, heads / 2, (0.3 * 0.9 * 0.1 + 0.8 * 0.4 * 0.6) / 2]
+    np.testing.assert_allclose(np.exp(said[0]), wanted)
+
+
+def test_what_is_not_told_does_not_count():
+    """Not even where it is no symbol, as a target that nobody was asked for."""
+
+    def format(inputs: Symbols, targets: Symbols) -> Shown:
+        return Shown(np.zeros(inputs.shape), np.array([True, False, True]))
+
+    known = KnownObserver(lambda x: np.full((*x.shape, 4), 0.25), format=format)
+    said = known.evidence(np.zeros((1, 3), dtype=np.int64), np.array([[3, -100, 1]]))
+    np.testing.assert_allclose(said, np.log([[1, 1 / 4, 1 / 4, 1 / 16]]))
+
+
+def test_no_evidence_rather_than_a_wrong_one():
+    class Own(Observer):
+        def predict(self, inputs: Symbols, targets: Symbols) -> Probabilities:
+            return np.full((*inputs.shape, 4), 0.25)
+
+        def absorb(self, inputs: Symbols, targets: Symbols) -> Observer:
+            return self
+
+    for observer in (Own(), DirichletObserver(np.ones((4, 4))), RecallObserver(X[0], False)):
+        name = type(observer).__name__
+        with pytest.raises(NotImplementedError, match=f"{name} has no evidence: it does not say"):
+            observer.evidence(X, Y)
+    for observer in (Own(), RecallObserver(X[0], exclusive=True)):
+        with pytest.raises(NotImplementedError, match="cannot renew part 2: its latent has no"):
+            observer.renew(2)
+
+
+def test_renewing_leaves_the_other_contexts():
+    prior = RNG.random((4, 4)) + 0.1
+    seen = DirichletObserver(prior).absorb(X, Y).absorb(X, Y)
+    renewed = seen.renew(1)
+    np.testing.assert_array_equal(renewed.counts[1], prior[1])
+    np.testing.assert_array_equal(renewed.counts[[0, 2, 3]], seen.counts[[0, 2, 3]])
+    again = renewed.absorb(X, Y)
+    gained = DirichletObserver(prior).absorb(X, Y).counts - prior
+    np.testing.assert_allclose(again.counts[1], prior[1] + gained[1])
+    np.testing.assert_array_equal(again.renew(1).counts[1], prior[1])
+    assert (seen.counts[1] != prior[1]).any()
+    recall = RecallObserver(np.array([2, 0, 1]), exclusive=False).renew(0)
+    assert isinstance(recall, RecallObserver) and recall.known.tolist() == [-1, 0, 1]

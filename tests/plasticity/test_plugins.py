@@ -74,14 +74,19 @@ def test_a_broken_plugin_is_named_and_skipped(
     monkeypatch.syspath_prepend(tmp_path)
     names = {"bad-fruit", "no-fruit", "last-fruit", "good-fruit"}
     failures = [failure for failure in load() if failure.distribution in names]
+    gone = (
+        "ModuleNotFoundError: No module named 'no_fruit'; is it gone (pip uninstall no-fruit), or "
+    )
+    gone += "misnamed in its pyproject.toml?"
+    zero = f"ZeroDivisionError: division by zero ({tmp_path / 'bad_fruit.py'}:6)"
+    bye = f"SystemExit: bye ({tmp_path / 'last_fruit.py'}:1)"
     assert failures == [
-        Failure("no-fruit", tunnels, "no_fruit", "ModuleNotFoundError: No module named 'no_fruit'"),
-        Failure("bad-fruit", strategies, "bad_fruit", "ZeroDivisionError: division by zero"),
-        Failure("last-fruit", "plasticity.networks", "last_fruit", "SystemExit: bye"),
+        Failure("no-fruit", tunnels, "no_fruit", gone),
+        Failure("bad-fruit", strategies, "bad_fruit", zero),
+        Failure("last-fruit", "plasticity.networks", "last_fruit", bye),
     ]
     assert str(failures[1]) == (
-        "bad-fruit: plasticity.strategies bad_fruit cannot be imported: "
-        "ZeroDivisionError: division by zero"
+        f"bad-fruit: plasticity.strategies bad_fruit cannot be imported: {zero}"
     )
     assert "good_fruit" in sys.modules
     assert "Grape" in known(Fruit, [Fruit])
@@ -101,7 +106,8 @@ def test_what_a_broken_package_had_defined_is_not_known(
     ripe = "from plasticity import Strategy\nclass Ripe(Strategy): ...\n"
     (tmp_path / "half_fruit/good.py").write_text(ripe)
     monkeypatch.syspath_prepend(tmp_path)
-    why = "ModuleNotFoundError: No module named 'nothing_here'"
+    place = tmp_path / "half_fruit/__init__.py"
+    why = f"ModuleNotFoundError: No module named 'nothing_here' ({place}:2)"
     assert Failure("half-fruit", group, "half_fruit", why) in load()
     assert "half_fruit.good" in sys.modules
     assert "Ripe" not in known(Strategy)
@@ -114,7 +120,8 @@ def test_import_errors_and_syntax_errors_are_named(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     told = {failure.distribution: failure.reason for failure in load()}
     assert told["a-fruit"].startswith("ImportError: cannot import name 'Strateg' from 'plasticity'")
-    assert told["b-fruit"] == "SyntaxError: expected ':' (b_fruit.py, line 1)"
+    assert told["a-fruit"].endswith(f" ({tmp_path / 'a_fruit.py'}:1)")
+    assert told["b-fruit"] == f"SyntaxError: expected ':' ({tmp_path / 'b_fruit.py'}:1)"
 
 
 def test_a_namesake_is_listed_by_its_module_and_harms_nobody_else(
@@ -133,6 +140,7 @@ def test_a_namesake_is_listed_by_its_module_and_harms_nobody_else(
         told = refused(call, "run", "good.yaml")
         assert "several classes are named 'Frozen': " in told
         assert "strategies.frozen.Frozen" in told and "fruit_ice.Frozen" in told
+        assert told.endswith("; rename one, or uninstall its package\n")
         only = "--strategies=[{type: Finetune}]"
         assert call("run", "good.yaml", only, "--run-dir", "run").code == 0
     finally:

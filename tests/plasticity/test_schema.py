@@ -35,6 +35,7 @@ from .schema_world import (
 )
 
 WORLD = schema_world.__name__
+MISSING = "Is its package installed (pip install --editable FOLDER)?"
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,7 @@ strategies.0.Decy=3 > unknown key 'Decy'. Did you mean 'decay'? EWC takes: stren
 strategies.0={{type: EWCC}} > .type: unknown strategy 'EWCC'. Did you mean 'EWC'? {KNOWN}
 strategies.0.type=finetune > unknown strategy 'finetune'. Did you mean 'Finetune'? {KNOWN}
 strategies.0.type=[a] > unknown strategy a list. {KNOWN}
-strategies.0.type=Strategy > unknown strategy 'Strategy'. {KNOWN}
+strategies.0.type=Strategy > unknown strategy 'Strategy'. {MISSING} {KNOWN}
 strategies.0={{a: 1, b: 2}} > expected a mapping with a 'type' key, got the keys a, b. {KNOWN}
 strategies.0={{}} > expected a mapping with a 'type' key, got an empty mapping. {KNOWN}
 strategies.0= > expected a mapping with a 'type' key, got null. {KNOWN}
@@ -107,8 +108,8 @@ stream.tunnels.1.weights.b=-1 > expected a number above 0, got -1
 stream.tunnels.1.weights=[1] > expected a mapping, got a list
 stream.tunnels.1.parts.0.concentration=.inf > expected a number above 0, got inf
 stream.tunnels.0.concentration={"9" * 400} > expected a number above 0, got {"9" * 56} ...
-network={{type: MLP}} > .type: unknown network 'MLP'. Known: Transformer
-network.type=Stak > unknown network 'Stak'. Known: Transformer
+network={{type: MLP}} > .type: unknown network 'MLP'. {MISSING} Known: Transformer
+network.type=Stak > unknown network 'Stak'. {MISSING} Known: Transformer
 network.vocab=5 > key 'vocab' is filled in by the engine: leave it out
 network={{type: Stack, mixers: []}} > {WORLD}.Stack cannot be made from YAML:
   its argument 'mixers': YAML cannot hold Module
@@ -182,6 +183,7 @@ def test_namesakes_are_an_error_where_they_are_used():
 
     line = "f.yaml:12:12: strategies.0.type: several classes are named 'EWC': "
     both = f"{WORLD}.EWC and {EWC.__module__}.{EWC.__qualname__}"
+    both += "; rename one, or uninstall its package"
     assert faults(FILE)[0] == line + both
     EWC.__name__ = "_gone"
     load(FILE)

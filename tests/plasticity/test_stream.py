@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from plasticity.bracket import PREDICTORS, Bracket
+from plasticity.bracket import AMNESIC, CONTINUAL, PREDICTORS, Bracket
 from plasticity.forward import Forward
 from streams import HMM, Abrupt, Markov, Recurring, Urn
 
@@ -75,9 +75,9 @@ def test_some_regimes_hold_and_some_redraw() -> None:
         (group,), batch = world.groups(step), world[step]
         assert group.regime == step // 4
         assert len({latent.tobytes() for latent in group.latents}) == (1, 5)[group.regime % 2]
-        truth = bracket.predict(batch, [group])
-        assert np.array_equal(truth[1], truth[2]) == (step % 4 == 0 or group.regime % 2 == 1)
-        bracket.absorb(batch, [group])
+        truth = bracket.predict(batch, [group], step)
+        assert np.array_equal(truth[CONTINUAL], truth[AMNESIC]) == (step % 4 == 0 or group.regime % 2 == 1)
+        bracket.absorb(batch, [group], step)
     assert list(bracket.memory) == [0, 2]
     held, redrawn = world.probe_groups(2)[0], world.probe_groups(3)[0]
     assert np.array_equal(held.latents[5], world.groups(8)[0].latents[0])
@@ -96,7 +96,8 @@ def test_probes_are_held_out() -> None:
     world = stream(time=60)
     seen = {row.numpy().tobytes() for step in range(24) for row in world[step].inputs}
     held = {row.numpy().tobytes() for batch in world.probes() for row in batch.inputs}
-    assert len(held) == 21 and not held & seen
+    assert world.probed == [0, 1, 2, -1]  # and fresh latents
+    assert len(held) == 28 and not held & seen
 
 
 @pytest.mark.parametrize(
@@ -118,27 +119,27 @@ def test_the_bracket_is_causal_in_stream_order_and_equals_observers_by_hand() ->
     by_hand = {}
     for step in range(24):
         batch, groups = world[step], world.groups(step)
-        truth = bracket.predict(batch, groups)
+        truth = bracket.predict(batch, groups, step)
         x, y = batch.inputs.numpy(), batch.targets.numpy()
         regime = groups[0].regime
         expected = by_hand.get(regime, tunnel.observer())
-        np.testing.assert_allclose(truth[1], expected.predict(x, y), atol=1e-12)
-        np.testing.assert_allclose(truth[2], tunnel.observer().predict(x, y), atol=1e-12)
+        np.testing.assert_allclose(truth[CONTINUAL], expected.predict(x, y), atol=1e-12)
+        np.testing.assert_allclose(truth[AMNESIC], tunnel.observer().predict(x, y), atol=1e-12)
         np.testing.assert_allclose(truth.sum(-1), 1, atol=1e-9)
         for row in range(
             len(x)
         ):  # one episode at a time, where the bracket takes the batch at once
             expected = expected.absorb(x[row : row + 1], y[row : row + 1])
         by_hand[regime] = expected
-        bracket.absorb(batch, groups)
-    assert PREDICTORS[:3] == ("informed", "continual", "amnesic")
+        bracket.absorb(batch, groups, step)
+    assert PREDICTORS[:4] == ("informed", "switching", "continual", "amnesic")
 
 
 def test_the_continual_observer_is_checkpointed_with_the_data() -> None:
     one, other = Forward(stream(), 4), Forward(stream(), 4)
     for step in range(9):
-        one.bracket.absorb(one.stream[step], one.stream.groups(step))
+        one.bracket.absorb(one.stream[step], one.stream.groups(step), step)
     other.load_state_dict(one.state_dict())
     batch, groups = one.stream[12], one.stream.groups(12)
-    a, b = one.bracket.predict(batch, groups), other.bracket.predict(batch, groups)
-    assert np.array_equal(a, b) and not np.array_equal(a[1], a[2])
+    a, b = (x.bracket.predict(batch, groups, 12) for x in (one, other))
+    assert np.array_equal(a, b, equal_nan=True) and not np.array_equal(a[CONTINUAL], a[AMNESIC])

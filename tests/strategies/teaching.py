@@ -7,16 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from plasticity import Batch, Learner, Strategy
-from plasticity.networks import MLP
 
 from . import tiny
 
-
-def learner(strategy: Strategy, network: type = MLP) -> Learner:
-    """`tiny.learner`, whose backward pass needs no trainer; one step is 0.1 of plain descent."""
-    made = tiny.learner(strategy, network)
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010
-    return made
+learner = tiny.learner
+"""One step of it is 0.1 of plain descent."""
 
 
 def jog(made: Learner, seed: int = 1, by: float = 0.3) -> None:
@@ -27,10 +22,15 @@ def jog(made: Learner, seed: int = 1, by: float = 0.3) -> None:
             p.add_(torch.randn(p.shape, generator=rng), alpha=by)
 
 
+def beside(made: Learner, data: Batch) -> Tensor | float:
+    """What is descended on rehearsed rows, in one pass with this batch."""
+    return made.rehearsed(made.answer(data))
+
+
 def meet(made: Learner, step: int, data: Batch) -> None:
     """One step of the world."""
     made.step, made.turn = step, 0
-    made.strategy.update(made, data, made(data.inputs))
+    made.strategy.update(made, data, made.answer(data))
     made.strategy.observe(made, data)
 
 

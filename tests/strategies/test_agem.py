@@ -29,7 +29,6 @@ def left_in_grad(made: Learner) -> torch.Tensor:
 
 def teach(made: Learner, data: Batch) -> None:
     """One update, as the engine would make it."""
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     made.strategy.update(made, data, made(data.inputs))
 
 

@@ -88,7 +88,6 @@ class HeadOnly(Strategy):
 
 
 def learn(made: Learner, data: Batch) -> None:
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     made.strategy.update(made, data, made(data.inputs))
 
 

@@ -28,7 +28,6 @@ def cbp(made: Learner) -> ContinualBackprop:
 
 def teach(made: Learner, seed: int, data: Batch | None = None) -> None:
     """One update, as the engine would make it."""
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     data = data or batch(seed)
     made.step, made.turn = seed, 0
     made.strategy.update(made, data, made(data.inputs))

@@ -5,11 +5,11 @@ import torch
 from strategies import Replay
 from strategies.der import DER
 
-from .teaching import jog, learner, taught
+from .teaching import beside, jog, learner, taught
 from .tiny import ASKED, batch
 
 
-def test_extra_is_squared_distance_of_logits_plus_loss():
+def test_beside_the_loss_is_squared_distance_of_logits_plus_loss():
     strategy = DER(capacity=4, alpha=0.3, beta=0.2)
     made, old, new = learner(strategy), batch(6), batch(7)
     strategy.observe(made, old)
@@ -22,7 +22,7 @@ def test_extra_is_squared_distance_of_logits_plus_loss():
                 distance = sum(float(now[i, t, v] - said[i, t, v]) ** 2 for v in range(3))
                 total += 0.3 * distance - 0.2 * float(now[i, t].log_softmax(0)[old.targets[i, t]])
                 n += 1
-    found = strategy.extra(made, new, made(new.inputs))
+    found = beside(made, new)
     torch.testing.assert_close(found, torch.tensor(total / n))
     assert torch.is_tensor(found) and found.requires_grad
 
@@ -50,9 +50,9 @@ def test_each_term_can_be_switched_off():
     strategy = DER(capacity=4, alpha=0.0, beta=0.0)
     made = learner(strategy)
     strategy.observe(made, batch(6))
-    assert strategy.extra(made, batch(7), made(batch(7).inputs)) == 0.0
+    assert beside(made, batch(7)) == 0.0
     nothing = DER(capacity=4)
-    assert nothing.extra(learner(nothing), batch(7), made(batch(7).inputs)) == 0.0
+    assert beside(learner(nothing), batch(7)) == 0.0
 
 
 def test_without_alpha_it_is_replay_to_the_bit_and_with_alpha_it_is_not():
@@ -65,7 +65,7 @@ def test_without_alpha_it_is_replay_to_the_bit_and_with_alpha_it_is_not():
 def test_der_plus_plus_draws_twice():
     """What beta adds to alpha is a loss on another sample than alpha's."""
     strategy = DER(capacity=40)
-    made, new = learner(strategy), batch(7)
+    made = learner(strategy)
     strategy.observe(made, batch(6, 40))
     jog(made)
     drawn = list[torch.Tensor]()
@@ -76,6 +76,6 @@ def test_der_plus_plus_draws_twice():
         return drawn[-1]
 
     strategy.memory.draw = spy
-    strategy.extra(made, new, made(new.inputs))
+    strategy.rehearse(made, 4)
     assert [len(each) for each in drawn] == [4, 4]
     assert set(drawn[0].tolist()) != set(drawn[1].tolist())

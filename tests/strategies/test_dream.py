@@ -14,7 +14,7 @@ from plasticity.tunnel import Batch
 from strategies import Chain, LoRA
 from strategies.dream import Dream
 
-from .teaching import jog, learner, meet
+from .teaching import beside, jog, learner, meet
 from .tiny import ASKED, batch
 
 
@@ -38,7 +38,7 @@ def divergence(old: nn.Module, new: nn.Module, inputs: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
-def test_extra_is_the_divergence_from_the_old_network_on_its_dreams(network: type):
+def test_beside_the_loss_is_the_divergence_from_the_old_network_on_its_dreams(network: type):
     strategy = Dream(weight=0.3)
     made = learner(strategy, network)
     jog(made)
@@ -46,8 +46,7 @@ def test_extra_is_the_divergence_from_the_old_network_on_its_dreams(network: typ
     strategy.shift(made)
     strategy.observe(made, chained(1))
     jog(made, 2)
-    data = chained(2)
-    found = strategy.extra(made, data, made(data.inputs))
+    found = beside(made, chained(2))
     assert torch.is_tensor(found) and found.requires_grad and found > 0.01
     dreams = strategy.pool.inputs[: len(strategy.pool)]
     assert len(dreams) == 4 and not torch.equal(dreams, chained(1).inputs)
@@ -67,7 +66,7 @@ def test_where_the_stream_does_not_feed_itself_the_inputs_are_the_batch():
     strategy.shift(made)
     jog(made, 2)
     found = strategy.extra(made, data, made(data.inputs))
-    assert torch.is_tensor(found)
+    assert torch.is_tensor(found) and beside(made, data) == 0.0
     assert float(found.detach()) == pytest.approx(
         0.3 * divergence(old, made.network, data.inputs), rel=1e-4
     )
@@ -139,11 +138,12 @@ def test_nothing_is_added_before_a_shift_or_before_a_dream():
     strategy, data = Dream(), chained(1)
     made = learner(strategy)
     strategy.observe(made, data)
-    assert strategy.extra(made, data, made(data.inputs)) == 0.0
+    assert beside(made, data) == 0.0 == strategy.extra(made, data, made(data.inputs))
     strategy.shift(made)
-    assert strategy.extra(made, data, made(data.inputs)) == 0.0
+    assert beside(made, data) == 0.0 == strategy.extra(made, data, made(data.inputs))
     strategy.observe(made, data)
-    assert torch.is_tensor(strategy.extra(made, data, made(data.inputs)))
+    assert torch.is_tensor(beside(made, data))
+    assert strategy.extra(made, data, made(data.inputs)) == 0.0
 
 
 def test_a_target_that_cannot_be_an_input_is_never_dreamt():

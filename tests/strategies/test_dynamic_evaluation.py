@@ -27,7 +27,6 @@ def gradient(made: Learner, data: Batch) -> np.ndarray:
 
 
 def learn(made: Learner, data: Batch) -> None:
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     made.strategy.update(made, data, made(data.inputs))
 
 

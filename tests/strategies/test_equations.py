@@ -127,7 +127,7 @@ def test_replay_loss_is_new_plus_weighted_old():
     logits = made(new.inputs)
     expected = made.nll(logits, new.targets, new.asked)
     expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)
-    found = strategy.loss(made, new, logits) + strategy.extra(made, new, logits)
+    found = strategy.loss(made, new, logits) + made.rehearsed(logits)
     torch.testing.assert_close(found, expected)
 
 
@@ -139,7 +139,8 @@ def test_reservoir_holds_each_sequence_equally_often():
         memory, rng = Reservoir(capacity, 1), np.random.default_rng(seed)
         for start in range(0, n, 3):
             values = torch.arange(start, start + 3)[:, None]
-            memory.add(Batch(values, values, *batch(0)[2:]), rng)
+            everywhere = torch.ones(1, dtype=torch.bool)
+            memory.add(Batch(values, values, everywhere, *batch(0)[3:]), rng)
         held[memory.inputs[:, 0].numpy()] += 1
     p = capacity / n
     z = (held - runs * p) / np.sqrt(runs * p * (1 - p))

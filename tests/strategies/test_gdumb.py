@@ -118,7 +118,6 @@ def test_the_optimizer_starts_over_too():
     torch.manual_seed(0)
     strategy = GDumb(capacity=4, period=1, steps=4)
     made = Learner(MLP(3, 3, width=8, depth=1), strategy, AdamW(0.01), SPEC, asked=ASKED)
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010
     made.setup("fit")
     made.configure_optimizers()
     start, data = deepcopy(made.network), batch(1)

@@ -22,7 +22,6 @@ def wide(strategy: GPM, network: type, optimizer: Optimizer) -> Learner:
     made = Learner(network(3, 3, width=64, depth=2), strategy, optimizer, SPEC, asked=ASKED)
     made.setup("fit")
     made.configure_optimizers()
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     return made
 
 

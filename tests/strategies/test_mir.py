@@ -52,10 +52,12 @@ def test_the_most_interfered_are_replayed(network: type):
     (made.nll(logits, new.targets, new.asked) + found).backward()  # the graph is still whole
 
 
-def test_one_candidate_each_is_plain_replay_to_the_bit():
+def test_one_candidate_each_is_plain_replay():
+    """But for rounding, since the rows of replay share the pass of the batch."""
     one = taught(MIR(capacity=9, weight=0.7, candidates=1))
     other = taught(Replay(capacity=9, weight=0.7))
-    assert all(torch.equal(v, other[k]) for k, v in one.items())
+    for k, v in one.items():
+        torch.testing.assert_close(v, other[k], rtol=0, atol=1e-6)
 
 
 def test_rises_are_of_what_the_chain_trains():

@@ -15,7 +15,6 @@ NETWORKS = [Transformer, LSTM, Mamba, MLP]
 
 
 def teach(made: Learner, seed: int, steps: int = 1) -> None:
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     for _ in range(steps):
         data = batch(seed)
         made.strategy.update(made, data, made(data.inputs))

@@ -27,7 +27,6 @@ class Told(OnlineLaplace):
 
 def student(strategy: OnlineLaplace | Chain | Finetune, network: type = MLP) -> Learner:
     made = learner(strategy, network)
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     jog(made, 1, 0.3)
     if isinstance(strategy, OnlineLaplace):
         strategy.mode.copy_(torch.cat([p.detach().flatten() for p in strategy.weights()]))

@@ -18,7 +18,6 @@ from .tiny import batch, learner
 
 def teach(made: Learner, seed: int) -> None:
     """One update, as the engine would make it."""
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     data = batch(seed)
     made.step, made.turn = seed, 0
     made.strategy.update(made, data, made(data.inputs))
@@ -95,7 +94,6 @@ def test_at_an_alarm_the_weights_are_shrunk_and_the_step_starts_from_there(netwo
     """0.5 theta - lr g, with g at 0.5 theta; the prediction that raised the alarm was of theta."""
     made, data = learner(ShrinkPerturb(0.5, 0.0, "shift"), network), batch(1)
     made.detector, made.announce_shifts = _Alarm(), False
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     before, other = flat(made), learner(Finetune(), network)
     with torch.no_grad():
         for p in other.network.parameters():

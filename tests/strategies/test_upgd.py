@@ -20,7 +20,6 @@ def ready(strategy: Strategy, optimizer: Optimizer, width: int = 8) -> Learner:
     made = Learner(MLP(3, 3, width=width, depth=1), strategy, optimizer, SPEC, asked=ASKED)
     made.setup("fit")
     made.configure_optimizers()
-    setattr(made, "manual_backward", torch.Tensor.backward)  # noqa: B010 there is no trainer
     return made
 
 

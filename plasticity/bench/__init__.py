@@ -1,0 +1,1 @@
+"""The flagship benchmark: a suite of worlds, every strategy tuned alike, one leaderboard."""

@@ -1,0 +1,276 @@
+"""Cells of the benchmark: each named by a hash of all that decides its numbers, run once, and kept."""
+
+import fcntl
+import hashlib
+import inspect
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import joblib
+from rich.console import Console
+
+from plasticity import launch
+from plasticity.bench.results import How
+from plasticity.experiment import Experiment
+from plasticity.forward import Forward
+from plasticity.learner import Learner, Spec
+from plasticity.pretrain import Key, fresh_network, pretrained
+from plasticity.progress import bars
+from plasticity.recipe import Recipe, plain
+from plasticity.store import Cell, Run
+from plasticity.walk import walk
+
+
+class Case(NamedTuple):
+    """One cell, not yet run."""
+
+    experiment: Experiment
+    """Of one network, one strategy and one seed; it decides every number."""
+    stream: str
+    network: str
+    strategy: str
+    lr: float | None
+    """Of the optimizer; None: it moves nothing, or the strategy brings its own."""
+
+    @property
+    def seed(self) -> int:
+        """Of the world, the network and the strategy."""
+        return self.experiment.seed
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        rate = "" if self.lr is None else f" lr {self.lr:g}"
+        return f"{self.stream} {self.network} {self.strategy}{rate} seed {self.seed}"
+
+    @property
+    def key(self) -> Key:
+        """What its network is pretrained from."""
+        e = self.experiment
+        network = _only(e.network)
+        plan = e.pretrain.of(network.cls)
+        return Key(network, e.stream, plan, _spec(e), plan.seeded(e.seed), e.hardware)
+
+    def inputs(self) -> dict[str, Any]:
+        """All that decides its numbers: stream, network, strategy, rate, seed, pretraining, machine, and the source."""
+        e = self.experiment
+        parts = {
+            "stream": e.stream,
+            "network": e.network,
+            "strategy": e.strategy,
+            "optimizer": e.optimizer,
+            "announce_shifts": e.announce_shifts,
+            "detector": e.detector,
+            "updates": e.updates,
+            "stretch": e.stretch,
+            "seed": e.seed,
+            "pretrained": self.key.inputs(),
+        }
+        recipes = [part for part in parts.values() if isinstance(part, Recipe)]
+        modules = {cls.__module__ for each in recipes for cls in _classes(each)}
+        return plain(parts) | {"source": source((*sorted(modules), *ENGINE))}
+
+    def cell(self, folder: Path) -> Cell:
+        """Where it lies."""
+        text = json.dumps(self.inputs(), sort_keys=True)
+        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+ENGINE = tuple(made.__module__ for made in (walk, Forward, Learner, pretrained))
+"""Modules through which every number comes."""
+
+
+def case(
+    experiment: Experiment, stream: str, network: str, strategy: str, lr: float | None
+) -> Case:
+    """The cell of an experiment with one network, one strategy and one seed, at this learning rate."""
+    rule = experiment.optimizer
+    if lr is not None:
+        rule = replace(rule, args=rule.args | {"lr": lr})
+    return Case(replace(experiment, optimizer=rule), stream, network, strategy, lr)
+
+
+def rate(experiment: Experiment) -> How:
+    """Whose the learning rate of the one strategy is: to be tuned, given by its arguments, or nobody's.
+
+    `none` is a strategy that leaves nothing to the optimizer.
+    """
+    strategy, spec = _only(experiment.strategy), _spec(experiment)
+    network = fresh_network(_only(experiment.network), spec, 0)
+    learner = Learner(network, strategy.build(), experiment.optimizer.build(), spec)
+    learner.setup("fit")
+    if not learner.strategy.trainable(learner):
+        return "none"
+    return "tuned" if learner.strategy.lr is None else "own"
+
+
+class Done(NamedTuple):
+    """A cell or a pretraining that is there now."""
+
+    name: str
+    """For people."""
+    kept: bool
+    """Whether it was there before."""
+
+
+def networks(cases: Iterable[Case]) -> dict[Path, tuple[str, Key]]:
+    """Place -> (name, key) of every pretraining that the cases need."""
+    found: dict[Path, tuple[str, Key]] = {}
+    for each in cases:
+        if (key := each.key).plan.steps:
+            name = f"pretraining: {each.stream} {each.network} seed {key.seed}"
+            place = key.cell(Path(each.experiment.out) / "pretrained").path
+            found.setdefault(place, (name, key))
+    return found
+
+
+def pretrain(wanted: Mapping[Path, tuple[str, Key]], jobs: int) -> Iterator[Done]:
+    """Do every pretraining that is not there, each once; those that are come first."""
+    left = []
+    for path, (name, key) in wanted.items():
+        if (path / "weights.pt").exists():
+            yield Done(name, True)
+        else:
+            left.append((name, key, path))
+    yield from _share(_pretrain, left, jobs)
+
+
+def run(cases: Iterable[Case], folder: Path, jobs: int) -> Iterator[Done]:
+    """Run every case that is not done, from its checkpoint if it has one; those that are done come first.
+
+    Args:
+        cases: their networks are pretrained.
+        folder: of all cells.
+        jobs: processes; each computes with its share of the cores.
+    """
+    left = []
+    for each in cases:
+        if (cell := each.cell(folder)).done:
+            yield Done(each.name, True)
+        else:
+            left.append((each, cell))
+    yield from _share(_run, left, jobs)
+
+
+def _pretrain(name: str, key: Key, path: Path) -> Done:
+    with alone(path):
+        pretrained(key, path.parent)
+    return Done(name, False)
+
+
+def _run(each: Case, cell: Cell) -> Done:
+    """One cell, in silence."""
+    (contender,) = each.experiment.contenders().values()
+    quiet = Console(quiet=True)
+    try:
+        with alone(cell.path), bars(quiet) as progress:
+            if not cell.done:
+                where = Run(cell.path.parent)
+                launch.run_cell(
+                    each.experiment,
+                    where,
+                    cell,
+                    0,
+                    each.strategy,
+                    each.seed,
+                    contender,
+                    progress,
+                    quiet,
+                )
+    except Exception as error:
+        error.add_note(f"in the cell {each.name}")
+        raise
+    return Done(each.name, False)
+
+
+def _share(
+    work: Callable[..., Done], tasks: Sequence[tuple[Any, ...]], jobs: int
+) -> Iterator[Done]:
+    """Do the tasks, several at a time, in whatever order they are done."""
+    threads = max(1, joblib.cpu_count() // jobs)
+    limit = {"inner_max_num_threads": threads} if jobs > 1 else {}
+    with joblib.parallel_config("loky", n_jobs=jobs, **limit):
+        calls = (joblib.delayed(_follow)(os.getpid(), work, task) for task in tasks)
+        yield from cast(Iterator[Done], joblib.Parallel(return_as="generator_unordered")(calls))
+
+
+def _follow(leader: int, work: Callable[..., Done], task: tuple[Any, ...]) -> Done:
+    """Do a task; in a worker, no longer than the leading process lives, even if that is killed."""
+    if os.getpid() != leader:
+        _end_with_parent()
+    return work(*task)
+
+
+@cache  # once per process
+def _end_with_parent() -> None:
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While nobody else is inside, of whatever process; a process that is killed is out.
+
+    Two commands may want one cell, and a worker outlives a killed leader for a moment.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@cache  # what runs is what was imported, whatever the files say later
+def source(roots: tuple[str, ...]) -> str:
+    """Hash of the code of these modules, and of all that they use from their own packages."""
+    packages, found, left = {name.partition(".")[0] for name in roots}, dict[str, str](), [*roots]
+    while left:
+        module = sys.modules.get(left.pop())
+        if module is None or module.__name__ in found:
+            continue
+        if module.__name__.partition(".")[0] in packages:
+            found[module.__name__] = inspect.getsource(module)
+            used = vars(module).values()
+            left += [n for v in used if isinstance(n := _home(v), str)]
+    code = "".join(found[name] for name in sorted(found))
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _home(value: Any) -> Any:
+    """The module in which a thing was made, or its own name if it is one."""
+    return value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+
+
+def _classes(value: Any) -> Iterator[type]:
+    """Every class that a recipe makes, those inside it included."""
+    if isinstance(value, Recipe):
+        yield value.cls
+        value = value.args
+    if isinstance(value, dict):
+        value = list(value.values())
+    for inside in value if isinstance(value, list | tuple) else ():
+        yield from _classes(inside)
+
+
+def _spec(experiment: Experiment) -> Spec:
+    stream = experiment.stream.build(seed=experiment.seed)
+    return Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+
+
+def _only(recipe: Recipe[Any] | None) -> Recipe[Any]:
+    assert recipe is not None, "an experiment of one network and one strategy"
+    return recipe

@@ -1,0 +1,176 @@
+"""Leaderboard: ranks, skills and costs of the strategies, from a results file and from nothing else."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from rich.table import Table as RichTable
+from scipy import stats
+
+from plasticity.bench.results import Results, Score
+from plasticity.metrics.retention import UNDEFINED
+from plasticity.metrics.summary import interval
+
+REFERENCE = "Finetune"
+"""Whose cost is 1."""
+DIVERGED = -np.inf
+"""Skill of a learner whose weights are lost, where that of the others is defined."""
+TITLES = (
+    "",
+    "rank",
+    "skill",
+    "forgetting",
+    "recovery",
+    "ms/step",
+    "cost",
+    "learning rate",
+)
+CAPTION = (
+    "rank: mean over blocks (stream x network) and seeds of the rank by skill, 1 is best, ties share. "
+    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. "
+    "forgetting/chaudhry2018 in bits, recovery/skill50 in steps, both where defined. "
+    "cost: of a step, Finetune's being 1. "
+    "± is the 95 % interval of the mean (Student's t) over blocks, each the mean of its seeds; of a single block, "
+    "over seeds. Learning rates are of each network in turn, chosen for skill in held-out worlds from one grid for "
+    "all; ^ and _: at the upper or lower end of the grid."
+)
+
+
+class Row(NamedTuple):
+    """One strategy. Values are one per block, or one per seed where there is one block."""
+
+    strategy: str
+    contender: bool
+    """Whether it is no part of the suite."""
+    rank: Sequence[float]
+    skill: Sequence[float]
+    """Of the blocks in which it never diverged."""
+    diverged: int
+    """Cells whose skill is not finite, where the suite's is defined."""
+    forgetting: float | None
+    recovery: float | None
+    ms: float
+    cost: float | None
+    """Milliseconds over those of REFERENCE in the same block; None: it is not there."""
+    rates: str
+
+
+def rows(results: Results) -> list[Row]:
+    """The strategies by mean rank, best first; those of equal rank in the order of the file."""
+    labels = list(results.strategies)
+    skills, ms = grid(results, skill), grid(results, lambda score: score.ms_per_step)
+    placed = ranks(skills)
+    reference = labels.index(REFERENCE) if REFERENCE in labels else None
+    found = []
+    for i, label in enumerate(labels):
+        mine = [cell for cell in results.cells if cell.strategy == label]
+        each = units(skills[i])
+        ratio = None if reference is None else ms[i].mean(-1) / ms[reference].mean(-1)
+        row = Row(
+            label,
+            label in results.contenders,
+            units(placed[i]).tolist(),
+            each[np.isfinite(each)].tolist(),
+            int((skills[i] == DIVERGED).sum()),
+            _mean([cell.forgetting for cell in mine]),
+            _mean([cell.recovery for cell in mine]),
+            float(ms[i].mean()),
+            None if ratio is None else float(ratio.mean()),
+            ", ".join(_rates(results, label)),
+        )
+        found.append(row)
+    return sorted(found, key=lambda row: np.mean(row.rank) if row.rank else np.inf)
+
+
+def grid(
+    results: Results, value: Callable[[Score], float]
+) -> Float[np.ndarray, "strategies blocks seeds"]:
+    """One number of every cell; blocks are (stream, network), in the order of the file."""
+    found = {(c.strategy, c.stream, c.network, c.seed): value(c) for c in results.cells}
+    names = list(results.strategies)
+    pairs, seeds = blocks(results), list(dict.fromkeys(c.seed for c in results.cells))
+    return np.array([[[found[n, *pair, s] for s in seeds] for pair in pairs] for n in names])
+
+
+def blocks(results: Results) -> list[tuple[str, str]]:
+    """(stream, network) of every block."""
+    return list(dict.fromkeys((c.stream, c.network) for c in results.cells))
+
+
+def ranks(
+    skills: Float[np.ndarray, "strategies blocks seeds"],
+) -> Float[np.ndarray, "strategies blocks seeds"]:
+    """Rank by skill among the strategies in each world, 1 is best; ties share the mean of their ranks.
+
+    NaN where skill is undefined: the ideals of a world, which all strategies share, are one.
+    """
+    return stats.rankdata(-skills, method="average", axis=0)
+
+
+def units(values: Float[np.ndarray, "blocks seeds"]) -> Float[np.ndarray, " units"]:
+    """What an interval is over: the mean of each block, for its seeds have it in common; of one block, its seeds.
+
+    What is undefined (NaN) is left out.
+    """
+    known = [block[~np.isnan(block)] for block in values]
+    return known[0] if len(known) == 1 else np.array([k.mean() for k in known if len(k)])
+
+
+def skill(score: Score) -> float:
+    """Its skill; NaN where the ideals of its world are one."""
+    if score.skill is not None:
+        return score.skill
+    amnesic, continual = score.kl["amnesic"], score.kl["continual"]
+    undefined = amnesic is None or continual is None or amnesic - continual < UNDEFINED
+    return np.nan if undefined else DIVERGED
+
+
+def _rates(results: Results, strategy: str) -> list[str]:
+    """What each network's learning rate is, and whether it is at an end of the grid."""
+    found = []
+    for choice in results.rates:
+        if choice.strategy == strategy:
+            order = sorted(map(float, choice.skills))
+            ends = {order[0]: "_", order[-1]: "^"} if order[1:] else {}
+            shown = choice.how if choice.lr is None else f"{choice.lr:g}{ends.get(choice.lr, '')}"
+            found.append("-" if shown == "none" else shown)
+    return list(dict.fromkeys(found)) if len(set(found)) == 1 else found
+
+
+def cells(row: Row) -> list[str]:
+    """What a line shows."""
+    lost = f" ({row.diverged} diverged)" if row.diverged else ""
+    return [
+        f"{row.strategy}{' (contender)' if row.contender else ''}",
+        _spread(row.rank, 1),
+        _spread(row.skill, 2) + lost,
+        "-" if row.forgetting is None else f"{row.forgetting:.3f}",
+        "-" if row.recovery is None else f"{row.recovery:.0f}",
+        f"{row.ms:.1f}",
+        "-" if row.cost is None else f"{row.cost:.2f}",
+        row.rates,
+    ]
+
+
+def shown(results: Results) -> RichTable:
+    """The leaderboard, for a terminal."""
+    table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
+    for title in TITLES:
+        table.add_column(title.replace(" ", "\n", 1), justify="right" if title else "left")
+    for row in rows(results):
+        table.add_row(*cells(row))
+    return table
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    """Mean and 95 % interval."""
+    if not values:
+        return "-"
+    half = interval(values)
+    return f"{np.mean(values):.{digits}f}" + ("" if half is None else f"±{half:.{digits}f}")
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None

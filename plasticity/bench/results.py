@@ -1,0 +1,156 @@
+"""Results: what a benchmark found, as one JSON file that others can check. These signatures are its schema."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from plasticity.quantities import Count, Natural, NonNegative, Positive
+from plasticity.recipe import ConfigError, Problem, plain, reason
+from plasticity.schema import parse
+from plasticity.store import write_json
+from plasticity.yamlfile import Located
+
+How = Literal["tuned", "own", "none"]
+"""Whose a learning rate is: the best of the grid, given by the strategy's arguments, or nobody's."""
+SCHEMA = 1
+"""Version of the file's form."""
+
+
+@dataclass
+class Identity:
+    """Which suite it was.
+
+    Args:
+        name: of the suite.
+        version: of the suite.
+        hash: of all that it asks.
+    """
+
+    name: str
+    version: str
+    hash: str
+
+
+@dataclass
+class Environment:
+    """What the numbers may depend on besides the suite.
+
+    Args:
+        python: its version.
+        packages: versions by name.
+        commit: of the source; null outside a checkout.
+        changed: whether the source differed from the commit.
+        machine: kind of processor.
+        cores: how many; null: not known.
+        threads: of torch, in the process that led.
+        command: what was typed.
+    """
+
+    python: str
+    packages: Mapping[str, str]
+    commit: str | None
+    changed: bool
+    machine: str
+    cores: Count | None
+    threads: Count
+    command: Sequence[str]
+
+
+@dataclass
+class Choice:
+    """The learning rate of one strategy with one network, and how it was chosen.
+
+    Args:
+        network: label.
+        strategy: label.
+        how: tuned: best mean skill in the held-out worlds; own: given by the strategy's arguments; none: it has none.
+        lr: what was chosen; null unless tuned.
+        skills: rate of the grid -> mean skill in the held-out worlds; null: undefined in one of them, or diverged.
+    """
+
+    network: str
+    strategy: str
+    how: How
+    lr: Positive | None
+    skills: Mapping[str, float | None]
+
+
+@dataclass
+class Score:
+    """The numbers of one cell; null: undefined, or not finite.
+
+    Args:
+        stream: name of the world.
+        network: label.
+        strategy: label.
+        seed: of the world, the network and the strategy.
+        lr: of the optimizer; null: it moves nothing, or the strategy brings its own.
+        skill: 0: the best any frozen model can do, 1: the ideal continual learner.
+        forgetting: forgetting/chaudhry2018, in bits.
+        recovery: recovery/skill50, in steps.
+        ms_per_step: wall-clock milliseconds.
+        trainable: parameters that the optimizer moves.
+        memory_bytes: of the strategy's buffers.
+        pretrained_gap: KL(amnesic || network) before the first step, in bits; null: not pretrained.
+        kl: KL(informed || who) in bits per asked position, of the model, the observers and the baselines.
+    """
+
+    stream: str
+    network: str
+    strategy: str
+    seed: Natural
+    lr: Positive | None
+    skill: float | None
+    forgetting: float | None
+    recovery: NonNegative | None
+    ms_per_step: Positive
+    trainable: Natural
+    memory_bytes: Natural
+    pretrained_gap: float | None
+    kl: Mapping[str, float | None]
+
+
+@dataclass
+class Results:
+    """Everything that was found.
+
+    Args:
+        schema: version of this form.
+        suite: which suite it was.
+        strategies: label -> arguments of each, in order.
+        contenders: labels of those that are not the suite's own.
+        environment: versions, commit, machine.
+        rates: how learning rates were chosen.
+        cells: the numbers.
+    """
+
+    schema: int
+    suite: Identity
+    strategies: Mapping[str, Mapping[str, Any]]
+    contenders: Sequence[str]
+    environment: Environment
+    rates: Sequence[Choice]
+    cells: Sequence[Score]
+
+    def write(self, path: Path) -> None:
+        """The file, whole."""
+        write_json(path, plain(self))
+
+
+def read(path: Path) -> Results:
+    """Results from their file.
+
+    Raises:
+        ConfigError: it cannot be read, or has another form; with every problem, by key.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or reason(error)
+        raise ConfigError([Problem(str(path), f"cannot be read as JSON: {why}")]) from None
+    if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
+        text = f"expected {SCHEMA}, got {value['schema']}: another form of the file"
+        raise ConfigError([Problem(f"{path}: schema", text)])
+    return parse(Results, Located(value), [])

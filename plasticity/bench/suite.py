@@ -1,0 +1,171 @@
+"""Suite: one YAML file is one of these. The worlds, networks and strategies that a leaderboard is made of."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+
+from plasticity.condition import Condition
+from plasticity.detector import Detector
+from plasticity.experiment import Contender, Experiment
+from plasticity.network import Network
+from plasticity.optimizer import AdamW, Optimizer
+from plasticity.pretrain import Pretrain
+from plasticity.quantities import Count, Natural, Positive
+from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean, plain
+from plasticity.strategy import Strategy
+from plasticity.stream import Stream
+from plasticity.tracking import Wandb
+from plasticity.updates import Updates
+from plasticity.walk import Hardware
+
+
+@dataclass
+class Tuning:
+    """How every strategy gets its learning rate: the best mean skill in worlds that do not count, from one grid.
+
+    Args:
+        streams: the held-out worlds, by name.
+        lrs: the grid, the same for every strategy and every network.
+        seeds: of the held-out worlds; none of them counts.
+    """
+
+    streams: Mapping[str, Recipe[Stream]]
+    lrs: Sequence[Positive]
+    seeds: Sequence[Natural] = (100,)
+
+    def __post_init__(self) -> None:
+        for key in ("streams", "lrs", "seeds"):
+            if not getattr(self, key):
+                raise ValueError(f"{key}: expected at least one")
+        if list(self.lrs) != sorted(set(self.lrs)):
+            raise ValueError(f"lrs: expected rates in ascending order, got {list(self.lrs)}")
+
+
+@dataclass
+class Suite:
+    """Streams x networks x strategies x seeds, and how learning rates are chosen.
+
+    Args:
+        name: cells lie in <out>/bench/<name>/.
+        version: of the suite; results of different versions are not compared.
+        streams: the worlds that count, by name.
+        networks: each is pretrained in every world.
+        strategies: each faces every world with every network.
+        seeds: each draws its own worlds, and pretrains its own networks.
+        tuning: how learning rates are chosen.
+        contenders: strategies that face the suite without being part of it.
+        pretrain: the first phase.
+        optimizer: the rule of all strategies; its learning rate is the one that is chosen.
+        announce_shifts: whether strategies are told that the regime changed.
+        detector: tells them instead, when the learner's loss betrays it.
+        updates: how finely a batch is cut into updates, and how many each.
+        stretch: steps between probes and checkpoints.
+        hardware: where it runs.
+    """
+
+    name: str
+    version: str
+    streams: Mapping[str, Recipe[Stream]]
+    networks: Sequence[Recipe[Network]]
+    strategies: Sequence[Recipe[Strategy]]
+    seeds: Sequence[Natural]
+    tuning: Tuning
+    contenders: Sequence[Recipe[Strategy]] = ()
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    optimizer: Recipe[Optimizer] = field(default_factory=lambda: Recipe(AdamW, {}))
+    announce_shifts: bool = True
+    detector: Recipe[Detector] | None = None
+    updates: Updates = field(default_factory=Updates)
+    stretch: Count = 25
+    hardware: Hardware = field(default_factory=Hardware)
+
+    def __post_init__(self) -> None:
+        for key in ("streams", "seeds"):
+            if not getattr(self, key):
+                raise ValueError(f"{key}: expected at least one")
+        if shared := sorted({*self.seeds} & {*self.tuning.seeds}):
+            raise ValueError(f"tuning: seed {shared[0]} counts already: expected others")
+        self.experiments("runs")
+        self.labels()
+
+    @property
+    def hash(self) -> str:
+        """Of everything that is asked; contenders of one's own are no part of it."""
+        asked = plain(self) | {"contenders": []}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+    def experiments(self, out: str, tuning: bool = False) -> dict[str, Experiment]:
+        """Name of a stream -> every network and strategy in it, under every seed.
+
+        Args:
+            out: folder of all runs.
+            tuning: in the held-out worlds.
+        """
+        part = self.tuning if tuning else self
+        return {
+            name: Experiment(
+                stream=stream,
+                networks=self.networks,
+                strategies=[*self.strategies, *self.contenders],
+                name=self.name,
+                pretrain=self.pretrain,
+                optimizer=self.optimizer,
+                announce_shifts=self.announce_shifts,
+                detector=self.detector,
+                updates=self.updates,
+                stretch=self.stretch,
+                condition=Condition(every=0),
+                seeds=part.seeds,
+                wandb=Wandb("disabled"),
+                hardware=self.hardware,
+                out=out,
+            )
+            for name, stream in part.streams.items()
+        }
+
+    def labels(self) -> list[str]:
+        """What each strategy is called, contenders last; a contender changes no name of the suite's own."""
+        every = next(iter(self.experiments("runs").values()))
+        every = replace(every, network=self.networks[0], networks=())
+        own = list(replace(every, strategies=self.strategies).contenders())
+        found = [*own, *list(every.contenders())[len(own) :]]
+        if twice := sorted({label for label in found if found.count(label) > 1}):
+            raise ValueError(
+                f"contenders: {twice[0]} is there twice: give an argument that differs"
+            )
+        return found
+
+    def entrants(self) -> Iterator[tuple[str, str, Contender]]:
+        """(label of the network, label of the strategy, both) in the order of the YAML, contenders last."""
+        networks = next(iter(self.experiments("runs").values())).labelled_networks()
+        strategies = [*self.strategies, *self.contenders]
+        for label, network in networks.items():
+            for name, strategy in zip(self.labels(), strategies, strict=True):
+                yield label, name, Contender(network, strategy)
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file of every suite that comes with this package, in its newest version."""
+    folder = Path(str(files("plasticity"))) / "suites"
+    return {path.stem: path for path in sorted(folder.glob("v*/*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """The file of a suite.
+
+    Args:
+        name: of one that is shipped, or the path of a YAML file.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    known = shipped()
+    if name in known:
+        return known[name]
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).exists():
+        return Path(name)
+    near = did_you_mean(name, known) or f" Known: {', '.join(known)}"
+    raise ConfigError([Problem(name, f"expected the name of a suite, or a YAML file.{near}")])

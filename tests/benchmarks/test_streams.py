@@ -1,0 +1,119 @@
+"""What a stream costs, however many regimes it has and wherever it is opened; ratios within one run. `make bench`.
+
+The quickstart's size: a transformer of width 64 and depth 2, 8 sequences of 32 symbols. A step is the batch, the
+observers' predictions, their learning and the learner's; the time is the process's own, on one thread.
+"""
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from plasticity import Stream, networks
+from plasticity.forward import Forward
+from plasticity.learner import Learner, Spec
+from plasticity.metrics import standard
+from plasticity.metrics.summary import summarise
+from plasticity.optimizer import AdamW
+from plasticity.store import Cell
+from plasticity.walk import Hardware, walk
+from strategies import Finetune
+from streams import Abrupt, Compositional, FromFile, Markov
+
+from ..streams.test_schedules import SMALL, make
+
+STEPS = 2000
+
+
+def world(kind: type[Stream], regimes: int) -> Stream:
+    """STEPS steps through that many regimes."""
+    tunnels, period = [Markov(6, 0.3)], STEPS // regimes
+    return kind(tunnels, period=period, steps=STEPS, probe=8)
+
+
+def seconds(stream: Stream, folder: Path) -> tuple[float, int]:
+    """Seconds of a whole walk, probes and all; bytes that the observers keep at its end."""
+    spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+    network = networks.Transformer(6, 6, width=64, depth=2, heads=4)
+    learner = Learner(network, Finetune(), AdamW(), spec, standard())
+    forward = Forward(stream, 100)
+    began = time.process_time()
+    walk(Cell(folder), learner, forward, Hardware(threads=1))
+    return time.process_time() - began, len(forward.state_dict()["memory"])
+
+
+@pytest.mark.parametrize("kind", [Abrupt, Compositional])
+def test_a_thousand_regimes_cost_what_ten_cost(
+    kind: type[Stream], benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prints the ratio; asserts nothing about time. Memory is asserted: it is bounded."""
+    rounds = 5 if benchmark.enabled else 1
+    if not benchmark.enabled:
+        monkeypatch.setattr(f"{__name__}.STEPS", 1000)
+        monkeypatch.setattr("plasticity.bracket.SAMPLE", 512)
+    found: dict[int, list[tuple[float, int]]] = {10: [], 1000: []}
+
+    def once() -> None:
+        for regimes, each in found.items():
+            each.append(seconds(world(kind, regimes), tmp_path / f"{regimes}-{len(each)}"))
+
+    benchmark.pedantic(once, rounds=rounds, iterations=1)
+    few, many = ([s for s, _ in each[-rounds:]] for each in found.values())
+    ratios = [b / a for a, b in zip(few, many, strict=True)]
+    kept = {regimes: each[-1][1] for regimes, each in found.items()}
+    ratio = statistics.median(many) / statistics.median(few)
+    benchmark.extra_info["ratio"] = ratio
+    print(
+        f"\n{kind.__name__}: 1,000 regimes against 10: {ratio:.3f} x [{min(ratios):.3f}, {max(ratios):.3f}] of the "
+        f"time; observers' state {kept[1000]:,} against {kept[10]:,} bytes"
+    )
+    assert kept[1000] < 3 * kept[10]
+
+
+def test_any_step_is_as_near_as_the_first(benchmark: BenchmarkFixture) -> None:
+    """Prints, for every schedule, the time of batch 10^6 over that of batch 0."""
+    rounds = 200 if benchmark.enabled else 2
+    subjects = {kind.__name__: make(kind, steps=None) for kind in SMALL if kind is not FromFile}
+    subjects["Adversarial"].told(2 * 10**6, {0: 1.0, 1: 0.0, 2: 0.0})
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in subjects}
+
+    def once() -> None:
+        for name, stream in subjects.items():
+            nth = len(times[name][0])
+            for far, each in zip((0, 10**6), times[name], strict=True):
+                began = time.process_time()
+                _ = stream[far + nth]
+                each.append(time.process_time() - began)
+
+    benchmark.pedantic(once, rounds=rounds, iterations=1)
+    for name, (near, far) in times.items():
+        ratio = statistics.median(far) / statistics.median(near)
+        print(f"\n{name:<14} batch 10^6 against batch 0: {ratio:.3f} x", end="")
+    print()
+    assert all(len(far) >= rounds for _, far in times.values())
+
+
+def test_a_summary_of_a_thousand_visits(benchmark: BenchmarkFixture) -> None:
+    """Every number of a cell of 100,000 steps and 1,000 visits, derived from its tables."""
+    rng, n = np.random.default_rng(0), 100_000 if benchmark.enabled else 1_000
+    names = [
+        f"{metric.column}/{who}"
+        for metric in standard()
+        for who in ("model", "informed", "switching", "continual", "amnesic", "uniform")
+    ]
+    step = np.arange(n)
+    steps = pl.DataFrame(
+        {"step": step, "regime": step // 100 % 200, "shift": step % 100 == 0}
+        | {name: rng.random(n) for name in names}
+        | {f"kl/{who}": rng.random(n) for who in ("memoryless", "position")}
+        | {f"kl_realised/{who}": rng.random(n) for who in ("memoryless", "position")}
+    )
+    at = np.repeat(np.arange(0, n + 1, 500), 16)
+    regimes = np.tile(np.arange(0, 200, 13)[:16], len(at) // 16)
+    probes = pl.DataFrame({"step": at, "regime": regimes} | {k: rng.random(len(at)) for k in names})
+    numbers = benchmark(summarise, steps, probes)
+    assert numbers["visits"] == n // 100
