@@ -66,7 +66,7 @@ class AvalanchePlugin(Strategy):
     experience, or divides 0 by 0. EWC (unless `mode: online`), A-GEM and GEM keep something of every experience:
     memory and the time of a step grow with the shifts, and the kit's check of bounded memory fails them; A-GEM
     stops after `sample_size` shifts. Replay keeps a group of each (`storage_policy: ReservoirSamplingBuffer`: none),
-    and a shift takes ever longer. None scales its losses: not for 16-mixed. Cost per step: ours and the plugin's.
+    and a shift takes ever longer. Cost per step: ours and the plugin's.
 
     Args:
         plugin: class of avalanche.training.plugins: AGEMPlugin, EWCPlugin, FromScratchTrainingPlugin, GEMPlugin,

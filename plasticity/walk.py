@@ -27,7 +27,8 @@ class Hardware:
 
     Args:
         accelerator: cpu, gpu or auto.
-        precision: of the forward and backward pass; scores are float64 always.
+        precision: of the forward and backward pass; scores are float64 always. Strategies read raw gradients, so
+            none that scales losses (16-mixed) is offered.
         threads: of torch on the CPU; null: torch decides.
         workers: processes that make batches ahead; 0: the learner's own. It changes no number.
         compile: torch.compile of the network: off; default: fused kernels; reduce-overhead: CUDA graphs too.
@@ -36,13 +37,13 @@ class Hardware:
     def __init__(
         self,
         accelerator: Literal["auto", "cpu", "gpu"] = "cpu",
-        precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
+        precision: Literal["32-true", "bf16-mixed"] = "32-true",
         threads: Count | None = None,
         workers: Natural = 0,
         compile: Literal["off", "default", "reduce-overhead"] = "off",
     ):
         self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
-        self.precision: Literal["32-true", "bf16-mixed", "16-mixed"] = precision
+        self.precision: Literal["32-true", "bf16-mixed"] = precision
         self.threads, self.workers = threads, workers
         self.compile: Literal["off", "default", "reduce-overhead"] = compile
 
@@ -51,8 +52,6 @@ class Hardware:
         gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
         if self.accelerator == "gpu" and not gpu:
             return "accelerator", "expected cpu or auto, got gpu: none is found here"
-        if self.precision == "16-mixed" and (self.accelerator == "cpu" or not gpu):
-            return "precision", "expected 32-true or bf16-mixed, got 16-mixed: it needs a GPU"
         return None
 
 
@@ -126,7 +125,9 @@ class Recorder(pl.Callback):
         bits = dict(zip(regimes, table["kl/model"].tolist(), strict=True))
         if isinstance(forward := getattr(trainer, "datamodule", None), Forward):
             forward.stream.told(step, bits)
-        return {f"probe/regime{r}" if r >= 0 else f"probe/fresh{-1 - r}": v for r, v in bits.items()}
+        return {
+            f"probe/regime{r}" if r >= 0 else f"probe/fresh{-1 - r}": v for r, v in bits.items()
+        }
 
     def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
         values = torch.stack(list(scores)).flatten(1).cpu().numpy()

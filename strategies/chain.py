@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity import Batch, Learner, Positive, Strategy
-from plasticity.strategy import Rehearsal
+from plasticity import Batch, Learner, Positive, Rehearsal, Strategy
 
 SINGLE = ("update", "loss", "trainable")
 """What only one part may replace."""

@@ -3,8 +3,16 @@
 import torch
 from torch import Tensor
 
-from plasticity import Batch, Learner, Natural, NonNegative, Positive, Reservoir, Strategy
-from plasticity.strategy import Rehearsal
+from plasticity import (
+    Batch,
+    Learner,
+    Natural,
+    NonNegative,
+    Positive,
+    Rehearsal,
+    Reservoir,
+    Strategy,
+)
 
 
 class DER(Strategy):

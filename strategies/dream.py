@@ -11,12 +11,12 @@ from plasticity import (
     Learner,
     NonNegative,
     Positive,
+    Rehearsal,
     Reservoir,
     Strategy,
     elsewhere,
     shaped,
 )
-from plasticity.strategy import Rehearsal
 
 
 class Dream(Strategy):

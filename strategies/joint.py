@@ -2,8 +2,7 @@
 
 import torch
 
-from plasticity import Batch, Learner, Natural, Positive, Reservoir, Strategy
-from plasticity.strategy import Rehearsal
+from plasticity import Batch, Learner, Natural, Positive, Rehearsal, Reservoir, Strategy
 
 
 class Joint(Strategy):

@@ -47,7 +47,7 @@ def test_skill_is_defined_where_latents_are_held(
     for world in worlds(file.stem, "--stream.period=4", "--stream.steps=12"):
         lost = bits(world)
         regimes = np.array([world.live(step)[0] for step in range(len(world))])
-        for regime in range(world.regimes):
+        for regime in set(regimes.tolist()):
             amnesic, continual = lost[regimes == regime].mean(0)
             if world.holds(regime):
                 assert amnesic - continual >= UNDEFINED

@@ -33,7 +33,7 @@ class Recorded(Recurring):
 
     def __getitem__(self, step: int) -> Batch:
         if not hasattr(self, "made"):
-            self.made = [super(Recorded, self).__getitem__(s) for s in range(self.steps)]
+            self.made = [super(Recorded, self).__getitem__(s) for s in range(len(self))]
         return self.made[step]
 
 

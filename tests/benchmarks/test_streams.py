@@ -29,7 +29,7 @@ from ..streams.test_schedules import SMALL, make
 STEPS = 2000
 
 
-def world(kind: type[Stream], regimes: int) -> Stream:
+def world(kind: type[Abrupt], regimes: int) -> Stream:
     """STEPS steps through that many regimes."""
     tunnels, period = [Markov(6, 0.3)], STEPS // regimes
     return kind(tunnels, period=period, steps=STEPS, probe=8)
@@ -48,7 +48,7 @@ def seconds(stream: Stream, folder: Path) -> tuple[float, int]:
 
 @pytest.mark.parametrize("kind", [Abrupt, Compositional])
 def test_a_thousand_regimes_cost_what_ten_cost(
-    kind: type[Stream], benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[Abrupt], benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prints the ratio; asserts nothing about time. Memory is asserted: it is bounded."""
     rounds = 5 if benchmark.enabled else 1

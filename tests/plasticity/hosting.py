@@ -26,7 +26,6 @@ def learner(strategy: Strategy, stream: Stream, updates: Updates | None = None) 
     made = Learner(network, strategy, SGD(lr=0.1), spec, updates=updates, asked=asked)
     made.setup("fit")
     made.configure_optimizers()
-    setattr(made, "manual_backward", Tensor.backward)  # noqa: B010 there is no trainer
     return made
 
 

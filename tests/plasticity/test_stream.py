@@ -76,7 +76,9 @@ def test_some_regimes_hold_and_some_redraw() -> None:
         assert group.regime == step // 4
         assert len({latent.tobytes() for latent in group.latents}) == (1, 5)[group.regime % 2]
         truth = bracket.predict(batch, [group], step)
-        assert np.array_equal(truth[CONTINUAL], truth[AMNESIC]) == (step % 4 == 0 or group.regime % 2 == 1)
+        assert np.array_equal(truth[CONTINUAL], truth[AMNESIC]) == (
+            step % 4 == 0 or group.regime % 2 == 1
+        )
         bracket.absorb(batch, [group], step)
     assert list(bracket.memory) == [0, 2]
     held, redrawn = world.probe_groups(2)[0], world.probe_groups(3)[0]
