@@ -48,7 +48,8 @@ def trends(groups: Groups, summaries: Summaries) -> str:
     return (
         "<h3>Does adapting get harder?</h3><p>Adaptation cost: mean of KL(model) less KL(continual) over a visit, in "
         "bits, against the number of the visit. Rising: plasticity is lost.</p>"
-        f"{pictures.legend(list(series))}{pictures.lines(series, places, 'visit', log=False)}"
+        f"{pictures.legend(list(series))}"
+        f"<div style='max-width: 34rem'>{pictures.lines(series, places, 'visit', log=False)}</div>"
         f"<p class=small>Slope in bits per 100 visits: {'; '.join(slopes)}.</p>"
     )
 

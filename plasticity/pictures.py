@@ -120,8 +120,9 @@ def lines(
             f"<text class=tick x={left - 6} y={at + 4:.1f} text-anchor=end>{mark:.3g}</text>"
         )
     for i in sorted({0, len(places) // 2, len(places) - 1}):
+        anchor = "end" if i and i == len(places) - 1 else "middle"
         out.append(
-            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor=middle>{places[i]:.0f}</text>"
+            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor={anchor}>{places[i]:.0f}</text>"
         )
     out.append(
         f"<text class=tick x={(left + width) / 2} y={height - 4} text-anchor=middle>{along}</text>"
@@ -138,9 +139,11 @@ def lines(
 
 def _round_ends(values: Sequence[float]) -> tuple[float, float]:
     """Round numbers around the values, 0 among them unless they lie far from it."""
-    low, top = min(values, default=0.0), max(values, default=1.0)
+    low, top = min(values, default=0.0), max(values, default=0.0)
     low = min(low, 0.0) if low < 0.5 * top else low
-    step = 10.0 ** math.floor(math.log10(max(top - low, 1e-9))) / 2
+    if top - low < 1e-9:
+        return low, low + 1
+    step = 10.0 ** math.floor(math.log10(top - low)) / 2
     return math.floor(low / step) * step, (math.floor(top / step) + 1) * step
 
 

@@ -93,7 +93,7 @@ def title(run: Run) -> str:
     seeds = len({cell.seed for cell in cells})
     gaps = [g for cell in cells if (g := cell.meta["pretrained_gap"]) is not None]
     pretrained = f"; pretrained to {np.mean(gaps):.3f} bits of the amnesic observer" if gaps else ""
-    return f"{run.path.parent.name}: {seeds} seed{'s' * (seeds != 1)}{pretrained}"
+    return f"{run.name}: {seeds} seed{'s' * (seeds != 1)}{pretrained}"
 
 
 def write(runs: Sequence[Run], path: Path) -> Path:
@@ -104,7 +104,7 @@ def write(runs: Sequence[Run], path: Path) -> Path:
         path: the file; written whole.
     """
     sections = [_section(i, run) for i, run in enumerate(runs)]
-    names = " and ".join(dict.fromkeys(run.path.parent.name for run in runs))
+    names = " and ".join(dict.fromkeys(run.name for run in runs))
     return page.write(path, names, LEAD, sections, [_curves(run) for run in runs])
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -153,6 +154,11 @@ class Run:
         """Every cell that was begun, in the order of the YAML."""
         begun = [Cell(p.parent) for p in self.path.glob("cells/*/cell.json")]
         return sorted(begun, key=lambda cell: cell.meta["index"])
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return yaml.safe_load((self.path / "experiment.yaml").read_text())["name"]
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -211,7 +211,7 @@ COMMANDS: dict[Words, str] = {
         "run",
         "good.yaml",
         "--hardware.precision=16-mixed",
-    ): "hardware.precision: expected 32-true or bf16-mixed, got '16-mixed'",
+    ): "hardware.precision: expected one of '32-true', 'bf16-mixed', got '16-mixed'",
     ("resume", "folder"): "folder: expected the folder of a run (it holds experiment.yaml)",
     ("resume", "nothing"): "nothing: expected the folder of a run (it holds experiment.yaml). "
     "There is no such folder\n",
