@@ -18,11 +18,21 @@ from plasticity.recipe import Recipe, recipe
 from plasticity.rows import gradient, shaped
 from plasticity.strategy import Rehearsal, Strategy
 from plasticity.stream import Stream
-from plasticity.tunnel import Batch, Latents, Observer, Probabilities, Shown, Symbols, Tunnel
+from plasticity.tunnel import (
+    UNASKED,
+    Batch,
+    Latents,
+    Observer,
+    Probabilities,
+    Shown,
+    Symbols,
+    Tunnel,
+)
 from plasticity.units import Units, activations, dormancy, units
 from plasticity.updates import Updates
 
 __all__ = [
+    "UNASKED",
     "Adapted",
     "Batch",
     "Count",

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plasticity import Batch, Count, Learner, Natural, Positive, Strategy, shaped
+from plasticity import UNASKED, Batch, Count, Learner, Natural, Positive, Strategy, shaped
 
 
 class Balanced(nn.Module):
@@ -41,7 +41,8 @@ class Balanced(nn.Module):
         """Offer the sequences of a batch, all of one visit."""
         n, held = len(batch.inputs), len(self)
         drawn = torch.from_numpy(rng.random(n)).to(self.key)
-        offered = {"inputs": batch.inputs, "targets": batch.targets, "key": drawn}
+        targets = torch.where(batch.asked, batch.targets, UNASKED)
+        offered = {"inputs": batch.inputs, "targets": targets, "key": drawn}
         offered["visit"] = visit.expand(n)
         union = {
             name: torch.cat([getattr(self, name)[:held], new]) for name, new in offered.items()

@@ -10,7 +10,7 @@ import pytest
 from plasticity.bracket import PREDICTORS
 from plasticity.metrics import standard
 from plasticity.metrics.summary import summarise
-from plasticity.report import COLUMNS, rows, title, write
+from plasticity.report import COLUMNS, recompute, rows, title, write
 from plasticity.store import Cell, Run, write_json, write_whole
 
 NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
@@ -130,3 +130,12 @@ def test_names_cannot_become_markup(run: Run, tmp_path: Path) -> None:
     text = write([run], tmp_path / "page.html").read_text()
     assert "<b>" not in text and "<i>world" not in text
     assert text.count("</script>") == 2
+
+
+def test_old_numbers_are_derived_anew(run: Run) -> None:
+    """From the tables alone; what a step cost cannot be derived, and stays."""
+    made = cell(run, 0, "EWC", 0, 80)
+    right = made.summary
+    write_json(made.path / "summary.json", {"skill": 9.0, "cost/ms_per_step": 2.0})
+    recompute(run)
+    assert made.summary == right

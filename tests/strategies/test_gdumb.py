@@ -22,7 +22,7 @@ from .tiny import ASKED, SPEC, batch
 def numbered(start: int, size: int) -> Batch:
     """Sequences of one symbol, each its own number."""
     values = torch.arange(start, start + size)[:, None]
-    return Batch(values, values, *batch(0)[2:])
+    return Batch(values, values, torch.ones(values.shape[1], dtype=torch.bool), *batch(0)[3:])
 
 
 def fill(capacity: int, sizes: list[int], seed: int, by: int = 3) -> Balanced:
