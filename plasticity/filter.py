@@ -3,7 +3,7 @@
 import numpy as np
 
 from plasticity.observers import normalise
-from plasticity.stream import Belief, Stream
+from plasticity.stream import PROBED, Belief, Stream
 from plasticity.tunnel import Batch, Observer, Probabilities
 
 
@@ -22,7 +22,8 @@ class Filter:
     Of a regime that holds no latent it knows the prior. Work per step: one prediction per regime of weight.
 
     Args:
-        stream: whose schedule's law is used; without a law every prediction is NaN.
+        stream: whose schedule's law is used; without a law every prediction is NaN, and where some observer
+            has no evidence so is every one that would have to weigh regimes; `silent` says why.
     """
 
     def __init__(self, stream: Stream):
@@ -30,12 +31,14 @@ class Filter:
         self.belief: Belief | None = None
         self._at = -1  # the step whose batch, or a part of it, was absorbed last
         self._observers: dict[int, Observer] = {}
+        self.silent = self._silent()
 
     def prior(self, step: int) -> Belief | None:
         """The belief before what is still to come of batch `step`; zeros left out."""
         within = self._at == step and not self.stream.mixes
         law = self.belief if within else self.stream.prior(step, self.belief)
-        return law and {regime: p for regime, p in law.items() if p > 0}
+        law = law and {regime: p for regime, p in law.items() if p > 0}
+        return None if law and len(law) > 1 and self.silent else law
 
     def sure(self, step: int) -> bool:
         """Whether the schedule leaves no doubt of the regime."""
@@ -68,6 +71,18 @@ class Filter:
         mass += np.log(list(law.values()))
         weights = normalise(np.exp(mass - _peak(mass)))
         self.belief = dict(zip(law, weights.tolist(), strict=True))
+
+    def _silent(self) -> str | None:
+        """Why some regime's observer cannot tell how likely an episode is; None: all can."""
+        rng = np.random.default_rng(0)
+        for regime in range(min(self.stream.regimes or PROBED, PROBED)):
+            tunnel = self.stream.tunnels[self.stream.place(regime)]
+            x, y = tunnel.draw(tunnel.latents(1, rng), self.stream.time, rng)
+            try:
+                self._observer(regime).evidence(x, y)
+            except NotImplementedError as error:
+                return str(error)
+        return None
 
     def _observer(self, regime: int) -> Observer:
         if regime not in self._observers:

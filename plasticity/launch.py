@@ -136,6 +136,10 @@ def run_cell(
     loggers = experiment.wandb.logger(cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
     forward = Forward(stream, experiment.stretch, updates=experiment.updates)
+    switching = forward.bracket.filter
+    if switching.silent and not switching.sure(0):
+        text = f"{cell.name}: no switching observer: {switching.silent}"
+        console.print(text, style="dim", highlight=False)
     fresh = partial(fresh_network, contender.network, spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     walk(cell, learner, forward, experiment.hardware, loggers, [condition, bar])

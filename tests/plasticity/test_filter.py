@@ -20,6 +20,7 @@ from streams.adversarial import Adversarial
 from streams.chance import Growing, Hazard
 from streams.compositional import Compositional
 from streams.drifting import Cyclic, Gradual
+from streams.filtering_hmm import FilteringHMM
 from streams.from_file import FromFile
 from streams.markov import Markov
 from streams.nested import Nested
@@ -222,3 +223,16 @@ def test_regimes_of_the_past_are_not_held_on_to() -> None:
         assert np.isfinite(switching.predict(world[step], step)).all()
         switching.absorb(world[step], step)
     assert len(switching._observers) <= 2
+
+
+def test_an_observer_without_evidence_leaves_it_undefined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the prior says of a header is no closed form; the other observers face the batch all the same."""
+    monkeypatch.setattr("plasticity.bracket.SAMPLE", 512)
+    world = Hazard(
+        [FilteringHMM(2, 2, 3)], 2, 0.2, steps=4, batch=2, time=17, hold="episode", probe=1
+    )
+    bracket = Bracket(world)
+    assert "has no evidence" in (bracket.filter.silent or "")
+    truth = bracket.predict(world[0], world.groups(0), 0)
+    bracket.absorb(world[0], world.groups(0), 0)
+    assert np.isnan(truth[SWITCHING]).all() and np.isfinite(np.delete(truth, SWITCHING, 0)).all()
