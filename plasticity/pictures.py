@@ -174,7 +174,7 @@ def _heat(heat: Heat, top: float) -> str:
     steps, bits = heat.steps[keep], heat.bits[keep]
     count, regimes = bits.shape
     names = [letter(regime) for regime in heat.regimes.tolist()]
-    cell, high, left = 400 / count, 22, 26
+    cell, high, left = 400 / count, 22, 16 + 10 * max(map(len, names))
     out = [f'<svg viewBox="0 0 {left + 404} {high * regimes + 20}" role=img>']
     for r in range(regimes):
         out.append(f"<text x={left - 8} y={high * r + 16} text-anchor=end>{names[r]}</text>")
