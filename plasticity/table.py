@@ -166,7 +166,7 @@ def write(done: Sequence[tuple[Entry, pl.DataFrame]], path: Path) -> Path:
             for label in dict.fromkeys(entry.label for entry, _ in mine)
         }
         curves |= {name: ([table for _, table in mine], name, True) for name in BASELINES}
-        first = mine[0][1].filter(pl.col("tunnel") == 0)["position"].to_list()
+        first = [float(p) for p in mine[0][1].filter(pl.col("tunnel") == 0)["position"]]
         drawn = {
             title: (_curve(tables, f"kl_amnesic/{who}"), baseline)
             for title, (tables, who, baseline) in curves.items()

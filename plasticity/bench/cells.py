@@ -244,8 +244,13 @@ def source(roots: tuple[str, ...]) -> str:
             continue
         if module.__name__.partition(".")[0] in packages:
             found[module.__name__] = inspect.getsource(module)
-            used = vars(module).values()
-            left += [n for v in used if isinstance(n := _home(v), str)]
+            left += [
+                home
+                for value in vars(module).values()
+                if isinstance(home := _home(value), str)
+                # a package holds every module in it that anyone ever imported
+                and not (inspect.ismodule(value) and home.startswith(module.__name__ + "."))
+            ]
     code = "".join(found[name] for name in sorted(found))
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 

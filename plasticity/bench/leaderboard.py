@@ -157,7 +157,10 @@ def shown(results: Results) -> RichTable:
     """The leaderboard, for a terminal."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
     for title in TITLES:
-        table.add_column(title.replace(" ", "\n", 1), justify="right" if title else "left")
+        justify = "right" if title else "left"
+        table.add_column(
+            title.replace(" ", "\n", 1), justify=justify, no_wrap=title != "learning rate"
+        )
     for row in rows(results):
         table.add_row(*cells(row))
     return table

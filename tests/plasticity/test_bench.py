@@ -186,3 +186,24 @@ def test_two_are_never_in_one_cell(tmp_path: Path) -> None:
         assert not inside.wait(0.1)
     other.join(10)
     assert inside.is_set()
+
+
+def test_a_cells_address_does_not_depend_on_what_was_imported_before() -> None:
+    """A package gets an attribute for every module in it that anyone imports: that is no use of it."""
+    roots = ("plasticity.learner", "plasticity.launch")
+    one = subprocess.run(
+        [sys.executable, "-c", ADDRESS.format("", roots)], capture_output=True, text=True
+    )
+    other = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            ADDRESS.format("import plasticity.table, plasticity.scaffold", roots),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert one.stdout == other.stdout and len(one.stdout) == 17, one.stderr + other.stderr
+
+
+ADDRESS = "from plasticity.bench import cells\n{}\nprint(cells.source({}))"
