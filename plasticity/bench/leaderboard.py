@@ -156,13 +156,15 @@ def cells(row: Row) -> list[str]:
 def shown(results: Results) -> RichTable:
     """The leaderboard, for a terminal."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
-    for title in TITLES:
+    kept = [i for i, title in enumerate(TITLES) if title != "ms/step"]  # what fits a terminal
+    for title in (TITLES[i] for i in kept):
         justify = "right" if title else "left"
         table.add_column(
             title.replace(" ", "\n", 1), justify=justify, no_wrap=title != "learning rate"
         )
     for row in rows(results):
-        table.add_row(*cells(row))
+        line = cells(row)
+        table.add_row(*(line[i] for i in kept))
     return table
 
 
