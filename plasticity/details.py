@@ -10,7 +10,7 @@ from plasticity import page, pictures
 from plasticity.metrics import adaptation
 from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.retention import visits
-from plasticity.metrics.summary import interval
+from plasticity.metrics.summary import spread
 from plasticity.store import Cell
 
 ENOUGH = 10
@@ -115,13 +115,6 @@ def numbers(summaries: Summaries) -> str:
         lines.append(([key, *cells, entry.unit, entry.formula, entry.source], False))
     titles = ["formula id", *summaries, "unit", "formula", "source"]
     return f"<details><summary>Every number</summary>{page.table(titles, lines)}</details>"
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    """A mean over seeds, and its 95 % interval."""
-    half = interval(values)
-    mean = f"{np.mean(values):,.{digits}f}"
-    return mean if half is None else f"{mean}±{half:,.{digits}f}"
 
 
 def _slope(each: Sequence[Mapping[str, object]]) -> str:

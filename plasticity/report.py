@@ -12,7 +12,7 @@ import polars as pl
 from plasticity import details, page, pictures
 from plasticity.bracket import PREDICTORS
 from plasticity.metrics.retention import UNDEFINED, probed, visits
-from plasticity.metrics.summary import interval, summarise
+from plasticity.metrics.summary import spread, summarise
 from plasticity.store import Cell, Run, write_json
 
 POINTS = 400
@@ -29,16 +29,14 @@ class Row(NamedTuple):
     strategy: bool
 
 
-def _number(key: str, digits: int, spread: bool = True) -> Callable[[Row], str]:
+def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
     """Mean over seeds, and its 95 % interval."""
 
     def show(row: Row) -> str:
         values = [v for v in row.numbers.get(key, ()) if v is not None]
         if not values or len(values) < len(row.numbers[key]):
             return "-"
-        half = interval(values) if spread else None
-        mean = f"{np.mean(values):,.{digits}f}"
-        return mean if half is None else f"{mean}±{half:,.{digits}f}"
+        return spread(values, digits) if ranged else f"{np.mean(values):,.{digits}f}"
 
     return show
 

@@ -14,7 +14,7 @@ from plasticity import metrics, page, pictures
 from plasticity.bracket import PREDICTORS, Bracket
 from plasticity.experiment import Experiment
 from plasticity.learner import MODEL, Learner, Lesson, Spec
-from plasticity.metrics.summary import interval
+from plasticity.metrics.summary import spread
 from plasticity.network import Network
 from plasticity.networks.matched import parameters
 from plasticity.optimizer import AdamW
@@ -188,13 +188,8 @@ def write(done: Sequence[tuple[Entry, pl.DataFrame]], path: Path) -> Path:
 def _cells(row: Row) -> list[str]:
     """What a line shows."""
     size = "" if row.params is None else f"{row.params:,}"
-    scores = [_spread(values) for values in (row.kl, row.excess, row.entropy)]
+    scores = [spread(values, 4) for values in (row.kl, row.excess, row.entropy)]
     return [row.task, row.predictor, size, *scores, f"{row.of_memoryless:.3f}"]
-
-
-def _spread(values: Sequence[float]) -> str:
-    half = interval(values)
-    return f"{np.mean(values):.4f}" + ("" if half is None else f"±{half:.4f}")
 
 
 def _curve(tables: Sequence[pl.DataFrame], column: str) -> list[float]:

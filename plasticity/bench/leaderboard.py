@@ -10,7 +10,7 @@ from scipy import stats
 
 from plasticity.bench.results import Results, Score
 from plasticity.metrics.retention import UNDEFINED
-from plasticity.metrics.summary import interval
+from plasticity.metrics.summary import spread
 
 REFERENCE = "Finetune"
 """Whose cost is 1."""
@@ -169,11 +169,8 @@ def shown(results: Results) -> RichTable:
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    """Mean and 95 % interval."""
-    if not values:
-        return "-"
-    half = interval(values)
-    return f"{np.mean(values):.{digits}f}" + ("" if half is None else f"±{half:.{digits}f}")
+    """Mean and 95 % interval; nothing to show where there is none."""
+    return spread(values, digits) if values else "-"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -76,6 +76,13 @@ def interval(values: Sequence[float]) -> float | None:
     return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
 
 
+def spread(values: Sequence[float], digits: int) -> str:
+    """A mean and its 95 % interval."""
+    half = interval(values)
+    mean = f"{np.mean(values):,.{digits}f}"
+    return mean if half is None else f"{mean}±{half:,.{digits}f}"
+
+
 def _levels(steps: pl.DataFrame, found: list[Visit]) -> dict[str, Any]:
     """Means over the stream, and over the openings of visits."""
     first = phase(steps, found, returns=False, opening=OPENING)
