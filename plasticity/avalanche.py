@@ -28,7 +28,7 @@ from plasticity.guests import (
 from plasticity.learner import Learner
 from plasticity.memory import Reservoir
 from plasticity.quantities import Count, Positive
-from plasticity.recipe import reason
+from plasticity.recipes import reason
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tunnel import UNASKED, Batch

@@ -4,7 +4,6 @@ import pickle
 from abc import abstractmethod
 from typing import Any
 
-from river import drift
 from torch import nn
 
 from plasticity.quantities import Count, Fraction, NonNegative, Positive
@@ -54,6 +53,8 @@ class PageHinkley(_River):
         super().__init__()
         self.delta, self.threshold, self.wait = delta, threshold, wait
         # alpha=1: the running mean of all since the last alarm; river's 0.9999 forgets the sum
+        from river import drift  # here: it takes as long as torch, and few runs need it
+
         self.state = drift.PageHinkley(wait, delta, threshold, alpha=1.0, mode="up")
 
     def update(self, loss: float) -> bool:
@@ -77,6 +78,8 @@ class ADWIN(_River):
     def __init__(self, delta: Fraction = 0.002, clock: Count = 1):
         super().__init__()
         self.delta, self.clock = delta, clock
+        from river import drift  # here: it takes as long as torch, and few runs need it
+
         self.state = drift.ADWIN(delta, clock=clock)
 
     def update(self, loss: float) -> bool:

@@ -7,7 +7,7 @@ from inspect import cleandoc
 from typing import Any
 
 from plasticity.plugins import known
-from plasticity.recipe import one_line, parameters, plain
+from plasticity.recipes import one_line, parameters, plain
 from plasticity.schema import REF, Schema
 from plasticity.yamlfile import Located
 

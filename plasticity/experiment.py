@@ -11,7 +11,7 @@ from plasticity.optimizer import AdamW, Optimizer
 from plasticity.plugins import known
 from plasticity.pretrain import Pretrain
 from plasticity.quantities import Count, Natural
-from plasticity.recipe import Recipe, did_you_mean
+from plasticity.recipes import Recipe, did_you_mean
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tracking import Wandb

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity.learner import Learner
-from plasticity.recipe import did_you_mean
+from plasticity.recipes import did_you_mean
 from plasticity.tunnel import UNASKED
 
 Allowed = Literal[

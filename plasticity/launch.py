@@ -26,7 +26,7 @@ from plasticity.metrics.summary import summarise
 from plasticity.network import Network
 from plasticity.pretrain import Key, fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
-from plasticity.recipe import ConfigError, Problem, Recipe, plain
+from plasticity.recipes import ConfigError, Problem, Recipe, plain
 from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.tracking import finish
 from plasticity.walk import walk

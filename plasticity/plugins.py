@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from traceback import walk_tb
 from typing import NamedTuple
 
-from plasticity.recipe import reason
+from plasticity.recipes import reason
 
 GROUPS = ("plasticity.tunnels", "plasticity.strategies", "plasticity.networks")
 """Entry-point groups; an entry point names a module that defines or imports the classes."""

@@ -23,7 +23,7 @@ from plasticity.learner import Learner, Spec
 from plasticity.network import Network
 from plasticity.optimizer import AdamW
 from plasticity.quantities import Count, Natural, NonNegative, Positive
-from plasticity.recipe import Recipe
+from plasticity.recipes import Recipe
 from plasticity.store import Cell, write_json
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream

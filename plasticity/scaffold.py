@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 import plasticity
-from plasticity.recipe import ConfigError, Problem, did_you_mean
+from plasticity.recipes import ConfigError, Problem, did_you_mean
 
 TEMPLATES = Path(str(files("plasticity"))) / "assets" / "new"
 """A folder for each kind. `package` in a path is the package's name; `.template` is dropped."""

@@ -21,7 +21,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from plasticity.plugins import full_name, known
-from plasticity.recipe import (
+from plasticity.recipes import (
     NOUNS,
     ConfigError,
     Form,

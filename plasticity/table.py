@@ -19,7 +19,7 @@ from plasticity.network import Network
 from plasticity.networks.matched import parameters
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import Key, fresh, fresh_network, pretrained
-from plasticity.recipe import Recipe
+from plasticity.recipes import Recipe
 from plasticity.store import Table
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from plasticity.recipe import ConfigError, Problem, did_you_mean, reason, show
+from plasticity.recipes import ConfigError, Problem, did_you_mean, reason, show
 from plasticity.yamltext import (
     COMMAND_LINE,
     RESOLVER,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from plasticity.recipe import ConfigError, Problem
+from plasticity.recipes import ConfigError, Problem
 
 Keys = tuple[str | int, ...]
 """Path to a value: keys of mappings and indices of lists."""

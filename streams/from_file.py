@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from plasticity import Count, Stream, Tunnel
-from plasticity.recipe import did_you_mean, reason
+from plasticity.recipes import did_you_mean, reason
 from plasticity.store import Table
 from plasticity.stream import Belief, Hold
 

@@ -13,7 +13,7 @@ import pytest
 from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli, launch, plugins
 from plasticity.experiment import Experiment
 from plasticity.networks.matched import parameters
-from plasticity.recipe import plain
+from plasticity.recipes import plain
 from plasticity.schema import parse
 from plasticity.store import Cell, Run
 from plasticity.yamlfile import read

@@ -11,7 +11,7 @@ from plasticity import Network, Strategy, Stream, metrics, networks
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.optimizer import AdamW
-from plasticity.recipe import Recipe, parameters
+from plasticity.recipes import Recipe, parameters
 from plasticity.store import Cell
 from plasticity.walk import Hardware, walk
 from streams import Markov, Recurring

@@ -18,7 +18,7 @@ import pytest
 
 from plasticity import Strategy
 from plasticity.checks import STRATEGY_CHECKS
-from plasticity.recipe import ConfigError, Recipe
+from plasticity.recipes import ConfigError, Recipe
 from plasticity.scaffold import create, names
 
 from .calling import Call, refused

@@ -25,7 +25,7 @@ from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.pretrain import Key, fresh_network, pretrained
 from plasticity.progress import bars
-from plasticity.recipe import Recipe, plain
+from plasticity.recipes import Recipe, plain
 from plasticity.store import Cell, Run
 from plasticity.walk import walk
 

@@ -51,8 +51,8 @@ def run(
     """
     from plasticity.bench import leaderboard, page
     from plasticity.bench.contest import Contest
-    from plasticity.cli import _refusal
-    from plasticity.cli import out as screen
+    from plasticity.cli.common import out as screen
+    from plasticity.cli.common import refusal
     from plasticity.progress import bars
 
     contest = Contest(_suite(suite, strategy or []), str(out), jobs)
@@ -66,9 +66,9 @@ def run(
                 if not (screen.is_terminal or done.kept):
                     screen.print(f"{count}/{total} {done.name}", highlight=False, soft_wrap=True)
     except (KeyboardInterrupt, SystemExit):
-        raise _refusal(f"stopped; {GO_ON}", 130) from None
+        raise refusal(f"stopped; {GO_ON}", 130) from None
     except OSError as error:
-        raise _refusal(f"{error.strerror or error}; {GO_ON}", 1) from None
+        raise refusal(f"{error.strerror or error}; {GO_ON}", 1) from None
     results = contest.results()
     results.write(contest.folder / "results.json")
     screen.print(f"{new} of {total} pretrainings and cells done now", highlight=False)
@@ -92,7 +92,7 @@ def submit(
     from plasticity.bench import leaderboard
     from plasticity.bench.results import read
     from plasticity.bench.submit import verify
-    from plasticity.cli import out
+    from plasticity.cli.common import out
 
     results = read(file)
     for sentence in verify(results, _suite(suite or results.suite.name, []), file):
@@ -103,7 +103,7 @@ def submit(
 def _suite(name: str, contenders: list[str]) -> "Suite":
     """The suite of this name or file, and the contenders that the command line brings."""
     from plasticity.bench.suite import Suite, find
-    from plasticity.cli import _contracts as contracts
+    from plasticity.cli.common import contracts
     from plasticity.schema import parse
     from plasticity.yamlfile import read
 

@@ -20,7 +20,7 @@ from plasticity.bench.leaderboard import (
     skill,
 )
 from plasticity.bench.results import Results
-from plasticity.recipe import plain
+from plasticity.recipes import plain
 
 LEAD = (
     "Which way of moving weights at test time carries what was learned over, and what does it cost? "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from plasticity.quantities import Count, Natural, NonNegative, Positive
-from plasticity.recipe import ConfigError, Problem, plain, reason
+from plasticity.recipes import ConfigError, Problem, plain, reason
 from plasticity.schema import parse
 from plasticity.store import write_json
 from plasticity.yamlfile import Located

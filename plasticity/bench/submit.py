@@ -12,7 +12,7 @@ from plasticity.bench.suite import Suite
 from plasticity.bracket import AMNESIC, CONTINUAL, INFORMED
 from plasticity.forward import Forward, Item
 from plasticity.metrics.retention import UNDEFINED
-from plasticity.recipe import ConfigError, Problem
+from plasticity.recipes import ConfigError, Problem
 
 CLOSE = 1e-9
 """How far numbers may be from those that are computed here, in bits."""

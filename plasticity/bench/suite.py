@@ -14,7 +14,7 @@ from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
 from plasticity.pretrain import Pretrain
 from plasticity.quantities import Count, Natural, Positive
-from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean, plain
+from plasticity.recipes import ConfigError, Problem, Recipe, did_you_mean, plain
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tracking import Wandb

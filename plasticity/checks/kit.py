@@ -14,7 +14,7 @@ from plasticity.checks.networks import NETWORK_CHECKS
 from plasticity.checks.strategies import STRATEGY_CHECKS
 from plasticity.checks.tunnels import TUNNEL_CHECKS
 from plasticity.network import Network
-from plasticity.recipe import Recipe, did_you_mean, reason
+from plasticity.recipes import Recipe, did_you_mean, reason
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Tunnel
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from plasticity.network import Network
 from plasticity.plugins import fault, full_name, known
-from plasticity.recipe import ConfigError, Problem, Recipe, did_you_mean
+from plasticity.recipes import ConfigError, Problem, Recipe, did_you_mean
 from plasticity.schema import parse
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Tunnel

@@ -11,7 +11,7 @@ from plasticity.learner import Spec
 from plasticity.network import Network
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import fresh_network
-from plasticity.recipe import Recipe
+from plasticity.recipes import Recipe
 
 SPEC = Spec(vocab=7, symbols=5, batch=6, time=12)
 CLOSE = 1e-4

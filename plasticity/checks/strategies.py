@@ -15,7 +15,7 @@ from plasticity.checks.memory import held, parts_that_differ, sizes
 from plasticity.checks.world import SPEC, STEPS, learner, taught, world
 from plasticity.forward import Forward
 from plasticity.learner import Learner
-from plasticity.recipe import Recipe, one_line, parameters, recipe, unknown_key
+from plasticity.recipes import Recipe, one_line, parameters, recipe, unknown_key
 from plasticity.store import Cell
 from plasticity.strategy import Strategy
 from plasticity.tunnel import Batch

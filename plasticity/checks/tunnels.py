@@ -18,7 +18,7 @@ from plasticity.checks.exactness import (
     check_posterior_is_calibrated,
     check_posterior_matches_frequencies,
 )
-from plasticity.recipe import parameters
+from plasticity.recipes import parameters
 from plasticity.tunnel import Tunnel
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from plasticity.networks import MLP
 from plasticity.observers import DirichletObserver, KnownObserver
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import fresh_network
-from plasticity.recipe import Recipe, recipe
+from plasticity.recipes import Recipe, recipe
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
 from plasticity.tunnel import Batch, Symbols, Tunnel

@@ -17,10 +17,10 @@ from plasticity.condition.spectrum import (
     singular_values,
     stable_rank,
 )
+from plasticity.hidden_units import dormancy
 from plasticity.learner import Learner, Lesson
 from plasticity.quantities import Count, Natural, Positive
 from plasticity.tunnel import Batch
-from plasticity.units import dormancy
 
 BENT = 0.1
 """Share of the largest Ritz value's magnitude from which a direction counts as bent.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from plasticity.hidden_units import activations, units
 from plasticity.tunnel import Batch
-from plasticity.units import activations, units
 
 MAPS = (F.linear, torch.matmul, Tensor.matmul, Tensor.__matmul__)
 """What a readout may be written as."""

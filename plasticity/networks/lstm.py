@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from plasticity.hidden_units import Part, Units
 from plasticity.networks.mlp import Stack
 from plasticity.quantities import Count
-from plasticity.units import Part, Units
 
 
 class Recurrence(nn.Module):

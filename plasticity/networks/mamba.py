@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from plasticity.hidden_units import Part, Units
 from plasticity.networks.mlp import Stack
 from plasticity.quantities import Count
-from plasticity.units import Part, Units
 
 CHUNK = 256
 """Positions that the kernel takes at once; what mamba-ssm uses."""

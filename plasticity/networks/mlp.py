@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from plasticity.hidden_units import Part, Units
 from plasticity.network import Network
 from plasticity.quantities import Count
-from plasticity.units import Part, Units
 
 
 class Stack(Network):

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
+from plasticity.hidden_units import Part, Units
 from plasticity.networks.mlp import Feedforward, Stack
 from plasticity.quantities import Count
-from plasticity.units import Part, Units
 
 
 class Rotary(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from plasticity.quantities import Count, Fraction, Natural, NonNegative, Positive
-from plasticity.recipe import ConfigError, Recipe, recipe
+from plasticity.recipes import ConfigError, Recipe, recipe
 from plasticity.schema import parse
 from plasticity.yamlfile import read
 

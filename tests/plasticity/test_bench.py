@@ -17,7 +17,7 @@ from plasticity.bench import cells
 from plasticity.bench.contest import Contest, best
 from plasticity.bench.results import Results
 from plasticity.metrics.summary import summarise
-from plasticity.recipe import plain
+from plasticity.recipes import plain
 
 from .arena import TINY, suite
 

@@ -18,7 +18,7 @@ from plasticity.bench import submit
 from plasticity.bench.contest import Contest
 from plasticity.bench.results import read
 from plasticity.bench.submit import ideals, verify
-from plasticity.recipe import ConfigError
+from plasticity.recipes import ConfigError
 
 from ..calling import Call
 from .arena import TINY, suite

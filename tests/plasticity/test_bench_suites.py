@@ -11,7 +11,7 @@ from plasticity.bench.contest import Contest
 from plasticity.bench.results import Choice
 from plasticity.bench.suite import Suite, find, shipped
 from plasticity.networks.matched import parameters
-from plasticity.recipe import ConfigError
+from plasticity.recipes import ConfigError
 from plasticity.stream import Stream
 
 from .arena import suite

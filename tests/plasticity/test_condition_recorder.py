@@ -18,7 +18,7 @@ from plasticity.condition import Condition, ConditionRecorder
 from plasticity.condition.trial import APART, _Held, _Merged
 from plasticity.forward import Forward
 from plasticity.pretrain import fresh_network
-from plasticity.recipe import Recipe
+from plasticity.recipes import Recipe
 from plasticity.store import Cell, Run
 from plasticity.walk import Hardware, walk
 from strategies import Finetune, Frozen, Kalman, LoRA, ReDo

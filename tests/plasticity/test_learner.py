@@ -5,7 +5,7 @@ import torch
 
 from plasticity.checks.world import learner, world
 from plasticity.learner import Lesson
-from plasticity.recipe import recipe
+from plasticity.recipes import recipe
 from plasticity.strategy import Strategy
 
 

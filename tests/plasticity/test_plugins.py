@@ -130,7 +130,7 @@ def test_a_namesake_is_listed_by_its_module_and_harms_nobody_else(
     source = 'from plasticity import Strategy\nclass Frozen(Strategy):\n    """Ice [cream]."""\n'
     install(tmp_path / "site", "ice", "plasticity.strategies", "fruit_ice", source)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setattr("plasticity.cli.out.width", 300)  # nothing is folded
+    monkeypatch.setattr("plasticity.cli.common.out.width", 300)  # nothing is folded
     try:
         lines = [line.split() for line in call("list").out.splitlines()]
         rows = {row[1]: " ".join(row[2:]) for row in lines if len(row) > 2}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plasticity.recipe import ConfigError, Recipe, recipe
+from plasticity.recipes import ConfigError, Recipe, recipe
 from plasticity.schema import parse
 from plasticity.yamlfile import Located
 

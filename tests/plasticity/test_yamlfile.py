@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plasticity.recipe import ConfigError
+from plasticity.recipes import ConfigError
 from plasticity.yamlfile import MOST_VALUES, Located, Spot, read
 
 FILE = """\

@@ -10,7 +10,7 @@ from plasticity import Batch, Learner, Positive, Strategy
 from plasticity.checks.chance import difference
 from plasticity.checks.world import learner as world_learner
 from plasticity.checks.world import taught
-from plasticity.recipe import Recipe, recipe
+from plasticity.recipes import Recipe, recipe
 from strategies import AGEM, EWC, Chain, Finetune, Frozen, Kalman, LoRA, OnlineLaplace, Replay
 
 from .tiny import batch, learner

@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from plasticity.hidden_units import activations, units
 from plasticity.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.optimizer import AdamW
 from plasticity.tunnel import Batch
-from plasticity.units import activations, units
 from strategies import Chain, Finetune, Replay
 from strategies.continual_backprop import ContinualBackprop
 

@@ -10,7 +10,7 @@ from plasticity import Batch, Learner, Strategy
 from plasticity.detector import Detector
 from plasticity.learner import Lesson
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.recipe import Recipe, recipe
+from plasticity.recipes import Recipe, recipe
 from plasticity.updates import Updates
 from strategies import DER, Chain, Dream, Gated, Joint, L2Init, LoRAPool, Replay
 

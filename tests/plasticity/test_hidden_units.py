@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from plasticity.hidden_units import activations, dormancy, units
 from plasticity.network import Network
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.optimizer import AdamW
-from plasticity.units import activations, dormancy, units
 from strategies import LoRA
 
 from ..strategies.tiny import learner

@@ -12,7 +12,7 @@ import pytest
 from annotated_types import Ge, Interval, Le, Len
 
 from plasticity.quantities import Count, Fraction, Positive
-from plasticity.recipe import ConfigError, Problem, Recipe, describe, did_you_mean, plain, recipe
+from plasticity.recipes import ConfigError, Problem, Recipe, describe, did_you_mean, plain, recipe
 
 
 class Layer:

@@ -1,0 +1,33 @@
+"""The command line. Heavy imports wait until a command needs them."""
+
+import signal
+import sys
+
+import typer
+
+from plasticity.bench.cli import app as bench
+from plasticity.cli import authoring, reading, running, tunnels
+from plasticity.cli.common import err
+
+app = typer.Typer(
+    help="Continual learning at test time, in bits from the truth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for commands in (running, reading, tunnels, authoring):
+    app.add_typer(commands.app)
+app.add_typer(bench, name="bench")
+
+
+def main() -> None:
+    """The entry point: a wrong configuration is exit code 2 and its problems, one per line."""
+    from plasticity.recipes import ConfigError
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a ctrl-C
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            err.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

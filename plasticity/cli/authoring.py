@@ -1,0 +1,85 @@
+"""Commands for those who write classes of their own: list, new, check."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from plasticity.cli.common import PASS_ON, contracts, out, refusal
+
+app = typer.Typer()
+
+
+@app.command("list")
+def list_() -> None:
+    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
+    from plasticity.plugins import full_name, known
+
+    nouns = contracts()
+    table = Table("kind", "type", "what it is", box=None, header_style="bold")
+    for contract in nouns:
+        for name, classes in sorted(known(contract, nouns).items()):
+            for cls in classes:
+                first = (cls.__doc__ or "").strip().splitlines() or [""]
+                shown = full_name(cls) if classes[1:] else name  # namesakes: where each comes from
+                table.add_row(contract.__name__.lower(), shown, escape(first[0]))
+    out.print(table)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="What it brings: strategy.")],
+    name: Annotated[str, typer.Argument(help="MyIdea or my_idea.")],
+    to: Annotated[
+        Path | None, typer.Option(help="A new or empty folder; by default ./my-idea.")
+    ] = None,
+) -> None:
+    """Write a package of your own: a strategy that works, its tests, and an experiment with it.
+
+    It is there to be edited; plasticity/OWN_STRATEGY.md goes through it.
+    """
+    from plasticity import scaffold
+    from plasticity.plugins import known
+
+    nouns = contracts()
+    taken = {each.__name__.lower(): list(known(each, nouns)) for each in nouns}
+    folder = scaffold.create(kind, name, to, taken.get(kind, []))
+    out.print(
+        f"new: {folder}; how to go on: {folder / 'README.md'}", highlight=False, soft_wrap=True
+    )
+
+
+@app.command(context_settings=PASS_ON)
+def check(
+    subject: Annotated[
+        str, typer.Argument(help="package.Class: a tunnel, a strategy or a network.")
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="--NAME=VALUE", help="Of the class.")
+    ] = None,
+) -> None:
+    """Run the conformance kit on a class of your own.
+
+    Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3
+    """
+    sys.path.insert(0, os.getcwd())
+    from plasticity import checks
+
+    colours = {"passed": "green", "skipped": "yellow", "FAILED": "red"}
+    failed, last = 0, ""
+    try:
+        results = checks.run(checks.named(subject, arguments or [], contracts()))
+    except (TypeError, ValueError) as error:
+        raise refusal(f"{subject}: {error}") from None
+    for title, verdict, why in results:
+        out.print(f"[{colours[verdict]}]{verdict}[/] {title}", highlight=False)
+        if why:
+            told = "as above" if why == last else why
+            out.print(f"        {told}", markup=False, highlight=False, soft_wrap=True)
+        failed, last = failed + (verdict == "FAILED"), why
+    if failed:
+        raise typer.Exit(1)

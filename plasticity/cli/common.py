@@ -1,0 +1,78 @@
+"""What the commands share: the two consoles, reading a YAML, and refusing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from plasticity.experiment import Experiment
+    from plasticity.store import Run
+
+out, err = Console(), Console(stderr=True)
+PASS_ON = {"ignore_unknown_options": True}
+"""Options that typer does not know are arguments."""
+
+
+def parsed(file: Path, overrides: list[str]) -> "Experiment":
+    """The experiment that a file describes.
+
+    Raises:
+        ConfigError: it describes none; with every problem.
+    """
+    from plasticity.experiment import Experiment
+    from plasticity.schema import parse
+    from plasticity.yamlfile import read
+
+    return parse(Experiment, read(file, overrides), contracts())
+
+
+def contracts() -> list[type]:
+    """The nouns a YAML chooses among, with every plugin loaded."""
+    from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel, plugins
+
+    for failure in plugins.load():
+        text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
+        err.print(text, style="yellow", markup=False, soft_wrap=True)
+    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector]
+
+
+def existing(folder: Path) -> Path:
+    """The resolved YAML of a run directory."""
+    file = folder / "experiment.yaml"
+    if not file.exists():
+        from plasticity.recipes import did_you_mean
+
+        near = "" if folder.exists() else " There is no such folder."
+        if not folder.exists() and folder.parent.is_dir():
+            near += did_you_mean(folder.name, (p.name for p in folder.parent.iterdir()))
+        text = f"{folder}: expected the folder of a run (it holds experiment.yaml).{near}"
+        raise refusal(text.removesuffix("."))
+    return file
+
+
+def print_table(where: "Run") -> None:
+    """What fits a terminal of the table of a run."""
+    from plasticity.report import CAPTION, COLUMNS, rows, title
+
+    table = Table(
+        title=title(where), caption=CAPTION, box=None, header_style="bold", pad_edge=False
+    )
+    shown = COLUMNS[:6]  # what fits a terminal; the page has all
+    for name, _ in shown:
+        table.add_column(
+            name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
+        )
+    for row in rows(where):
+        table.add_row(
+            *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
+        )
+    out.print(table)
+
+
+def refusal(text: str, code: int = 2) -> typer.Exit:
+    """Say what is wrong; raise what comes back."""
+    err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(code)

@@ -1,0 +1,75 @@
+"""Commands that run: run, resume."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plasticity.cli.common import PASS_ON, err, existing, out, parsed, print_table, refusal
+
+if TYPE_CHECKING:
+    from plasticity.experiment import Experiment
+    from plasticity.store import Run
+
+app = typer.Typer()
+
+
+@app.command(context_settings=PASS_ON)
+def run(
+    file: Annotated[Path, typer.Argument(help="The experiment, as YAML.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of FILE.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of this run; by default runs/<name>/<time>.")
+    ] = None,
+) -> None:
+    """Pretrain once, then run every strategy of FILE against the same world.
+
+    Any key of FILE may be overridden: --stream.period=50 --strategies.2.strength=10 --wandb.mode=disabled
+    """
+    from plasticity import launch
+    from plasticity.recipes import did_you_mean
+
+    for word in overrides or []:
+        if did_you_mean(word.partition("=")[0], ["--run-dir", "--rundir", "--run_dir"]):
+            raise refusal(f"command line: unknown option {word!r}. Did you mean '--run-dir'?")
+    experiment = parsed(file, overrides or [])
+    _carry_out(experiment, launch.create(experiment, run_dir))
+
+
+@app.command()
+def resume(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a run that was cut off.")],
+) -> None:
+    """Take up a run where its last checkpoint lies; what is done stays as it is."""
+    from plasticity import launch
+    from plasticity.store import Run
+
+    experiment = parsed(existing(run_dir), [])
+    launch.rehearse(experiment)
+    _carry_out(experiment, Run(run_dir))
+
+
+def _carry_out(experiment: "Experiment", where: "Run") -> None:
+    """Run the cells, whatever happens say how to go on, then the table and the page."""
+    from plasticity import launch
+    from plasticity.report import write
+
+    go_on = (
+        f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
+    )
+    out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
+    try:
+        launch.run(experiment, where, out)
+        print_table(where)
+        page = write([where], where.path / "report.html")
+    except (KeyboardInterrupt, SystemExit):
+        raise refusal(f"stopped; {go_on}", 130) from None
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename or where.path}" if error.strerror else error
+        raise refusal(f"{what}; {go_on}", 1) from None
+    except Exception:
+        err.print(f"a fault in the code, told below; {go_on}", style="red", soft_wrap=True)
+        raise
+    out.print(f"report: {page}", highlight=False, soft_wrap=True)
