@@ -24,7 +24,7 @@ from plasticity.scaffold import create, names
 from .calling import Call, refused
 
 ROOT = Path(__file__).parent.parent
-GUIDE = ROOT / "plasticity" / "OWN_STRATEGY.md"
+GUIDE = ROOT / "plasticity" / "docs" / "pages" / "own_strategy.md"
 SHRUNK = ("--stream.period=2", "--stream.steps=6", "--pretrain.steps=2", "--stretch=3")
 
 

@@ -40,7 +40,7 @@ def new(
 ) -> None:
     """Write a package of your own: a strategy that works, its tests, and an experiment with it.
 
-    It is there to be edited; plasticity/OWN_STRATEGY.md goes through it.
+    It is there to be edited; plasticity/docs/pages/own_strategy.md goes through it.
     """
     from plasticity import scaffold
     from plasticity.plugins import known

@@ -1,7 +1,7 @@
 """What each strategy costs: time per step and memory, as ratios to a bare loop; and that neither grows. `make bench`.
 
 Cost is taken at the quickstart's size (width 64, depth 2, 8 sequences of 32 symbols, a shift every 20 steps), growth on
-a tiny network that meets 1,000 shifts, two steps apart.
+a tiny network that meets 2,000 shifts, two steps apart.
 """
 
 import statistics
@@ -91,7 +91,7 @@ def test_nothing_grows_with_the_number_of_regimes(
     benchmark: BenchmarkFixture, kind: type[Strategy], tmp_path: Path
 ) -> None:
     """Asserts that memory is the same after 10 regimes and after all; prints the ratio of times per step."""
-    regimes, stretch = (1000 if benchmark.enabled else 20), 20
+    regimes, stretch = (2000 if benchmark.enabled else 20), 20
 
     def run() -> tuple[int, int, pl.DataFrame]:
         ends: list[int] = []
