@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plasticity.other_weights import elsewhere
     from plasticity.quantities import Count, Fraction, Natural, NonNegative, Positive
     from plasticity.recipes import Recipe, recipe
+    from plasticity.results import load
     from plasticity.rows import gradient, shaped
     from plasticity.strategy import Rehearsal, Strategy
     from plasticity.stream import Stream
@@ -49,6 +50,7 @@ _HOMES = {
     "optimizer": "Optimizer",
     "quantities": "Count Fraction Natural NonNegative Positive",
     "recipes": "Recipe recipe",
+    "results": "load",
     "rows": "gradient shaped",
     "strategy": "Rehearsal Strategy",
     "stream": "Stream",
@@ -95,6 +97,7 @@ __all__ = [
     "dormancy",
     "elsewhere",
     "gradient",
+    "load",
     "maps",
     "recipe",
     "shaped",

@@ -1,4 +1,4 @@
-"""Details: the sections of a report below its table, from stored tables and the glossary, for those who check."""
+"""Details: the folded sections of a report, from stored tables and the glossary, for those who check."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -45,11 +45,11 @@ def trends(groups: Groups, summaries: Summaries) -> str:
         slopes.append(f"{html.escape(label)} {_slope(each)}")
     if not series:
         return ""
+    drawn = pictures.lines(series, places, "visit", log=False, name="adaptation cost", keyed=True)
     return (
-        "<h3>Does adapting get harder?</h3><p>Adaptation cost: mean of KL(model) less KL(continual) over a visit, in "
+        "<p>Adaptation cost: mean of KL(model) less KL(continual) over a visit, in "
         "bits, against the number of the visit. Rising: plasticity is lost.</p>"
-        f"{pictures.legend(list(series))}"
-        f"<div style='max-width: 34rem'>{pictures.lines(series, places, 'visit', log=False)}</div>"
+        f"<div style='max-width: 34rem'>{drawn}</div>"
         f"<p class=small>Slope in bits per 100 visits: {'; '.join(slopes)}.</p>"
     )
 
@@ -64,9 +64,9 @@ def losses(summaries: Summaries) -> str:
     if not lines:
         return ""
     return (
-        "<h3>Not noticed, or not represented?</h3><p>KL(informed ‖ model) in two parts: what even an exact observer "
+        "<p>KL(informed ‖ model) in two parts: what even an exact observer "
         "loses who knows every regime and must infer which is live, and the rest.</p>"
-        + page.table(("", "not noticed", "not represented"), lines)
+        + page.table(("", "not noticed", "not represented"), lines, "not noticed")
     )
 
 
@@ -89,21 +89,23 @@ def condition(groups: Groups) -> str:
             series[label] = means[column].to_list(), False
             places = [float(step) for step in means["step"]]
         if series:
-            drawn = pictures.lines(series, places, "step", log=False)
+            drawn = pictures.lines(
+                series, places, "step", log=False, name=column, keyed=True, up=""
+            )
             figures.append(
                 f"<figure><figcaption>{html.escape(column)}</figcaption>{drawn}</figure>"
             )
     if not figures:
         return ""
     return (
-        "<h3>The state of the network</h3><p>Dormant units, rank of the features, drift of the features "
+        "<p>Dormant units, rank of the features, drift of the features "
         "(1 − CKA) and distance of the weights, both from where deployment began.</p>"
-        f"{pictures.legend(list(tables))}<div class=heats>{''.join(figures)}</div>"
+        f"<div class=heats>{''.join(figures)}</div>"
     )
 
 
 def numbers(summaries: Summaries) -> str:
-    """Every number with its formula, folded."""
+    """Every number with its formula."""
     keys = list(dict.fromkeys(key for each in summaries.values() for s in each for key in s))
     lines = []
     for key in keys:
@@ -114,7 +116,7 @@ def numbers(summaries: Summaries) -> str:
         cells = [spread(values, 3) if values else "-" for values in found]
         lines.append(([key, *cells, entry.unit, entry.formula, entry.source], False))
     titles = ["formula id", *summaries, "unit", "formula", "source"]
-    return f"<details><summary>Every number</summary>{page.table(titles, lines)}</details>"
+    return page.table(titles, lines, "every number")
 
 
 def _slope(each: Sequence[Mapping[str, object]]) -> str:

@@ -27,23 +27,32 @@ def json_schema(root: type, contracts: Sequence[type]) -> dict[str, Any]:
     return json.loads(text.replace(f'"{REF}": "', '"$ref": "#/$defs/'))
 
 
+def told(cls: type) -> dict[str, str]:
+    """What the docstrings of a class and of its ancestors say of each argument."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        text = cleandoc(vars(each).get("__doc__") or "")
+        section = (re.search(r"^Args:\n((?: .*\n?|\n)*)", text, re.M) or ["", ""])[1]
+        found |= dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.M))
+    return {name: one_line(words) for name, words in found.items()}
+
+
 def _document(schema: Schema, cls: type, tag: str | None = None) -> dict[str, Any]:
     """JSON schema of one class, from its signature and docstring."""
     made = schema.model(cls).model_json_schema()
-    text = cleandoc(cls.__doc__ or "")
-    section = (re.search(r"^Args:\n((?: .*\n?|\n)*)", text, re.M) or ["", ""])[1]
-    told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.M))
+    words = told(cls)
     properties: dict[str, Any] = made.setdefault("properties", {})
     for name, parameter in parameters(cls).items():
         item = properties[name]
         del item["title"]
-        if name in told:
-            item["description"] = one_line(told[name])
+        if name in words:
+            item["description"] = words[name]
         if parameter.default is not parameter.empty:
             item["default"] = plain(parameter.default)
     if tag:
         properties["type"] = {"const": tag}
         made["required"] = ["type", *made.get("required", [])]
+    text = cleandoc(cls.__doc__ or "")
     return made | {"description": one_line(text.partition("\n\n")[0])}
 
 

@@ -74,10 +74,11 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for one, several in (("network", "networks"), ("strategy", "strategies")):
-            if (getattr(self, one) is None) == (not getattr(self, several)):
-                raise ValueError(
-                    f"expected either `{one}` (one) or `{several}` (a list of at least one)"
-                )
+            text = f"expected either `{one}` (one) or `{several}` (a list of at least one)"
+            if getattr(self, one) is None and not getattr(self, several):
+                raise ValueError(f"{several}: {text}, got neither")
+            if getattr(self, one) is not None and getattr(self, several):
+                raise ValueError(f"{several}: {text}, got both")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if not self.name or "/" in self.name or self.name.startswith("."):
@@ -86,7 +87,7 @@ class Experiment:
         types = known(Network, [Network])
         for name in self.pretrain.lrs.keys() - types.keys():
             near = did_you_mean(name, types) or f" Known: {', '.join(types)}"
-            raise ValueError(f"pretrain.lrs: there is no network {name}.{near}")
+            raise ValueError(f"pretrain.lrs.{name}: there is no network of this name.{near}")
 
     def contenders(self) -> dict[str, Contender]:
         """Label -> (network, strategy). The label names the strategy, and the network where there are several."""

@@ -27,23 +27,31 @@ from plasticity.network import Network
 from plasticity.pretrain import Key, fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
 from plasticity.recipes import ConfigError, Problem, Recipe, plain
+from plasticity.rehearse import rehearse
 from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.tracking import finish
 from plasticity.walk import walk
+from plasticity.yamlfile import Located
 
 
-def create(experiment: Experiment, folder: Path | None = None) -> Run:
+def resolved(experiment: Experiment) -> str:
+    """The experiment as YAML, with every default filled in; reads back as the same experiment."""
+    return yaml.safe_dump(plain(experiment), sort_keys=False)
+
+
+def create(experiment: Experiment, folder: Path | None = None, tree: Located | None = None) -> Run:
     """A new run directory, with the resolved YAML and the environment in it.
 
     Args:
         experiment: what will run.
         folder: where; null: <out>/<name>/<time>.
+        tree: the file that it was read from, so that every problem has its line.
 
     Raises:
         ConfigError: the folder is in use, or cannot be written; or some part cannot be built.
     """
-    rehearse(experiment)
-    text = yaml.safe_dump(plain(experiment), sort_keys=False)
+    rehearse(experiment, tree)
+    text = resolved(experiment)
     chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
         "%Y%m%d-%H%M%S-%f"
     )
@@ -149,7 +157,7 @@ def run_cell(
         "cost/trainable": sum(p.numel() for p in strategy.trainable(learner)),
         "cost/memory_bytes": sum(b.nbytes for b in strategy.buffers()),
     }
-    finish(summary, loggers)
+    finish(cell, learner, forward, summary, loggers, experiment.wandb.checkpoint)
     write_json(cell.path / "summary.json", summary)
     cell.checkpoint.unlink(missing_ok=True)
     if not console.is_terminal:  # where no bar moves, a line
@@ -171,42 +179,6 @@ def _network(
     progress.remove_task(bar.task)
     network.load_state_dict(weights)
     return network, gap(record)
-
-
-def rehearse(experiment: Experiment) -> None:
-    """Build every part once, so that what cannot be built is refused before anything runs.
-
-    Raises:
-        ConfigError: some part cannot be built, or this machine lacks what it asks for.
-    """
-    for name, part in {"hardware": experiment.hardware, "wandb": experiment.wandb}.items():
-        if lack := part.lack():
-            raise ConfigError([Problem(f"{name}.{lack[0]}", lack[1])])
-    stream = experiment.stream.build(seed=0)
-    spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
-    if (
-        stream.steps is None
-        and (n := len(experiment.contenders()) * len(experiment.seeds or [0])) > 1
-    ):
-        text = f"steps: null has no end, and {n} cells would wait for one: expected one cell"
-        raise ConfigError([Problem(experiment.stream.where or "stream", text)])
-    experiment.optimizer.build()
-    if experiment.detector:
-        experiment.detector.build()
-    for network, strategy in experiment.contenders().values():
-        fresh_network(network, spec, 0)
-        if strategy.build().needs_shifts and not (
-            experiment.announce_shifts or experiment.detector
-        ):
-            raise ConfigError(
-                [
-                    Problem(
-                        strategy.where or "announce_shifts",
-                        f"{strategy.cls.__name__} works at shifts: expected announce_shifts: true, or a "
-                        "detector; as it is it would do nothing",
-                    )
-                ]
-            )
 
 
 def environment() -> dict[str, Any]:

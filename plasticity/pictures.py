@@ -1,30 +1,50 @@
-"""Pictures: bars and heat maps as SVG."""
+"""Pictures: bars and lines as SVG."""
 
 import html
 import math
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+import polars as pl
 
-from plasticity.metrics.summary import interval
+from plasticity.metrics.summary import interval, spread
+from plasticity.svg import Number, colour, dash, key, key_rows, picture, tag, text
 
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a6761d", "#7570b3"]
-"""Of the strategies, in order: Okabe & Ito 2008, and two more; told apart by the colour-blind."""
-COLUMNS = 80
-"""Columns of a heat map, at most."""
-SEQUENTIAL = ["#fcfdbf", "#febb81", "#f8765c", "#d3436e", "#982d80", "#5f187f", "#221150"]
-"""Magma, light to dark: few bits to many."""
+SKILL = {0.0: "0: best frozen model", 1.0: "1: ideal continual learner"}
+UNDEFINED = "<p>Undefined: the two ideals differ by under 0.01 bit, or nothing was scored.</p>"
+FLOOR = 1e-4
+"""The bottom of a logarithmic scale, in bits."""
 
 
-class Heat(NamedTuple):
-    """Bits on every regime's probe."""
+class Curve(NamedTuple):
+    """A line of a chart, and how it looks: a strategy's has the colour and the dashes of its number."""
 
-    steps: Int[np.ndarray, " checkpoints"]
-    regimes: Int[np.ndarray, " regimes"]
-    bits: Float[np.ndarray, "checkpoints regimes"]
+    x: Sequence[float]
+    y: Sequence[float]
+    look: Mapping[str, object]
+
+
+class Span(NamedTuple):
+    """Steps in which one regime is live."""
+
+    start: int
+    stop: int
+    letter: str
+
+
+IDEALS: dict[str, dict[str, object]] = {
+    "amnesic": {"class_": "ideal", "stroke_dasharray": "8 5"},
+    "continual": {"class_": "ideal", "stroke_dasharray": "2 3"},
+    "informed": {"class_": "ideal", "stroke_width": 3},
+}
+"""How the lines of the observers look."""
+BASELINE: dict[str, object] = {"class_": "baseline", "stroke_dasharray": "4 4"}
+
+
+def strategy(index: int) -> dict[str, object]:
+    """How the line of the strategy with this number looks."""
+    return {"class_": "line", "stroke": colour(index), "stroke_dasharray": dash(index)}
 
 
 def letter(regime: int) -> str:
@@ -32,54 +52,72 @@ def letter(regime: int) -> str:
     return chr(ord("A") + regime) if regime < 26 else str(regime)
 
 
-def bars(values: Mapping[str, Sequence[float]]) -> str:
-    """One bar per title from 0 to the mean, a dot per seed, and the 95 % interval; 0 and 1 are marked."""
-    drawn = {name: v for name, v in values.items() if v}
-    if not drawn:
-        return "<p>Skill is undefined: the two ideals differ by under 0.01 bit, or nothing was scored.</p>"
-    halves = {name: interval(v) or 0.0 for name, v in drawn.items()}
-    means = {name: float(np.mean(v)) for name, v in drawn.items()}
-    least = min(
-        min(*v, means[name] - halves[name]) if len(v) > 1 else v[0] for name, v in drawn.items()
-    )
-    low = max(-1.5, min(-0.1, least))
-    high, left, width, line = 1.1, 190, 800, 34
+def bars(
+    values: Mapping[str, Sequence[float]],
+    name: str = "skill",
+    marks: Mapping[float, str] = SKILL,
+    digits: int = 2,
+    missing: str = "undefined",
+    colours: Mapping[str, int] | None = None,
+) -> str:
+    """One bar per title from 0 to the mean, the largest first, a dot per seed, and the 95 % interval.
 
-    def x(value: float) -> float:
-        return left + (min(max(value, low), high) - low) / (high - low) * (width - left - 90)
+    Args:
+        values: title -> one number per seed.
+        name: of what is drawn.
+        marks: places to mark with words; the scale reaches them.
+        digits: of the numbers beside the bars.
+        missing: what to write where there is no number.
+        colours: title -> number of its colour; None: in order.
+    """
+    drawn = {title: v for title, v in values.items() if v}
+    if not drawn:
+        return UNDEFINED
+    means = {title: float(np.mean(v)) for title, v in drawn.items()}
+    halves = {title: interval(v) or 0.0 for title, v in drawn.items()}
+    every = [*marks, *(v for each in drawn.values() for v in each)]
+    size = max(max(every) - min(every), 1e-9)
+    ends = [means[t] + sign * min(halves[t], size) for t in drawn for sign in (-1, 1)]
+    low, high = min(*every, *ends), max(*every, *ends)
+    if set(marks) == set(SKILL):
+        low = max(low, -1.5)
+    low, high = low - 0.03 * (high - low), high + 0.03 * (high - low)
+    width, line = 800, 34
+    left = 20 + max(90, min(260, 8 * max(map(len, values))))
+
+    def x(value: Number) -> float:
+        return left + (min(max(value, low), high) - low) / (high - low) * (width - left - 110)
 
     bottom = 24 + line * len(values)
-    out = [f'<svg class=bars viewBox="0 0 {width} {bottom + 24}" role=img>']
-    for mark, text in ((0.0, "0: best frozen model"), (1.0, "1: ideal continual learner")):
-        out.append(f"<line class=mark x1={x(mark):.1f} x2={x(mark):.1f} y1=18 y2={bottom} />")
-        out.append(f"<text class=tick x={x(mark):.1f} y=12 text-anchor=middle>{text}</text>")
-    for mark in np.arange(np.ceil(low * 4) / 4, 1.01, 0.25).tolist():
-        out.append(
-            f"<text class=tick x={x(mark):.1f} y={bottom + 16} text-anchor=middle>{mark + 0.0:.2f}</text>"
-        )
-    for i, name in enumerate(values):
-        middle = 24 + line * i + line / 2
-        out.append(
-            f"<text x={left - 10} y={middle + 5:.1f} text-anchor=end>{html.escape(name)}</text>"
-        )
-        if name not in drawn:
-            out.append(f"<text class=tick x={x(0.0) + 6:.1f} y={middle + 5:.1f}>undefined</text>")
+    out = []
+    for mark, words in marks.items():
+        out.append(tag("line", class_="mark", x1=x(mark), x2=x(mark), y1=18, y2=bottom))
+        out.append(text(x(mark), 12, words, "middle"))
+    for mark in _ticks(low, high):
+        out.append(text(x(mark), bottom + 16, f"{mark:g}", "middle"))
+    numbers = colours or {title: i for i, title in enumerate(values)}
+    for row, title in enumerate(sorted(values, key=lambda t: -means.get(t, -math.inf))):
+        middle = 24 + line * row + line / 2
+        out.append(text(left - 10, middle + 5, title, "end", None))
+        if title not in drawn:
+            out.append(text(x(0.0) + 6, middle + 5, missing))
             continue
-        mean, half, colour = means[name], halves[name], COLOURS[i % len(COLOURS)]
+        mean, half = means[title], halves[title]
         a, b = sorted((x(0.0), x(mean)))
-        out.append(
-            f'<rect x={a:.1f} y={middle - 9:.1f} width={max(b - a, 1):.1f} height=18 fill="{colour}" opacity=.75 />'
-        )
+        hue = colour(numbers[title])
+        look = {"height": 18, "fill": hue, "fill_opacity": ".7", "stroke": hue}
+        out.append(tag("rect", x=a, y=middle - 9, width=max(b - a, 1.0), **look))
         if half:
-            out.append(
-                f"<line class=whisker x1={x(mean - half):.1f} x2={x(mean + half):.1f} y1={middle} y2={middle} />"
-            )
-            out += [
-                f"<circle class=dot cx={x(v):.1f} cy={middle:.1f} r=2.5 />" for v in drawn[name]
-            ]
-        edge = max(b, x(mean + half), *(x(v) for v in drawn[name]))
-        out.append(f"<text x={edge + 8:.1f} y={middle + 5:.1f}>{mean:.2f}</text>")
-    return "".join([*out, "</svg>"])
+            whisker = {"x1": x(mean - half), "x2": x(mean + half), "y1": middle, "y2": middle}
+            out.append(tag("line", class_="whisker", **whisker))
+            out += [tag("circle", class_="dot", cx=x(v), cy=middle, r="2.5") for v in drawn[title]]
+        edge = max(b, x(mean + half), *(x(v) for v in drawn[title]))
+        shown = spread(drawn[title], digits).replace("±", " ± ")
+        out.append(text(edge + 8, middle + 5, shown, class_="value"))
+    label = f"{name}: " + "; ".join(f"{t} {spread(v, digits)}" for t, v in drawn.items())
+    rows = [(t, i, v) for t, each in drawn.items() for i, v in enumerate(each)]
+    data = pl.DataFrame(rows, ["title", "nth", name], orient="row")
+    return picture(name, label, (width, bottom + 24), out, data)
 
 
 def lines(
@@ -87,54 +125,96 @@ def lines(
     places: Sequence[float],
     along: str = "position",
     log: bool = True,
+    name: str = "curves",
+    keyed: bool = False,
+    up: str = "bits",
 ) -> str:
-    """Curves over positions, steps or visits.
+    """Small curves over positions, steps or visits.
 
     Args:
-        series: title -> (values, whether it is a baseline, which is dashed).
+        series: title -> (values, whether it is a baseline).
         places: where each value stands.
         along: what of.
         log: whether on a logarithmic scale, on which all below 0.0001 is at the bottom.
+        name: of what is drawn.
+        keyed: whether to say in it which line is whose.
+        up: what the values are.
     """
-    width, height, left, floor = 420, 216, 58, 1e-4
-    values = [v for each, _ in series.values() for v in each if math.isfinite(v)]
-    low, top = (floor, max(1.0, *values)) if log else _round_ends(values)
+    looks = (strategy(i) for i in range(len(series)))
+    curves = {
+        title: Curve(places, values, BASELINE if baseline else next(looks))
+        for title, (values, baseline) in series.items()
+    }
+    return chart(curves, along, name, log=log, keyed=keyed, up=up)
 
-    def x(i: int) -> float:
-        return left + (width - left - 10) * (i / max(len(places) - 1, 1))
 
-    def y(value: float) -> float:
-        share = (
-            math.log(top / max(value, floor)) / math.log(top / floor)
-            if log
-            else (top - value) / (top - low)
-        )
-        return 10 + (height - 46) * share
+def chart(
+    curves: Mapping[str, Curve],
+    along: str,
+    name: str,
+    spans: Sequence[Span] = (),
+    size: tuple[Number, Number] = (420, 216),
+    log: bool = False,
+    keyed: bool = True,
+    up: str = "bits",
+) -> str:
+    """Curves with two axes, the spans of the regimes behind them, and a key below; arguments as of `lines`."""
+    (width, high), left = size, 58
+    finite = [v for curve in curves.values() for v in curve.y if math.isfinite(v)]
+    low, top = (FLOOR, max(1.0, *finite)) if log else _round_ends(finite)
+    places = [v for curve in curves.values() for v in curve.x]
+    first, last = min(places, default=0), max(places, default=1)
 
-    out = [f'<svg viewBox="0 0 {width} {height}" role=img>']
-    marks = [10.0**power for power in range(-4, 1)] if log else np.linspace(low, top, 5).tolist()
+    def x(place: Number) -> float:
+        return left + (width - left - 10) * (place - first) / max(last - first, 1e-9)
+
+    def y(value: Number) -> float:
+        share = math.log(top / max(value, FLOOR)) / math.log(top / FLOOR) if log else 0.0
+        return 10 + (high - 46) * (share if log else (top - value) / (top - low))
+
+    out = []
+    for nth, span in enumerate(spans):
+        a, b = x(max(span.start, first)), x(min(span.stop, last))
+        if b - a > 1 and nth % 2 == 0:
+            out.append(tag("rect", class_="shade", x=a, y=10, width=b - a, height=high - 46))
+        if b - a > 12:
+            out.append(text((a + b) / 2, 24, span.letter, "middle"))
+    marks = [10.0**power for power in range(-4, 1)] if log else _ticks(low, top)
     for mark in marks:
-        at = y(mark)
-        out.append(f"<line class=grid x1={left} x2={width - 10} y1={at:.1f} y2={at:.1f} />")
+        out.append(tag("line", class_="grid", x1=left, x2=width - 10, y1=y(mark), y2=y(mark)))
+        out.append(text(left - 6, y(mark) + 4, f"{mark:.3g}", "end"))
+    for share, anchor in ((0.0, "middle"), (0.5, "middle"), (1.0, "end")):
+        place = first + share * (last - first)
+        out.append(text(x(place), high - 20, f"{place:.0f}", anchor))
+    out.append(text((left + width) / 2, high - 4, along, "middle"))
+    turned = f"translate(12 {(high - 36) / 2:.0f}) rotate(-90)"
+    out.append(tag("text", html.escape(up), class_="tick", text_anchor="middle", transform=turned))
+    for title, curve in curves.items():
+        points = zip(curve.x, curve.y, strict=True)
+        shown = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points if math.isfinite(b))
         out.append(
-            f"<text class=tick x={left - 6} y={at + 4:.1f} text-anchor=end>{mark:.3g}</text>"
+            tag(
+                "polyline",
+                tag("title", html.escape(title)),
+                points=shown,
+                fill="none",
+                **curve.look,
+            )
         )
-    for i in sorted({0, len(places) // 2, len(places) - 1}):
-        anchor = "end" if i and i == len(places) - 1 else "middle"
-        out.append(
-            f"<text class=tick x={x(i):.1f} y={height - 20} text-anchor={anchor}>{places[i]:.0f}</text>"
-        )
-    out.append(
-        f"<text class=tick x={(left + width) / 2} y={height - 4} text-anchor=middle>{along}</text>"
-    )
-    colours = cycle(COLOURS)
-    for name, (bits, baseline) in series.items():
-        points = " ".join(f"{x(i):.1f},{y(b):.1f}" for i, b in enumerate(bits) if math.isfinite(b))
-        look = "class=baseline" if baseline else f'stroke="{next(colours)}"'
-        out.append(
-            f'<polyline fill=none {look} points="{points}"><title>{html.escape(name)}</title></polyline>'
-        )
-    return "".join([*out, "</svg>"])
+    looks = {title: curve.look for title, curve in curves.items()} if keyed else {}
+    out.append(key(looks, 20, high + 14, width - 30))
+    ends = (f"{t} ends at {c.y[-1]:.3g}" for t, c in curves.items() if len(c.y))
+    rows = [(t, a, b) for t, c in curves.items() for a, b in zip(c.x, c.y, strict=True)]
+    data = pl.DataFrame(rows, ["title", along, "value"], orient="row")
+    label = f"{name} over {along}: {'; '.join(ends)}"
+    return picture(name, label, (width, high + 17 * key_rows([*looks], width - 30) + 6), out, data)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from low to high, four to eight of them."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step = next(s for s in (step, step / 2, step / 4, step / 5) if (high - low) / s >= 4)
+    return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _round_ends(values: Sequence[float]) -> tuple[float, float]:
@@ -148,55 +228,10 @@ def _round_ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def legend(names: Sequence[str], baselines: bool = False) -> str:
-    """Which colour is whose."""
+    """Which line is whose, for pictures that do not say it themselves."""
     keys = [
-        f"<i style='background:{COLOURS[i % len(COLOURS)]}'></i><b>{html.escape(name)}</b>"
+        f"<svg class=key viewBox='0 0 28 8' aria-hidden=true>"
+        f"{tag('line', x1=0, x2=28, y1=4, y2=4, **strategy(i))}</svg><b>{html.escape(name)}</b>"
         for i, name in enumerate(names)
     ]
-    return f"<p class=key>{''.join(keys)}{' dashed: baselines' * baselines}</p>"
-
-
-def heats(maps: Mapping[str, Heat]) -> str:
-    """One heat map per strategy, on one scale, which is drawn below them."""
-    if not maps:
-        return "<p>Nothing was probed yet.</p>"
-    top = max(float(np.nanmax(heat.bits)) for heat in maps.values())
-    figures = [
-        f"<figure><figcaption>{html.escape(name)}</figcaption>{_heat(heat, top)}</figure>"
-        for name, heat in maps.items()
-    ]
-    stops = "".join(f"<i style='background:{colour}'></i>" for colour in SEQUENTIAL)
-    return f"<div class=heats>{''.join(figures)}</div><p class=scale>0 {stops} {top:.2f} bits</p>"
-
-
-def _heat(heat: Heat, top: float) -> str:
-    keep = np.unique(np.linspace(0, len(heat.steps) - 1, COLUMNS).round().astype(int))
-    steps, bits = heat.steps[keep], heat.bits[keep]
-    count, regimes = bits.shape
-    names = [letter(regime) for regime in heat.regimes.tolist()]
-    cell, high, left = 400 / count, 22, 16 + 10 * max(map(len, names))
-    out = [f'<svg viewBox="0 0 {left + 404} {high * regimes + 20}" role=img>']
-    for r in range(regimes):
-        out.append(f"<text x={left - 8} y={high * r + 16} text-anchor=end>{names[r]}</text>")
-        for c in range(count):
-            out.append(
-                f"<rect x={left + c * cell:.2f} y={high * r} width={cell + 0.3:.2f} height={high - 2} "
-                f'fill="{_colour(bits[c, r] / top if top else 0)}"><title>{names[r]} at step {steps[c]}: '
-                f"{bits[c, r]:.3f} bits</title></rect>"
-            )
-    for c in (0, count - 1):
-        anchor = "start" if c == 0 else "end"
-        at = left + (0 if c == 0 else 400)
-        out.append(
-            f"<text class=tick x={at} y={high * regimes + 14} text-anchor={anchor}>step {steps[c]}</text>"
-        )
-    return "".join([*out, "</svg>"])
-
-
-def _colour(share: float) -> str:
-    """Of a share of the scale, between its stops."""
-    place = float(np.clip(share, 0, 1)) * (len(SEQUENTIAL) - 1)
-    i = min(int(place), len(SEQUENTIAL) - 2)
-    one, two = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in SEQUENTIAL[i : i + 2])
-    mixed = (one + (two - one) * (place - i)).round().astype(int)
-    return "#" + "".join(f"{v:02x}" for v in mixed)
+    return f"<p class=keys>{''.join(keys)}{' grey: baselines' * baselines}</p>"

@@ -77,12 +77,12 @@ class Recipe(Generic[T_co]):
     Args:
         cls: what to make.
         args: constructor arguments by name: plain, or recipes, or lists, tuples, mappings of them.
-        where: place of the YAML mapping it came from, named when the constructor refuses.
+        places: of its arguments in the YAML, and at "" its own; problems without a text.
     """
 
     cls: type[T_co]
     args: dict[str, Any] = field(default_factory=dict)
-    where: str | None = field(default=None, compare=False, repr=False)
+    places: Mapping[str, Problem] | None = field(default=None, compare=False, repr=False)
 
     def build(self, **given: Any) -> T_co:
         """A new T; the recipes inside are built first.
@@ -91,15 +91,28 @@ class Recipe(Generic[T_co]):
             given: what the engine supplies; a recipe inside gets what its class declares.
 
         Raises:
-            ConfigError: a constructor refused, or asked for too much memory; only if `where` is known.
+            ConfigError: a constructor refused, or asked for too much memory; only if `places` are known.
         """
         args = {name: _build(value, given) for name, value in self.args.items()}
         try:
             return self.cls(**args, **given)
         except (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError) as error:
-            if self.where is None:
+            if self.places is None:
                 raise
-            raise ConfigError([Problem(self.where, reason(error))]) from error
+            raise ConfigError([self.problem(reason(error))]) from error
+
+    def problem(self, text: str, otherwise: str = "") -> Problem:
+        """A problem here; of the argument k, where that is in the YAML and the text begins with `k: `.
+
+        Args:
+            text: what was expected, and what was got.
+            otherwise: where it is, if it came from no YAML.
+        """
+        places = self.places or {"": Problem(otherwise, "")}
+        key, colon, rest = text.partition(": ")
+        if colon and key in places:
+            return places[key]._replace(text=rest)
+        return places[""]._replace(text=text)
 
     def resolved(self) -> dict[str, Any]:
         """{"type": class, argument: value ...} in YAML's values, defaults filled in.
@@ -240,11 +253,17 @@ def unknown_key(name: str, cls: type) -> str:
     return f"unknown key {name!r}.{near} {cls.__name__} takes: {takes}"
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """` Did you mean 'x'?` of the nearest word, whatever its case; empty if none is near."""
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that is spelt most alike, whatever its case; None if none is."""
     by_lower = {candidate.lower(): candidate for candidate in words}
     near = get_close_matches(word.lower(), by_lower, n=1)
-    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """` Did you mean 'x'?` of the nearest word; empty if none is near."""
+    near = nearest(word, words)
+    return "" if near is None else f" Did you mean {near!r}?"
 
 
 def reason(error: BaseException) -> str:

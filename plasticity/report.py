@@ -2,21 +2,22 @@
 
 import html
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from plasticity import details, page, pictures
+from plasticity import details, over_time, page, pictures
 from plasticity.bracket import PREDICTORS
-from plasticity.metrics.retention import UNDEFINED, probed, visits
-from plasticity.metrics.summary import spread, summarise
+from plasticity.heat_maps import Heat, heats
+from plasticity.metrics.retention import UNDEFINED, probed
+from plasticity.metrics.summary import spread
+from plasticity.results import derived, numbers
 from plasticity.store import Cell, Run, write_json
+from plasticity.verdict import NOTE, Verdict, verdict
 
-POINTS = 400
-"""Windows of a curve, at most."""
 BASELINES = PREDICTORS[1:]
 
 
@@ -27,6 +28,13 @@ class Row(NamedTuple):
     numbers: dict[str, list[float | None]]
     """Formula id -> one number per seed; None: undefined."""
     strategy: bool
+    seeds: tuple[int, ...] = ()
+    """Whose numbers they are, in order."""
+
+    def by_seed(self, key: str) -> dict[int, float]:
+        """Seed -> number, where it is defined."""
+        found = zip(self.seeds, self.numbers.get(key, ()), strict=False)
+        return {seed: value for seed, value in found if value is not None}
 
 
 def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
@@ -63,20 +71,23 @@ CAPTION = (
     "KL from the informed observer, forgetting: bits per position. KL over the first 10 steps of a visit. "
     "recovery: steps until half of the gap is closed."
 )
+LEAD = (
+    "What does each strategy carry over when the world comes back, and what does it forget? "
+    "In bits from an exact Bayesian observer."
+)
 
 
 def rows(run: Run) -> list[Row]:
     """The strategies in the order of the YAML, then the observers and baselines that faced the same batches."""
     found: list[Row] = []
     seen: list[dict[str, Any]] = []
-    for label, cells in _by_label(run).items():
-        summaries = [s for cell in cells if (s := _summary(cell))]
-        numbers = {
-            key: [s.get(key) for s in summaries] for key in {k for s in summaries for k in s}
-        }
+    for label, cells in by_label(run).items():
+        each = [(cell.seed, s) for cell in cells if (s := numbers(cell))]
+        summaries = [s for _, s in each]
+        told = {key: [s.get(key) for s in summaries] for key in {k for s in summaries for k in s}}
         for phase in ("kl_first_visit", "kl_return"):
-            numbers[phase] = numbers.get(f"{phase}/model", [])
-        found.append(Row(label, numbers, strategy=True))
+            told[phase] = told.get(f"{phase}/model", [])
+        found.append(Row(label, told, strategy=True, seeds=tuple(seed for seed, _ in each)))
         seen = seen or summaries
     if seen:
         found += [
@@ -94,6 +105,11 @@ def title(run: Run) -> str:
     return f"{run.name}: {seeds} seed{'s' * (seeds != 1)}{pretrained}"
 
 
+def answer(run: Run) -> Verdict:
+    """Which strategy, and how sure."""
+    return verdict({row.title: row.by_seed("skill") for row in rows(run) if row.strategy})
+
+
 def write(runs: Sequence[Run], path: Path) -> Path:
     """One self-contained page.
 
@@ -101,156 +117,147 @@ def write(runs: Sequence[Run], path: Path) -> Path:
         runs: finished or not.
         path: the file; written whole.
     """
-    sections = [_section(i, run) for i, run in enumerate(runs)]
+    series = [over_time.series(by_label(run)) for run in runs]
+    sections = [
+        _section(i, run, drawn) for i, (run, drawn) in enumerate(zip(runs, series, strict=True))
+    ]
     names = " and ".join(dict.fromkeys(run.name for run in runs))
-    return page.write(path, names, LEAD, sections, [_curves(run) for run in runs])
+    return page.write(path, names, LEAD, sections, [over_time.plotted(drawn) for drawn in series])
 
 
-LEAD = (
-    "What does each strategy carry over when the world comes back, and what does it forget? "
-    "In bits from an exact Bayesian observer."
-)
+def recompute(run: Run) -> None:
+    """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays."""
+    for cell in run.cells():
+        if cell.done and (found := derived(cell)):
+            cost = {k: v for k, v in cell.summary.items() if k.startswith("cost/")}
+            write_json(cell.path / "summary.json", found | cost)
 
 
-def _section(index: int, run: Run) -> str:
-    """The HTML of a run."""
+def by_label(run: Run) -> dict[str, list[Cell]]:
+    """The cells of every strategy, one per seed."""
+    found: dict[str, list[Cell]] = {}
+    for cell in run.cells():
+        found.setdefault(cell.label, []).append(cell)
+    return found
+
+
+def answered(found: Verdict) -> str:
+    """A verdict as HTML."""
+    look = "answer" if found.sure else "answer unsure"
+    return (
+        f"<div class='{look}' role=note>Which strategy?<strong>{html.escape(found.answer)}.</strong>"
+        f"{html.escape(found.because)}</div>"
+    )
+
+
+def _section(index: int, run: Run, drawn: over_time.Series) -> str:
+    """The HTML of a run: what a reader wants first, first."""
     cells = run.cells()
     heading = f"<h2>{html.escape(title(run))}</h2>"
     if not cells:
         return f"{heading}<p>No cell of {html.escape(str(run.path))} was begun.</p>"
-    lines = rows(run)
-    table = page.table(
-        [name for name, _ in COLUMNS],
-        [([show(row) for _, show in COLUMNS], not row.strategy) for row in lines],
-    )
-    skills = {
-        r.title: [v for v in r.numbers.get("skill", ()) if v is not None]
-        for r in lines
-        if r.strategy
-    }
-    open_ = [c for c in cells if not c.done]
-    notes = "".join(
-        f"<p class=open>{html.escape(c.name)}: unfinished, {_steps(c)} steps so far</p>"
-        for c in open_
-    )
-    groups = _by_label(run)
-    heats = {label: heat for label, group in groups.items() if (heat := _heat(group))}
+    lines, groups = rows(run), by_label(run)
+    strategies = [row for row in lines if row.strategy]
     summaries = {
         label: found
         for label, group in groups.items()
-        if (found := [s for cell in group if (s := _summary(cell))])
+        if (found := [s for cell in group if (s := numbers(cell))])
     }
-    environment = json.dumps(run.environment, indent=2)
     parts = [
         heading,
-        notes,
-        f"<h3>Skill</h3>{pictures.bars(skills)}",
+        answered(answer(run)),
+        _unfinished(cells),
+        "<h3>Skill</h3>",
+        pictures.bars({row.title: [*row.by_seed("skill").values()] for row in strategies}),
+        f"<p class=small>{_seeds(cells)}</p>",
         "<h3>Bits from the truth over time</h3>"
-        "<p>KL(informed || ·) in bits per asked position, means over windows, and over seeds. Shades are regimes.</p>"
-        f"<div class=plot id=plot{index}></div>",
-        f"<h3>Numbers</h3>{table}<p class=small>{html.escape(CAPTION)} {_seeds(cells)}</p>",
-        "<h3>What is still known: held-out probes of every regime</h3>"
-        "<p>KL(informed || model) in bits, weights as they were at that step. Dark is forgotten.</p>",
-        pictures.heats(heats),
-        details.losses(summaries),
-        details.trends(groups, summaries),
-        details.condition(groups),
-        details.numbers(summaries),
-        f"<details><summary>How this was made</summary>{FORMULAS}<h4>experiment.yaml</h4>"
-        f"<pre>{html.escape((run.path / 'experiment.yaml').read_text())}</pre>"
-        f"<h4>environment.json</h4><pre>{html.escape(environment)}</pre></details>",
+        "<p>KL(informed || ·) in bits per asked position, means over windows, and over seeds. The informed observer is "
+        "the floor, at 0. Shades are regimes.</p>"
+        f"<div class=plot id=plot{index} role=img aria-label='bits from the truth over time'></div>",
+        over_time.still(drawn),
+        "<h3>What was forgotten: held-out probes of every regime</h3>"
+        "<p>KL(informed || model) in bits, weights as they were at that step. Dark is not known, or forgotten.</p>",
+        heats(_heats(groups), {row.title: _forgot(row) for row in strategies}),
+        "<h3>What it cost, and where the bits went</h3>",
+        _table(lines),
+        f"<p class=small>{html.escape(CAPTION)} trained: parameters.</p>",
+        page.folded("Not noticed, or not represented?", details.losses(summaries)),
+        page.folded("Does adapting get harder?", details.trends(groups, summaries)),
+        page.folded("The state of the network", details.condition(groups)),
+        page.folded("Every number, with its formula", details.numbers(summaries)),
+        page.folded("How this was made", _made(run)),
     ]
     return "".join(parts)
 
 
-FORMULAS = """<ul>
+def _table(lines: Sequence[Row]) -> str:
+    """The table; as CSV, every number of every seed."""
+    shown = [([show(row) for _, show in COLUMNS], not row.strategy) for row in lines]
+    each = [
+        {"title": row.title, "seed": seed, **{key: v[i] for key, v in sorted(row.numbers.items())}}
+        for row in lines
+        if row.strategy
+        for i, seed in enumerate(row.seeds)
+    ]
+    data = pl.DataFrame(each, infer_schema_length=None) if each else None
+    return page.table([name for name, _ in COLUMNS], shown, "numbers", data)
+
+
+def _unfinished(cells: Sequence[Cell]) -> str:
+    return "".join(
+        f"<p class=open>{html.escape(c.name)}: unfinished, {len(c.steps.read(['step']))} steps so far</p>"
+        for c in cells
+        if not c.done
+    )
+
+
+def _forgot(row: Row) -> str:
+    """Over its heat map: how much a strategy forgot."""
+    shown = _number("forgetting/chaudhry2018", 2)(row)
+    return row.title if shown == "-" else f"{row.title}: forgot {shown} bits"
+
+
+def _heats(groups: Mapping[str, Sequence[Cell]]) -> dict[str, Heat]:
+    """Bits on every regime's probe over time, averaged over seeds."""
+    found = {}
+    for label, cells in groups.items():
+        each = [probed(p) for cell in cells if len(p := cell.probes.read())]
+        if each:
+            shortest = min(len(one.at) for one in each)
+            mean = np.mean([one.bits[:shortest] for one in each], axis=0)
+            found[label] = Heat(each[0].at[:shortest], each[0].regimes, mean)
+    return found
+
+
+def _made(run: Run) -> str:
+    environment = json.dumps(run.environment, indent=2)
+    return (
+        f"{FORMULAS}<h4>experiment.yaml</h4>"
+        f"<pre>{html.escape((run.path / 'experiment.yaml').read_text())}</pre>"
+        f"<h4>environment.json</h4><pre>{html.escape(environment)}</pre>"
+    )
+
+
+FORMULAS = f"""<ul>
 <li>skill = (KL(amnesic) − KL(model)) / (KL(amnesic) − KL(continual)), KL(x) = KL(informed ‖ x); numerator and
 denominator are averaged before dividing; undefined where the ideals differ by under 0.01 bit (Murphy 1988).</li>
 <li>forgetting/chaudhry2018: mean over visits of bits on their regime's probe at the end, less the fewest it ever had
 after that visit (Chaudhry et al. 2018, with R = −bits).</li>
 <li>recovery/skill50: steps after a shift until the mean of KL(model) over 5 steps is half-way between the ideals';
 a visit that never gets there counts its whole length.</li>
-<li>± is the 95 % interval of the mean over seeds (Student's t).</li></ul>"""
-
-
-def _curves(run: Run) -> dict[str, Any]:
-    """Windowed means over time, over seeds: of every strategy and of the two ideals; and the spans of the regimes."""
-    ideals = ("amnesic", "continual")
-    columns = ["step", "regime", "shift", *(f"kl/{who}" for who in ("model", *ideals))]
-    read = {
-        label: [c.steps.read(columns) for c in cells] for label, cells in _by_label(run).items()
-    }
-    tables = {
-        label: scored for label, each in read.items() if (scored := [t for t in each if len(t)])
-    }
-    if not tables:
-        return {"series": []}
-    longest = max(tables.values(), key=lambda group: len(group[0]))
-    width = -(-(int(longest[0]["step"].to_numpy()[-1]) + 1) // POINTS)
-    curves = [(label, group, "model") for label, group in tables.items()]
-    curves += [(name, longest, name) for name in ideals]
-    series = [
-        {"name": name, "ideal": who in ideals, **_windows(group, who, width)}
-        for name, group, who in curves
-    ]
-    spans = [
-        {"from": v.start, "to": v.stop, "letter": pictures.letter(v.regime)}
-        for v in visits(longest[0])
-    ]
-    return {"series": series, "spans": spans, "colours": pictures.COLOURS}
-
-
-def _windows(tables: Sequence[pl.DataFrame], who: str, width: int) -> dict[str, list[float]]:
-    """Mean of KL over windows of `width` steps and over seeds; x is the mean step of a window, y bits."""
-    both = pl.concat([t.select("step", pl.col(f"kl/{who}").alias("kl")) for t in tables])
-    window = (pl.col("step") // width).alias("window")
-    means = both.group_by(window).agg(pl.col("kl").mean(), pl.col("step").mean()).sort("window")
-    return {"x": means["step"].round(1).to_list(), "y": means["kl"].round(5).to_list()}
-
-
-def _heat(cells: Sequence[Cell]) -> pictures.Heat | None:
-    """Bits on every regime's probe over time, averaged over seeds."""
-    probes = [p for cell in cells if len(p := cell.probes.read())]
-    if not probes:
-        return None
-    found = [probed(p) for p in probes]
-    shortest = min(len(each.at) for each in found)
-    mean = np.mean([each.bits[:shortest] for each in found], axis=0)
-    return pictures.Heat(found[0].at[:shortest], found[0].regimes, mean)
+<li>{NOTE}</li></ul>"""
 
 
 def _baseline(name: str, seen: Sequence[dict[str, Any]]) -> Row:
-    numbers: dict[str, list[float | None]] = {
+    told: dict[str, list[float | None]] = {
         phase: [s[f"{phase}/{name}"] for s in seen] for phase in ("kl_first_visit", "kl_return")
     }
     gaps = [s["kl/amnesic"] - s["kl/continual"] for s in seen]
-    numbers["skill"] = [
+    told["skill"] = [
         (s["kl/amnesic"] - s[f"kl/{name}"]) / gap if gap >= UNDEFINED else None
         for s, gap in zip(seen, gaps, strict=True)
     ]
-    return Row(name, numbers, strategy=False)
-
-
-def _summary(cell: Cell) -> dict[str, Any] | None:
-    """The numbers of a cell; of an unfinished one, those so far."""
-    return cell.summary if cell.done else _derived(cell)
-
-
-def recompute(run: Run) -> None:
-    """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays."""
-    for cell in run.cells():
-        if cell.done and (numbers := _derived(cell)):
-            cost = {k: v for k, v in cell.summary.items() if k.startswith("cost/")}
-            write_json(cell.path / "summary.json", numbers | cost)
-
-
-def _derived(cell: Cell) -> dict[str, Any] | None:
-    steps, probes, condition = (t.read() for t in (cell.steps, cell.probes, cell.condition))
-    return summarise(steps, probes, condition) if len(steps) and len(probes) else None
-
-
-def _steps(cell: Cell) -> int:
-    return len(cell.steps.read())
+    return Row(name, told, strategy=False)
 
 
 def _seeds(cells: Sequence[Cell]) -> str:
@@ -258,12 +265,5 @@ def _seeds(cells: Sequence[Cell]) -> str:
     return (
         "One seed: no interval."
         if n == 1
-        else f"± is the 95 % interval of the mean over {n} seeds."
+        else f"Dots are seeds; ± is the 95 % interval of the mean over {n} seeds (Student's t)."
     )
-
-
-def _by_label(run: Run) -> dict[str, list[Cell]]:
-    found: dict[str, list[Cell]] = {}
-    for cell in run.cells():
-        found.setdefault(cell.label, []).append(cell)
-    return found

@@ -20,16 +20,19 @@ from pydantic.functional_validators import PlainValidator, WrapValidator
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from plasticity.meant import meant
 from plasticity.plugins import full_name, known
 from plasticity.recipes import (
     NOUNS,
     ConfigError,
     Form,
+    Problem,
     Recipe,
     annotated,
     describe,
     did_you_mean,
     form,
+    nearest,
     parameters,
     reason,
     show,
@@ -61,7 +64,9 @@ def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
         made = Schema(contracts, tree).make(root, tree.value)
     except ValidationError as error:
         wrong = [tree.problem(e["loc"], e["msg"], e["type"] == "key") for e in error.errors()]
-        raise ConfigError([*tree.problems, *wrong]) from error
+        known = {problem.where for problem in tree.problems}  # what follows from these is no news
+        new = [problem for problem in wrong if problem.where not in known]
+        raise ConfigError([*tree.problems, *new]) from error
     if tree.problems:
         raise ConfigError(tree.problems)
     return made
@@ -76,9 +81,7 @@ class Schema:
 
     def __init__(self, contracts: Sequence[type], tree: Located):
         self.contracts = tuple(contracts)
-        self.where = {
-            id(value): tree.problem(path, "").where for path, value in _parts(tree.value, ())
-        }
+        self.tree, self.paths = tree, {id(part): path for path, part in _parts(tree.value, ())}
         self.models: dict[type, type[BaseModel]] = {}
         self.refs: dict[str, Form] = {}
 
@@ -175,8 +178,13 @@ class Schema:
             return cls(**args)
         except (ValueError, TypeError) as error:
             text = reason(error)
-            key, colon, rest = text.partition(": ")
-            raise (_fault(rest, key) if colon and key in value else _fault(text)) from error
+            dotted, colon, rest = text.partition(": ")
+            inside: Any = value
+            for key in dotted.split(".") if colon else ("",):
+                inside = inside.get(key) if isinstance(inside, dict) else None
+            if inside is None:
+                raise _fault(text) from error
+            raise _fault(rest, *dotted.split(".")) from error
 
     def choose(self, base: type, value: Any) -> Recipe[Any]:
         """The recipe that a mapping `{type: name, ...}` describes."""
@@ -185,24 +193,36 @@ class Schema:
             got = (
                 f"the keys {', '.join(value)}" if value and isinstance(value, dict) else show(value)
             )
-            near = f" Did you mean {{type: {value}}}?" if value in list(classes) else ""
-            known_names = f"{near} Known: {', '.join(self.names(classes)) or 'none'}"
+            names = self.names(classes)
+            name = nearest(value, names) if isinstance(value, str) else None
+            near = f" Did you mean {{type: {name}}}?" if name else ""
+            known_names = f"{near} Known: {', '.join(names) or 'none'}"
             raise _fault(f"expected a mapping with a 'type' key, got {got}.{known_names}")
         name = value["type"]
         if not isinstance(name, str) or name not in classes:
-            names = self.names(classes)
-            near = did_you_mean(str(name), names)
-            if isinstance(name, str) and not near:
-                near = " Is its package installed (pip install --editable FOLDER)?"
-            text = f"{near} Known: {', '.join(names) or 'none'}"
-            raise _fault(f"unknown {base.__name__.lower()} {show(name)}.{text}", "type")
+            names, noun = self.names(classes), base.__name__.lower()
+            wrong = f"unknown {noun} {show(name)}"
+            if not isinstance(name, str):
+                near, wrong = "", f"expected the name of a {noun}, got {show(name)}"
+            elif other := [c for c in self.contracts if name in known(c, self.contracts)]:
+                near = f" {name} is a {other[0].__name__.lower()}."
+            else:
+                away = " Is its package installed (pip install --editable FOLDER)?"
+                near = did_you_mean(name, names) or away
+            raise _fault(f"{wrong}.{near} Known: {', '.join(names) or 'none'}", "type")
         cls, *rivals = classes[name]
         if rivals:
             both = " and ".join(map(full_name, classes[name]))
             text = f"several classes are named {name!r}: {both}"
             raise _fault(f"{text}; rename one, or uninstall its package", "type")
         args = self.arguments(cls, {k: v for k, v in value.items() if k != "type"})
-        return Recipe(cls, args, self.where.get(id(value)))
+        return Recipe(cls, args, self.places(value))
+
+    def places(self, value: dict[str, Any]) -> dict[str, Problem] | None:
+        """Where a mapping stands, at "", and each of its values; None: in no file."""
+        if (path := self.paths.get(id(value))) is None:
+            return None
+        return {key: self.tree.problem((*path, key) if key else path, "") for key in ("", *value)}
 
     def names(self, classes: dict[str, list[type]]) -> list[str]:
         """Those of the classes that a YAML can describe."""
@@ -256,5 +276,5 @@ def _expect(words: str, near: Any, shape: type | None, value: Any, handler: Any)
     else:
         if not isinstance(value, bool) or isinstance(made, bool):  # Literal[1] takes True
             return made
-    hint = did_you_mean(str(value), map(str, near)) if isinstance(value, str) else ""
+    hint = meant(words, near, shape, value)
     raise _fault(f"expected {words}, got {show(value)}.{hint}".removesuffix("."))

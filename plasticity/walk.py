@@ -20,6 +20,7 @@ from plasticity.forward import Forward
 from plasticity.learner import MODEL, Learner
 from plasticity.quantities import Count, Natural
 from plasticity.store import Cell, write_whole
+from plasticity.tracking.stretches import Stretches
 
 
 class Hardware:
@@ -70,11 +71,13 @@ class Recorder(pl.Callback):
         self.cell = cell
         self.columns = [f"{column}/{name}" for column in columns for name in (MODEL, *PREDICTORS)]
         self._began = self._seconds = 0.0
+        self._stretches = Stretches(cell)
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh walk is the probe before any update."""
         assert isinstance(pl_module, Learner)
         self._write_probes(trainer, pl_module, part=0, step=0)
+        self._tell(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -85,20 +88,26 @@ class Recorder(pl.Callback):
         self._seconds = time.perf_counter() - self._began
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the stretch, log its means, and checkpoint."""
+        """Write the stretch, tell the loggers, and checkpoint."""
         assert isinstance(pl_module, Learner)
         stretch, step = trainer.current_epoch, pl_module.step + 1
-        means = self._write_steps(pl_module, stretch)
-        means |= self._write_probes(trainer, pl_module, stretch + 1, step)
+        self._write_steps(pl_module, stretch)
+        self._write_probes(trainer, pl_module, stretch + 1, step)
         row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
         self.cell.timing.write(stretch, row)
-        for logger in trainer.loggers:
-            logger.log_metrics({**means, "stream/step": step})
+        self._tell(trainer)
         trainer.save_checkpoint(self.cell.checkpoint)
 
-    def _write_steps(self, learner: Learner, stretch: int) -> dict[str, float]:
+    def _tell(self, trainer: pl.Trainer) -> None:
+        """Every row of the record that was not told in this process: all that went before, after a resume."""
+        if trainer.loggers:
+            for number, row in self._stretches.new():
+                for logger in trainer.loggers:
+                    logger.log_metrics(row, step=number)
+
+    def _write_steps(self, learner: Learner, stretch: int) -> None:
         if not learner.records:
-            return {}
+            return
         steps, shifts, alarms, regimes, scores = zip(*learner.records, strict=True)
         table = self._table(scores)
         head = {
@@ -109,13 +118,8 @@ class Recorder(pl.Callback):
         }
         self.cell.steps.write(stretch, head | table)
         learner.records.clear()
-        return {
-            f"window/{name}": float(v.mean()) for name, v in table.items() if np.isfinite(v).all()
-        }
 
-    def _write_probes(
-        self, trainer: pl.Trainer, learner: Learner, part: int, step: int
-    ) -> dict[str, float]:
+    def _write_probes(self, trainer: pl.Trainer, learner: Learner, part: int, step: int) -> None:
         """Write them, and let the schedule know."""
         regimes, scores = zip(*learner.probed, strict=True)
         table = self._table(scores)
@@ -125,9 +129,6 @@ class Recorder(pl.Callback):
         bits = dict(zip(regimes, table["kl/model"].tolist(), strict=True))
         if isinstance(forward := getattr(trainer, "datamodule", None), Forward):
             forward.stream.told(step, bits)
-        return {
-            f"probe/regime{r}" if r >= 0 else f"probe/fresh{-1 - r}": v for r, v in bits.items()
-        }
 
     def _table(self, scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
         values = torch.stack(list(scores)).flatten(1).cpu().numpy()

@@ -50,8 +50,10 @@ class Located:
         return problem_at(spot or next(known, Spot("")), path, text)
 
 
-def read(path: str | Path, overrides: Sequence[str] = ()) -> Located:
-    """The one document of a YAML file, with overrides applied.
+def read(
+    path: str | Path, overrides: Sequence[str] = (), configs: Sequence[str | Path] = ()
+) -> Located:
+    """What a YAML file says, with the files that are put over it, and overrides.
 
     Scalars are those of YAML 1.2: 1e-3 is a number, `no` is a word. A repeated key, an unknown tag
     or an override that fits nowhere goes to `problems`, for `schema.parse` to tell with the others.
@@ -59,29 +61,73 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Located:
     Args:
         path: the file; its top level is a mapping.
         overrides: `--stream.tunnels.0.symbols=4`, in order; values are YAML; mappings are created.
+        configs: further files, in order. A later value replaces an earlier one; two mappings become one, key by
+            key, unless each has a `type` and these differ; a list replaces a list.
+
+    Raises:
+        ConfigError: there is no such file, it is not YAML, or its top level is not a mapping; of every file.
+    """
+    trees: list[Located] = []
+    wrong: list[Problem] = []
+    for each in (path, *configs):
+        try:
+            trees.append(_document(Path(each), Spot(str(each))))
+        except ConfigError as error:
+            wrong += error.problems
+    if wrong:
+        raise ConfigError(wrong)
+    tree, *over = trees
+    for upper in over:
+        _put_over(tree, upper, tree.value, upper.value, ())
+        tree.problems += upper.problems
+    words = list(overrides)
+    while words:
+        word = words.pop(0)
+        if "=" in word:
+            _override(tree, word)
+            continue
+        near = ""
+        if Path(word).suffix in (".yaml", ".yml"):
+            near = f" To put its keys over those of {path}: --config {word}"
+        elif word.startswith("--") and words and "=" not in words[0]:
+            near = f" Did you mean '{word}={words.pop(0)}'?"
+        text = f"expected --path.to.key=value, got {word!r}.{near}".removesuffix(".")
+        tree.problems.append(problem_at(COMMAND_LINE, (), text))
+    return tree
+
+
+def _document(path: Path, file: Spot) -> Located:
+    """The one document of a file.
 
     Raises:
         ConfigError: there is no such file, it is not YAML, or its top level is not a mapping.
     """
-    file, tree = Spot(str(path)), Located(None)
-    node = compose(_text(Path(path), file), file)
+    tree = Located(None)
+    node = compose(_text(path, file), file)
     if node is None:
         raise refusal(file, "the file is empty: expected a mapping")
     tree.value = _Reader(tree, file).value(node, ())
     if not isinstance(tree.value, dict):
         wrong = f"expected a mapping (key: value) at the top level, got {show(tree.value)}"
         raise ConfigError([*tree.problems, tree.problem((), wrong)])
-    words = list(overrides)
-    while words:
-        word = words.pop(0)
-        if "=" in word:
-            _override(tree, word)
-        else:
-            option = word.startswith("--") and words and "=" not in words[0]
-            near = f" Did you mean '{word}={words.pop(0)}'?" if option else ""
-            text = f"expected --path.to.key=value, got {word!r}.{near}".removesuffix(".")
-            tree.problems.append(problem_at(COMMAND_LINE, (), text))
     return tree
+
+
+def _put_over(
+    tree: Located, upper: Located, mine: dict[str, Any], its: dict[str, Any], path: Keys
+) -> None:
+    """Put the mapping of another file, and the places of what it says, over the mapping here."""
+    for key, value in its.items():
+        here, old = (*path, key), mine.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            if "type" not in old or value.get("type", old["type"]) == old["type"]:
+                _put_over(tree, upper, old, value, here)
+                continue
+        mine[key] = value
+        for spots, others in ((tree.values, upper.values), (tree.keys, upper.keys)):
+            for stale in [each for each in spots if each[: len(here)] == here]:
+                del spots[stale]
+            spots |= {each: spot for each, spot in others.items() if each[: len(here)] == here}
 
 
 def _text(path: Path, file: Spot) -> str:
@@ -168,6 +214,8 @@ class _Reader:
                     self.open.remove(id(source))
             elif not isinstance(key, yaml.ScalarNode):
                 self.complain(key, path, "expected a word for a key, got a list or mapping")
+            elif re.match(r"-[^\d.]", key.value):
+                self.complain(key, path, f"expected a space after '-' in {key.value!r}")
             elif key.value in own:
                 line = self.spot(own[key.value][0]).line
                 first = f" in line {line}" if line else ""

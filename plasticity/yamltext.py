@@ -58,7 +58,8 @@ _IN_WORDS = {
     "are not allowed here": "a ':' or '-' does not fit here: indent, or quote it",
     "expected the node content": "a value is missing here",
     "expected alphabetic or numeric": "expected a name after & or *, or quote it",
-    "cannot start any token": "this cannot stand here: indent by spaces, quote special text",
+    "'\\t' that cannot start any token": "a tab cannot stand here: indent by spaces",
+    "cannot start any token": "this character cannot begin a value: quote the text",
     "could not find expected ':'": "expected 'key: value'",
     "expected <block end>": "this line is indented differently from its neighbours",
     "undefined alias": "there is no anchor of this name above",
@@ -67,6 +68,9 @@ _IN_WORDS = {
     "expected ',' or '}'": "a mapping that is not closed: expected ',' or '}'",
     "another document": "a second document begins ('---'): expected one",
 }
+
+_GLUED = re.compile(r"\s*(?:- )?\w+:(?=\w)")
+"""A key and its value without a space between them, which YAML takes for one word that goes on in the next line."""
 
 
 def compose(text: str, file: Spot) -> yaml.Node | None:
@@ -88,6 +92,9 @@ def compose(text: str, file: Spot) -> yaml.Node | None:
         opened = problem.startswith(("could not find", "found unexpected end", "expected ','"))
         if mark := (error.context_mark if opened else None) or error.problem_mark:
             at = (mark.line + 1, mark.column + 1)
+            above = text.splitlines()[mark.line - 1] if mark.line else ""
+            if problem.startswith("mapping values") and (glued := _GLUED.match(above)):
+                at, why = (mark.line, glued.end()), "expected a space after ':'"
     except RecursionError:
         why = "nested too deeply"
     except (ValueError, OverflowError):

@@ -1,7 +1,8 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,14 +11,30 @@ from rich.table import Table
 if TYPE_CHECKING:
     from plasticity.experiment import Experiment
     from plasticity.store import Run
+    from plasticity.yamlfile import Located
 
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option("--config", help="Its keys win over those of FILE; may be repeated."),
+]
 out, err = Console(), Console(stderr=True)
 PASS_ON = {"ignore_unknown_options": True}
 """Options that typer does not know are arguments."""
 
 
-def parsed(file: Path, overrides: list[str]) -> "Experiment":
+def parsed(file: Path, overrides: Sequence[str]) -> "Experiment":
     """The experiment that a file describes.
+
+    Raises:
+        ConfigError: it describes none; with every problem.
+    """
+    return located(file, overrides, [])[0]
+
+
+def located(
+    file: Path, overrides: Sequence[str], configs: Sequence[Path]
+) -> "tuple[Experiment, Located]":
+    """The experiment that a file describes, with others put over it; and the place of everything.
 
     Raises:
         ConfigError: it describes none; with every problem.
@@ -26,7 +43,8 @@ def parsed(file: Path, overrides: list[str]) -> "Experiment":
     from plasticity.schema import parse
     from plasticity.yamlfile import read
 
-    return parse(Experiment, read(file, overrides), contracts())
+    tree = read(file, overrides, configs)
+    return parse(Experiment, tree, contracts()), tree
 
 
 def contracts() -> list[type]:

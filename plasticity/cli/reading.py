@@ -1,13 +1,17 @@
-"""Commands that read what runs have stored: report."""
+"""Commands that read what runs have stored: report, compare."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import existing, out, print_table
+from plasticity.cli.common import err, existing, out, print_table, refusal
 
 app = typer.Typer()
+Export = Annotated[
+    Path | None,
+    typer.Option(help="Folder for every figure as SVG, and its data and the tables as CSV."),
+]
 
 
 @app.command()
@@ -17,6 +21,7 @@ def report(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Derive every number anew, by today's formulas.")
     ] = False,
+    export: Export = None,
 ) -> None:
     """Write report.html from what the runs have stored, and print the table."""
     from plasticity.store import Run
@@ -28,5 +33,53 @@ def report(
         if recompute:
             reports.recompute(each)
         print_table(each)
-    page = reports.write(runs, to or run_dirs[0] / "report.html")
-    out.print(f"report: {page}", highlight=False, soft_wrap=True)
+        found = reports.answer(each)
+        out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
+    _written("report", reports.write(runs, to or run_dirs[0] / "report.html"), export)
+    if len(runs) > 1:
+        words = " ".join(map(str, run_dirs))
+        out.print(f"strategies of different runs, paired by seed: plasticity compare {words}",
+                  style="dim", highlight=False, soft_wrap=True)  # fmt: skip
+
+
+@app.command()
+def compare(
+    run_dirs: Annotated[list[Path], typer.Argument(help="Folders of runs, finished or not.")],
+    against: Annotated[
+        str | None,
+        typer.Option(help="Strategy that the others are held against; by default the best."),
+    ] = None,
+    to: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    export: Export = None,
+) -> None:
+    """Hold the strategies of several runs against one of them, paired by seed, and write compare.html."""
+    from plasticity.store import Run
+
+    runs = [Run(existing(folder).parent) for folder in run_dirs]
+    from plasticity import compare as comparison
+    from plasticity.compare_page import write
+
+    try:
+        found = comparison.compared(runs, against)
+    except ValueError as error:
+        raise refusal(str(error)) from None
+    for name, folder in zip(found.names, found.folders, strict=True):
+        out.print(f"{name}: {folder}", highlight=False, markup=False, soft_wrap=True)
+    out.print(comparison.shown(found))
+    for line in found.unpaired:
+        err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    told = found.verdict
+    out.print(f"{told.answer}. {told.because}", highlight=False, markup=False, soft_wrap=True)
+    _written("comparison", write(found, to), export)
+
+
+def _written(what: str, page: Path, export: Path | None) -> None:
+    """Say where the page is; save what it shows."""
+    out.print(f"{what}: {page}", highlight=False, soft_wrap=True)
+    if export:
+        from plasticity.page import export as exported
+
+        number = len(exported(page, export))
+        out.print(
+            f"figures and tables: {number} files in {export}", highlight=False, soft_wrap=True
+        )

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, err, existing, out, parsed, print_table, refusal
+from plasticity.cli.common import (
+    PASS_ON,
+    Configs,
+    err,
+    existing,
+    located,
+    out,
+    parsed,
+    print_table,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from plasticity.experiment import Experiment
@@ -23,6 +33,10 @@ def run(
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of this run; by default runs/<name>/<time>.")
     ] = None,
+    config: Configs = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the resolved YAML, and run nothing.")
+    ] = False,
 ) -> None:
     """Pretrain once, then run every strategy of FILE against the same world.
 
@@ -34,8 +48,13 @@ def run(
     for word in overrides or []:
         if did_you_mean(word.partition("=")[0], ["--run-dir", "--rundir", "--run_dir"]):
             raise refusal(f"command line: unknown option {word!r}. Did you mean '--run-dir'?")
-    experiment = parsed(file, overrides or [])
-    _carry_out(experiment, launch.create(experiment, run_dir))
+        if "=" not in word and (near := did_you_mean(word, ["--config", "--print-config"])):
+            raise refusal(f"command line: unknown option {word!r}.{near}")
+    experiment, tree = located(file, overrides or [], config or [])
+    if print_config:
+        typer.echo(launch.resolved(experiment), nl=False)
+        return
+    _carry_out(experiment, launch.create(experiment, run_dir, tree))
 
 
 @app.command()
@@ -54,7 +73,7 @@ def resume(
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
     from plasticity import launch
-    from plasticity.report import write
+    from plasticity.report import answer, write
 
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
@@ -63,6 +82,8 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     try:
         launch.run(experiment, where, out)
         print_table(where)
+        found = answer(where)
+        out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
         page = write([where], where.path / "report.html")
     except (KeyboardInterrupt, SystemExit):
         raise refusal(f"stopped; {go_on}", 130) from None

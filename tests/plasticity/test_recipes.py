@@ -126,17 +126,17 @@ def test_recipe_checks_the_names():
 
 
 def test_a_constructor_that_refuses_is_told_with_its_place():
-    bad = Recipe(Layer, {"width": 3}, "quick.yaml:8:13: network")
+    bad = Recipe(Layer, {"width": 3}, {"": Problem("quick.yaml:8:13: network", "")})
     with pytest.raises(ConfigError) as caught:
         bad.build(vocab=1)
     assert str(caught.value) == "quick.yaml:8:13: network: width 3 is odd"
     assert isinstance(caught.value.__cause__, ValueError)
     with pytest.raises(ConfigError, match="quick.yaml:8:13: network: width 3 is odd"):
-        Recipe(Net, {"layers": [bad]}, "elsewhere").build(vocab=1)
+        Recipe(Net, {"layers": [bad]}, {"": Problem("elsewhere", "")}).build(vocab=1)
     with pytest.raises(
         ConfigError, match=r"^f: .*missing 1 required positional argument: 'weight'$"
     ):
-        Recipe(Part, {}, "f").build()
+        Recipe(Part, {}, {"": Problem("f", "")}).build()
     with pytest.raises(ValueError, match="is odd"):
         Recipe(Layer, {"width": 3}).build(vocab=1)
 
@@ -144,7 +144,7 @@ def test_a_constructor_that_refuses_is_told_with_its_place():
 def test_recipes_are_data(net: Recipe[Net]):
     again = pickle.loads(pickle.dumps(net))
     assert again == net
-    assert Recipe(Layer, {}, "here") == Recipe(Layer, {})
+    assert Recipe(Layer, {}, {"": Problem("here", "")}) == Recipe(Layer, {})
     assert repr(recipe(Part, weight=2)).endswith("Part'>, args={'weight': 2})")
 
 

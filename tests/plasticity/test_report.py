@@ -3,14 +3,18 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import polars as pl
 import pytest
 
 from plasticity.bracket import PREDICTORS
 from plasticity.metrics import standard
 from plasticity.metrics.summary import summarise
-from plasticity.report import COLUMNS, recompute, rows, title, write
+from plasticity.over_time import plotted, series
+from plasticity.page import export
+from plasticity.report import COLUMNS, answer, by_label, recompute, rows, title, write
 from plasticity.store import Cell, Run, write_json, write_whole
 
 NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
@@ -53,14 +57,18 @@ def run(tmp_path: Path) -> Run:
 
 
 class Loads(HTMLParser):
-    """Everything a page would fetch."""
+    """Everything a page would fetch, and every picture without words."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.mute: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
         self.found += [f"{tag} {k}={v}" for k, v in attrs if k in ("src", "href", "srcset", "data")]
+        if tag == "svg" and not (told.get("aria-label") or told.get("aria-hidden")):
+            self.mute.append(str(attrs))
 
 
 def test_the_table_is_the_mean_of_the_cells(run: Run) -> None:
@@ -85,27 +93,30 @@ def test_the_page_needs_nothing_but_itself(run: Run, tmp_path: Path) -> None:
     text = write([run], tmp_path / "page.html").read_text()
     reader = Loads()
     reader.feed(text)
-    assert reader.found == []
-    assert not re.search(r"@import|url\(", text)
+    assert reader.found == [] and reader.mute == []
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|WebSocket", text)
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", text))
+    names = {"http://www.w3.org/2000/svg", "https://github.com/leeoniya/uPlot"}
+    assert addresses <= names  # of a namespace, and in a comment; nothing goes there
     assert "uPlot=function" in text and "name: world" in text
 
 
-def test_curves_are_means_over_windows_and_seeds(run: Run, tmp_path: Path) -> None:
-    from plasticity.report import _curves
-
+def test_curves_are_means_over_windows_and_seeds(run: Run) -> None:
     cells = [cell(run, i, "EWC", i, 4000) for i in range(2)]
-    series = {s["name"]: s for s in _curves(run)["series"]}
+    drawn = plotted(series(by_label(run)))
+    curves = {s["name"]: s for s in drawn["series"]}
     kl = np.mean([c.steps.read()["kl/model"].to_numpy() for c in cells], axis=0)
-    np.testing.assert_allclose(series["EWC"]["y"], kl.reshape(400, 10).mean(1), atol=1e-5)
-    np.testing.assert_allclose(series["EWC"]["x"], np.arange(400) * 10 + 4.5, atol=0.06)
-    spans = [(s["from"], s["to"], s["letter"]) for s in _curves(run)["spans"]]
+    np.testing.assert_allclose(curves["EWC"]["y"], kl.reshape(400, 10).mean(1), atol=1e-5)
+    np.testing.assert_allclose(curves["EWC"]["x"], np.arange(400) * 10 + 4.5, atol=0.06)
+    spans = [(s["from"], s["to"], s["letter"]) for s in drawn["spans"]]
     assert spans == [(0, 1000, "A"), (1000, 2000, "B"), (2000, 3000, "A"), (3000, 4000, "B")]
 
 
 def test_a_long_run_makes_no_larger_page(run: Run, tmp_path: Path) -> None:
     for i in range(8):
         cell(run, i, f"Strategy{i}", 0, 100_000)
-    assert write([run], tmp_path / "page.html").stat().st_size < 3_000_000
+    size = write([run], tmp_path / "page.html").stat().st_size
+    assert size < 3_000_000
 
 
 def test_an_unfinished_run_shows_what_there_is(run: Run, tmp_path: Path) -> None:
@@ -128,7 +139,7 @@ def test_names_cannot_become_markup(run: Run, tmp_path: Path) -> None:
     cell(run, 0, "<b>bold</b></script>", 0, 80)
     write_whole(run.path / "experiment.yaml", b"name: <i>world</i>\n")
     text = write([run], tmp_path / "page.html").read_text()
-    assert "<b>" not in text and "<i>world" not in text
+    assert "<b>bold" not in text and "<i>world" not in text
     assert text.count("</script>") == 2
 
 
@@ -139,3 +150,36 @@ def test_old_numbers_are_derived_anew(run: Run) -> None:
     write_json(made.path / "summary.json", {"skill": 9.0, "cost/ms_per_step": 2.0})
     recompute(run)
     assert made.summary == right
+
+
+def test_the_answer_stands_first(run: Run, tmp_path: Path) -> None:
+    """Before any picture or table: which strategy, and how sure."""
+    for i in range(6):
+        cell(run, i, "EWC" if i < 3 else "Replay", i % 3, 80)
+    found = answer(run)
+    assert found.answer.startswith("No strategy is surely ahead")  # the bits are made up
+    text = write([run], tmp_path / "page.html").read_text()
+    first = text.index(found.answer)
+    assert first < text.index('<svg class="picture"') < text.index("<table")
+    assert first < text.index("<details")
+
+
+def test_what_a_page_shows_is_saved_as_svg_and_csv(run: Run, tmp_path: Path) -> None:
+    cells = [cell(run, i, "EWC", i, 80) for i in range(2)]
+    page = write([run], tmp_path / "page.html")
+    files = {path.name: path for path in export(page, tmp_path / "out")}
+    assert {"skill.svg", "skill.csv", "bits-over-time.svg", "probes-EWC.csv"} <= {*files}
+    assert page.read_text().count('<svg class="picture"') == sum(n.endswith("svg") for n in files)
+    for name, path in files.items():
+        if name.endswith("svg"):
+            root = ElementTree.parse(path).getroot()
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert "var(" not in path.read_text() and "currentColor" not in path.read_text()
+    numbers = pl.read_csv(files["numbers.csv"])
+    assert numbers["seed"].to_list() == [0, 1]
+    skills = [c.summary["skill"] for c in cells]
+    np.testing.assert_allclose(numbers["skill"], skills)
+    np.testing.assert_allclose(pl.read_csv(files["skill.csv"])["skill"], skills)
+    curve = pl.read_csv(files["bits-over-time.csv"]).filter(pl.col("title") == "amnesic")
+    kl = [c.steps.read()["kl/amnesic"].to_numpy() for c in cells]
+    np.testing.assert_allclose(curve["value"], np.mean(kl, axis=0), atol=1e-5)

@@ -68,7 +68,7 @@ def test_recipes_know_their_place():
     assert str(caught.value) == "f.yaml:10:13: network: width 60 is not divisible by heads 7"
     with pytest.raises(ConfigError) as caught:
         made.stream.build(seed=2)
-    assert str(caught.value) == "command line: stream: tunnels: expected at least one"
+    assert str(caught.value) == "command line: stream.tunnels: expected at least one"
 
 
 FAULTS = f"""
@@ -76,14 +76,14 @@ strategies.0.lamda=3 > unknown key 'lamda'. EWC takes: strength, decay
 strategies.0.Decy=3 > unknown key 'Decy'. Did you mean 'decay'? EWC takes: strength, decay
 strategies.0={{type: EWCC}} > .type: unknown strategy 'EWCC'. Did you mean 'EWC'? {KNOWN}
 strategies.0.type=finetune > unknown strategy 'finetune'. Did you mean 'Finetune'? {KNOWN}
-strategies.0.type=[a] > unknown strategy a list. {KNOWN}
+strategies.0.type=[a] > expected the name of a strategy, got a list. {KNOWN}
 strategies.0.type=Strategy > unknown strategy 'Strategy'. {MISSING} {KNOWN}
 strategies.0={{a: 1, b: 2}} > expected a mapping with a 'type' key, got the keys a, b. {KNOWN}
 strategies.0={{}} > expected a mapping with a 'type' key, got an empty mapping. {KNOWN}
 strategies.0= > expected a mapping with a 'type' key, got null. {KNOWN}
 strategies.0=EWC > expected a mapping with a 'type' key, got 'EWC'.
   Did you mean {{type: EWC}}? {KNOWN}
-strategies={{type: EWC}} > expected a list, got a mapping
+strategies={{type: EWC}} > expected a list, got a mapping. Did you mean a list of it, [{{...}}]?
 strategies=EWC > expected a list, got 'EWC'
 strategies.1.parts.1.lr=0 > expected a number above 0 or null, got 0
 strategies.1.first=EWC > expected a mapping with a 'type' key, got 'EWC'.
@@ -95,7 +95,7 @@ strategies.0={{type: Tagged}} > {WORLD}.Tagged cannot be made from YAML:
   its argument 'type': this key names the class
 stream.steps=five > expected an integer of 1 or more, got 'five'
 stream.steps=0 > expected an integer of 1 or more, got 0
-stream.steps='5' > expected an integer of 1 or more, got '5'
+stream.steps='5' > expected an integer of 1 or more, got '5'. Did you mean 5, without quotes?
 stream.steps=5.0 > expected an integer of 1 or more, got 5.0
 stream.steps=true > expected an integer of 1 or more, got true
 stream.steps= > expected an integer of 1 or more, got null
@@ -115,7 +115,7 @@ network={{type: Stack, mixers: []}} > {WORLD}.Stack cannot be made from YAML:
   its argument 'mixers': YAML cannot hold Module
 optimizer.betas=[1] > expected a list: a number, a number, got a list
 name=5 > expected a string, got 5
-announce=yes > expected true or false, got 'yes'
+announce=yes > expected true or false, got 'yes'. Did you mean true?
 announce=1 > expected true or false, got 1
 level=true > expected one of 1, 2, got true
 seeds.1=-1 > expected an integer of 0 or more, got -1

@@ -142,10 +142,7 @@ list: [*base, *base]
         ),
         (
             "a:\n\t- 1\n",
-            [
-                "f.yaml:2:1: not valid YAML: this cannot stand here: indent by spaces, "
-                "quote special text"
-            ],
+            ["f.yaml:2:1: not valid YAML: a tab cannot stand here: indent by spaces"],
         ),
         (
             "a:\n  b: 1\n c: 2\n",

@@ -1,0 +1,199 @@
+"""Commands about what a YAML may say: init, schema, validate, explain."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plasticity.cli.common import PASS_ON, Configs, contracts, located, out, refusal
+
+if TYPE_CHECKING:
+    from plasticity.experiment import Experiment
+    from plasticity.explain import Explanation
+    from plasticity.metrics.glossary import Entry
+    from plasticity.stream import Stream
+
+app = typer.Typer()
+SCHEMA = Path("plasticity.schema.json")
+"""What the starter's first line names: beside it, so that the folder can be moved."""
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="A new file.")] = Path("experiment.yaml"),
+) -> None:
+    """Write a commented YAML to begin with, and the schema by which an editor completes and checks it."""
+    from importlib.resources import files
+
+    if file.exists():
+        raise refusal(f"{file}: expected a new file, this one is there already")
+    text = (files("plasticity") / "assets" / "starter.yaml").read_text(encoding="utf-8")
+    _write(file.parent / SCHEMA, _schema())
+    _write(file, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
+    told = (
+        f"new: {file}; see if it is fine: plasticity validate {file}; run it: plasticity run {file}"
+    )
+    out.print(told, highlight=False, soft_wrap=True)
+    told = f"{file.parent / SCHEMA}: for your editor; after installing a plugin: plasticity schema --to"
+    out.print(f"{told} {file.parent / SCHEMA}", highlight=False, soft_wrap=True, style="dim")
+
+
+@app.command()
+def schema(
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write; by default it is shown.")
+    ] = None,
+    suite: Annotated[bool, typer.Option("--suite", help="Of a suite of the benchmark.")] = False,
+) -> None:
+    """JSON schema of an experiment, with every class that is installed, for an editor.
+
+    The first line of a YAML tells the editor where it is: # yaml-language-server: $schema=plasticity.schema.json
+    """
+    text = _schema(suite)
+    if to is None:
+        typer.echo(text, nl=False)
+        return
+    _write(to, text)
+    out.print(f"schema: {to}", highlight=False, soft_wrap=True)
+
+
+@app.command(context_settings=PASS_ON)
+def validate(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE... [--KEY=VALUE...]", help="Experiments, and keys of all."),
+    ],
+    config: Configs = None,
+) -> None:
+    """Check each FILE without running it: every problem at once, and where it is.
+
+    Every part is built once, so what passes here will start.
+    """
+    from plasticity.recipes import ConfigError
+    from plasticity.rehearse import rehearse
+
+    files = [word for word in words if not word.startswith("--") and "=" not in word]
+    overrides = [word for word in words if word not in files]
+    if not files:
+        raise refusal("command line: expected the file of an experiment, got none")
+    wrong = False
+    for file in files:
+        try:
+            experiment, tree = located(Path(file), overrides, config or [])
+            told = _told(experiment, rehearse(experiment, tree))
+            out.print(f"{file}: fine, {told}", highlight=False, markup=False, soft_wrap=True)
+        except ConfigError as error:
+            wrong = True
+            for problem in error.problems:
+                refusal(str(problem))
+            if len(files) > 1:
+                refusal(f"{file}: {len(error.problems)} to mend")
+    if wrong:
+        raise typer.Exit(2)
+
+
+@app.command()
+def explain(
+    kind: Annotated[
+        str | None, typer.Argument(help="strategy, stream, metric ...; by default all are named.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="EWC, Recurring, skill ...")] = None,
+) -> None:
+    """What a YAML can say: arguments, equation, source, and a snippet to begin with.
+
+    plasticity explain strategy EWC; plasticity explain stream; plasticity explain metric skill
+    """
+    from plasticity.explain import explain as explained
+    from plasticity.explain import pick, shelves
+    from plasticity.metrics import glossary
+
+    nouns = contracts()
+    found = shelves(nouns)
+    if kind is None:
+        for each, classes in found.items():
+            _line(f"{each}: {', '.join(classes)}" if len(classes) > 1 else each)
+        _line("metric: every number of a run\ngo on with: plasticity explain KIND [NAME]")
+        return
+    home = [each for each, classes in found.items() if kind in classes]
+    if name is None and len(home) == 1:  # the name alone is enough
+        kind, name = home[0], kind
+    kind = pick("kind", kind, [*found, "metric"], [n for names in found.values() for n in names])
+    if kind == "metric":
+        for entry in glossary.GLOSSARY if name is None else [_entry(name)]:
+            source = f" ({entry.source})" if entry.source else ""
+            _line(f"{entry.id} [{entry.unit or 'no unit'}]: {entry.formula}{source}")
+        return
+    classes = found[kind]
+    if name is None and len(classes) > 1:
+        for each, namesakes in classes.items():
+            first = (namesakes[0].__doc__ or "").strip().partition("\n")[0]
+            _line(f"{each}: {first}")
+        return
+    for cls in classes[pick(kind, name, list(classes)) if name else next(iter(classes))]:
+        _print(explained(cls, "" if kind == "experiment" else kind, nouns))
+
+
+def _entry(name: str) -> "Entry":
+    """The entry of the glossary for a key of a summary.
+
+    Raises:
+        ConfigError: there is none; with the nearest one.
+    """
+    from plasticity.explain import pick
+    from plasticity.metrics import glossary
+
+    try:
+        return glossary.explain(name)
+    except KeyError:
+        return glossary.explain(pick("metric", name, [entry.id for entry in glossary.GLOSSARY]))
+
+
+def _print(found: "Explanation") -> None:
+    """Title, docstring, arguments, snippet."""
+    out.print(found.title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    _line(f"\n{found.text}\n\narguments:")
+    for name, takes, default, told in found.arguments:
+        _line(f"  {name}: {takes}{f'; by default {default}' if default else '; must be given'}")
+        if told:
+            _line(f"      {told}")
+    if found.snippet:
+        _line(f"\nin YAML:\n\n{found.snippet}")
+
+
+def _told(experiment: "Experiment", stream: "Stream") -> str:
+    """How much there is to run."""
+    counts = {
+        "networks": len(experiment.networks),
+        "strategies": len(experiment.strategies),
+        "seeds": len(experiment.seeds),
+    }
+    cells = len(experiment.contenders()) * max(1, len(experiment.seeds))
+    factors = " x ".join(f"{n} {what}" for what, n in counts.items() if n > 1)
+    many = f"{cells} cells ({factors})" if cells > 1 else "1 cell"
+    length = "without end" if stream.steps is None else f"{stream.steps} steps"
+    return f"{many}, {length}{' each' if cells > 1 else ''}"
+
+
+def _schema(suite: bool = False) -> str:
+    """JSON schema of an experiment, or of a suite."""
+    from plasticity.bench.suite import Suite
+    from plasticity.editor import json_schema
+    from plasticity.experiment import Experiment
+
+    return json.dumps(json_schema(Suite if suite else Experiment, contracts()), indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, or say why not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise refusal(f"{path}: expected a file that can be written, got: {why}") from None
+
+
+def _line(text: str) -> None:
+    """Print it as it is."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,173 @@
+"""wandb, offline unless told otherwise: the dashboard, never the record of truth."""
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pytorch_lightning.loggers import Logger, WandbLogger
+
+from plasticity.forward import Forward
+from plasticity.learner import Learner
+from plasticity.quantities import NonNegative
+from plasticity.store import Cell
+from plasticity.tracking import tables
+from plasticity.tracking.config import columns, tags
+
+GLOBS = ("window/*", "probe/*", "stream/*", "condition/*", "cost/*")
+"""What is drawn over `stream/step`."""
+MEGABYTE = 1 << 20
+
+
+class Wandb:
+    """How a run reports to wandb.
+
+    Args:
+        mode: offline (upload later with `wandb sync`), online, or disabled.
+        project: wandb project.
+        entity: wandb team or user; null: the account's default.
+        checkpoint: the largest last checkpoint that is kept as an artifact, in megabytes; 0: none.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["offline", "online", "disabled"] = "offline",
+        project: str = "plasticity",
+        entity: str | None = None,
+        checkpoint: NonNegative = 32,
+    ):
+        self.mode: Literal["offline", "online", "disabled"] = mode
+        self.project, self.entity, self.checkpoint = project, entity, checkpoint
+
+    def lack(self) -> tuple[str, str] | None:
+        """What this machine lacks, as (argument, what was expected); None: nothing."""
+        if self.mode != "online" or logged_in():
+            return None
+        return "mode", "expected offline, got online: nobody is logged in, see `wandb login`"
+
+    def logger(self, cell: Cell, run: str, config: dict[str, Any]) -> list[Logger]:
+        """What the recorder tells of every stretch; nobody where disabled.
+
+        The x axis is `stream/step`, and everything wandb writes lies in the cell's folder. A cell that is taken up
+        again goes on under the same id.
+
+        Args:
+            cell: whose folder; its name is the run's name.
+            run: groups the cells of one launch.
+            config: the resolved YAML of the cell.
+
+        Raises:
+            ConnectionError: wandb does not begin.
+        """
+        if self.mode == "disabled":
+            return []
+        os.environ["WANDB_DATA_DIR"] = str(_folder(cell.path / "wandb" / "data"))
+        os.environ["WANDB_CACHE_DIR"] = str(_folder(cell.path / "wandb" / "cache"))
+        os.environ.setdefault("WANDB_SILENT", "true")
+        import wandb
+
+        logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
+        identity = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
+        told = _told(cell.path, identity)
+        try:
+            live = wandb.init(
+                mode=self.mode,
+                project=self.project,
+                entity=self.entity,
+                group=run,
+                job_type="deploy",
+                name=cell.name,
+                tags=tags(config),
+                id=identity,
+                resume="allow",
+                dir=cell.path,
+                config=columns(config | {"label": cell.label}),
+                settings=wandb.Settings(console="off", x_disable_stats=True),
+            )
+        except wandb.Error as error:
+            raise ConnectionError(f"wandb does not begin: {error}") from error
+        live.define_metric("stream/step", hidden=True)
+        for glob in GLOBS:
+            live.define_metric(glob, step_metric="stream/step")
+        return [StretchLogger(live, max(told, live.step))]
+
+
+class StretchLogger(WandbLogger):
+    """Tells wandb every stretch once, however often the run was cut off: its number is wandb's own step.
+
+    Args:
+        live: the wandb run.
+        told: rows that wandb knows already.
+    """
+
+    def __init__(self, live: Any, told: int = 0):
+        super().__init__(experiment=live)
+        self.told = told
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Pass on a row that is new."""
+        if step is None or step >= self.told:
+            self.experiment.log(dict(metrics), step=step)
+
+
+def finish(
+    cell: Cell,
+    learner: Learner,
+    forward: Forward,
+    summary: Mapping[str, Any],
+    loggers: list[Logger],
+    checkpoint: float,
+) -> None:
+    """Give wandb the cell's final numbers, its tables and its last checkpoint, and close its run.
+
+    Args:
+        cell: its probes are drawn.
+        learner: at the end of the walk.
+        forward: the walk, whose observers say what the truth is.
+        summary: the final numbers, which become `final/<formula id>`.
+        loggers: of `Wandb.logger`.
+        checkpoint: the largest that is kept, in megabytes.
+    """
+    for logger in loggers:
+        if not isinstance(logger, StretchLogger):
+            continue
+        live, timing = logger.experiment, cell.timing.read()
+        shown = tables.probe_matrix(cell) | tables.posteriors(learner, forward)
+        last = {"stream/step": int(timing["step"][-1])}
+        logger.log_metrics(
+            last | shown, step=len(timing) + 1
+        )  # a row of its own, after the stretches
+        live.summary.update({f"final/{k}": v for k, v in summary.items() if v is not None})
+        file = cell.checkpoint
+        if file.exists() and file.stat().st_size <= checkpoint * MEGABYTE:
+            live.log_artifact(file, name=f"checkpoint-{live.id}", type="model")
+        live.finish()
+
+
+def logged_in() -> bool:
+    """Whether wandb knows an account here; it asks nobody."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    return bool(wandb.login(prompt=False))
+
+
+def _told(folder: Path, identity: str) -> int:
+    """How many rows earlier offline runs of this id hold: what was lost when they were killed is told again."""
+    steps = [-1]
+    for file in folder.glob(f"wandb/offline-run-*-{identity}/*.wandb"):
+        words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        records = map(json.loads, done.stdout.splitlines())
+        steps += [r["history"]["item"]["_step"] for r in records if r["type"] == "history"]
+    return max(steps) + 1
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()

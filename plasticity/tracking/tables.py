@@ -1,0 +1,84 @@
+"""Tables and pictures that wandb is given at the end of a cell."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from plasticity import svg
+from plasticity.bracket import AMNESIC, CONTINUAL, INFORMED
+from plasticity.forward import Forward
+from plasticity.heat_maps import Heat, heats
+from plasticity.learner import Learner
+from plasticity.metrics.retention import probed
+from plasticity.pictures import letter
+from plasticity.store import Cell
+from plasticity.stream import Stream
+
+CHECKPOINTS = 200
+"""Checkpoints of a probe matrix, at most: evenly spread."""
+REGIMES, POSITIONS, SYMBOLS, CONTEXT = 4, 4, 16, 8
+"""What the table of posteriors holds at most: regimes, asked positions of each, symbols of each; symbols before it."""
+STYLE = f"""<style>:root {{ {svg.look(svg.LIGHT)}}} {svg.STYLE}
+.picture {{ max-width: 34rem; }} .scale i {{ display: inline-block; width: 2em; height: 1em; }}</style>"""
+Rows = list[list[Any]]
+
+
+def probe_matrix(cell: Cell) -> dict[str, Any]:
+    """`probe_matrix`, a table of bits per (step, regime), and `probe_map`, the same as a heat map."""
+    import wandb
+
+    held = probed(cell.probes.read())
+    keep = np.unique(np.linspace(0, len(held.at) - 1, CHECKPOINTS).round().astype(int))
+    rows: Rows = [
+        [int(held.at[c]), letter(int(regime)), float(held.bits[c, r])]
+        for c in keep
+        for r, regime in enumerate(held.regimes)
+        if np.isfinite(held.bits[c, r])
+    ]
+    drawn = heats({cell.name: Heat(held.at, held.regimes, held.bits)})
+    return {
+        "probe_matrix": _table(["step", "regime", "bits"], rows),
+        "probe_map": wandb.Html(f"{STYLE}{drawn}", inject=False),
+    }
+
+
+def posteriors(learner: Learner, forward: Forward) -> dict[str, Any]:
+    """`posteriors`: what the model says at some asked positions of the last probes, beside three exact observers."""
+    columns = ["regime", "position", "context", "symbol", "came"]
+    columns += ["informed", "continual", "amnesic", "model"]
+    rows = [
+        row
+        for regime in [r for r in forward.stream.probed if r >= 0][:REGIMES]
+        for row in _regime(learner, forward, regime)
+    ]
+    return {"posteriors": _table(columns, rows)}
+
+
+def _table(columns: Any, rows: Any) -> Any:
+    """Rows as wandb's table, whose lists are invariant."""
+    import wandb
+
+    return wandb.Table(columns=columns, data=rows)
+
+
+def _regime(learner: Learner, forward: Forward, regime: int) -> Rows:
+    """Rows of the first sequence of one regime's probe."""
+    stream: Stream = forward.stream
+    batch = stream.probes()[stream.probed.index(regime)]
+    truth = forward.bracket.predict(batch, stream.probe_groups(regime))[:, 0]
+    with torch.no_grad():
+        logits = learner.network(batch.inputs[:1].to(learner.device))[0, batch.asked]
+    model = logits.double().softmax(-1).cpu().numpy()
+    asked = np.flatnonzero(batch.asked.numpy())
+    rows: Rows = []
+    for i in np.unique(np.linspace(0, len(asked) - 1, POSITIONS).round().astype(int)):
+        at = int(asked[i])
+        before = batch.inputs[0, max(0, at + 1 - CONTEXT) : at + 1].tolist()
+        likely = np.sort(np.argsort(-truth[INFORMED, i], kind="stable")[:SYMBOLS])
+        for symbol in likely.tolist():
+            said = [float(truth[who, i, symbol]) for who in (INFORMED, CONTINUAL, AMNESIC)]
+            head = [letter(regime), at, " ".join(map(str, before)), symbol]
+            came = int(batch.targets[0, at]) == symbol
+            rows.append([*head, came, *said, float(model[i, symbol])])
+    return rows

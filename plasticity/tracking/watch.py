@@ -1,0 +1,146 @@
+"""Watch: a live dashboard on this machine, fed from what runs store and shown by trackio.
+
+The store stays the record of truth: any run can be watched, at any time, by anybody who can read its folder, and
+it does not know. What trackio is told lies in a folder of its own, which goes when the watch ends.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlencode
+
+from plasticity.learner import MODEL
+from plasticity.pictures import letter
+from plasticity.store import Cell
+from plasticity.tracking.config import columns
+from plasticity.tracking.stretches import Stretches
+
+PROJECT = "plasticity"
+SECTIONS = {
+    "window": "bits from the truth",
+    "probe": "bits on held-out probes",
+    "stream": "stream",
+    "condition": "condition",
+    "cost": "cost",
+}
+"""Section of a row -> section of the page, from above; skill is above them all."""
+IDEALS = ("amnesic", "continual")
+"""Observers who are drawn as if they were runs, so that they share the plot of the bits."""
+VIEW = {"project": PROJECT, "smoothing": "0", "plots_per_row": "3", "hide_empty_tabs": "true"}
+
+
+class Watch(AbstractContextManager["Watch"]):
+    """A server of trackio on this machine, and what it is told: every cell below some folders, also those to come.
+
+    Args:
+        folders: of runs, or of folders of runs.
+
+    Raises:
+        ImportError: trackio is missing.
+    """
+
+    url: str
+    """Where the dashboard is, while the watch goes on."""
+
+    def __init__(self, folders: Sequence[Path]):
+        self.folders = folders
+        self._store = TemporaryDirectory(prefix="plasticity-watch-")
+        self._followed: dict[Path, tuple[Stretches, dict[str, Any]]] = {}
+        os.environ["TRACKIO_DIR"] = self._store.name
+        os.environ["TRACKIO_PLOT_ORDER"] = ",".join(
+            f"{section}/" for section in ("skill", *SECTIONS.values())
+        )
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        import trackio  # reads where to write once, when it is imported
+        from trackio import context_vars
+
+        self._trackio, self._current = trackio, context_vars.current_run
+
+    def __enter__(self) -> "Watch":
+        with redirect_stdout(StringIO()):
+            shown = self._trackio.show(PROJECT, open_browser=False, block_thread=False, share=False)
+        self._server, url = shown[:2]
+        self.url = f"{url.rstrip('/')}/?{urlencode(VIEW)}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with redirect_stdout(StringIO()):
+            for _, runs in self._followed.values():
+                for run in runs.values():
+                    run.finish()
+        self._server.close()
+        self._store.cleanup()
+
+    def look(self) -> int:
+        """Tell what was stored since the last look; the number of rows told."""
+        told = 0
+        cells = self._cells()
+        for path in cells:
+            if path not in self._followed:
+                self._followed[path] = (Stretches(Cell(path)), self._begin(Cell(path), cells))
+            stretches, runs = self._followed[path]
+            for _, row in stretches.new():
+                for who, run in runs.items():
+                    run.log(shown(row, who), step=int(row["stream/step"]))
+                told += 1
+        return told
+
+    def _cells(self) -> list[Path]:
+        found = (p.parent for folder in self.folders for p in folder.glob("**/cells/*/cell.json"))
+        return sorted(set(found), key=lambda path: (path.parent, Cell(path).meta["index"]))
+
+    def _begin(self, cell: Cell, cells: Sequence[Path]) -> dict[str, Any]:
+        """A run of trackio for the model and, in the first cell of a world, for each ideal."""
+        launch, seed = cell.path.parent.parent, cell.seed
+        several = len({path.parent for path in cells}) > 1
+        kin = (
+            path for path in cells if path.parent == cell.path.parent and Cell(path).seed == seed
+        )
+        runs = {MODEL: cell.name}
+        if next(kin) == cell.path:
+            runs |= {ideal: f"{ideal}-seed{seed}" for ideal in IDEALS}
+        with redirect_stdout(StringIO()):
+            begun = {
+                who: self._trackio.init(
+                    project=PROJECT,
+                    name=f"{name} {launch.name}" if several else name,
+                    group=launch.name,
+                    config=columns({"optimizer": {}} | cell.meta) if who == MODEL else {},
+                    embed=False,
+                    auto_log_gpu=False,
+                    auto_log_cpu=False,
+                )
+                for who, name in runs.items()
+            }
+        self._current.set(None)  # or trackio would write once more when Python ends
+        return begun
+
+
+def shown(row: Mapping[str, float], who: str) -> dict[str, float]:
+    """What of a row is drawn, as section/title: of an observer its bits, of the model all but its many other scores.
+
+    Args:
+        row: of `Stretches`.
+        who: the model or an observer.
+    """
+    found = {f"{SECTIONS['window']}/KL": row[key]} if (key := f"window/kl/{who}") in row else {}
+    if who != MODEL:
+        return found
+    if "window/skill" in row:
+        found["skill/skill of the stretch"] = row["window/skill"]
+    for key, value in row.items():
+        section, _, rest = key.partition("/")
+        if section != "window" and key != "stream/step" and (value or key != "stream/alarms"):
+            found[f"{SECTIONS[section]}/{_title(rest)}"] = value
+    return found
+
+
+def _title(key: str) -> str:
+    """Regimes have letters, as in a report; trackio would take a further slash for a section."""
+    if key.startswith("regime") and key != "regime":
+        return f"regime {letter(int(key.removeprefix('regime')))}"
+    return key.replace("fresh", "fresh latents, tunnel ").replace("_", " ").replace("/", " ")
