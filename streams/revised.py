@@ -1,12 +1,23 @@
 """Revised: a causal world of which each visit changes one thing, and which comes back in between."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
-from plasticity import Count, Latents, Tunnel
-from plasticity.stream import LATENT, SCHEDULE
+import numpy as np
+import polars as pl
+
+from plasticity import Batch, Count, Latents, Tunnel
+from plasticity.stream import LATENT, PROBE, SCHEDULE, Group
 from streams.causal_tunnel import CausalTunnel
 from streams.edits import Kind
+from streams.ladder import INTERVENTION, RUNGS
 from streams.schedules import Recurring
+
+CHANGED, UNCHANGED = "changed", "unchanged"
+ROWS = ("inputs", "targets", "posterior", "regime")
+"""Of a batch, what has one row per sequence."""
+SAME = 1e-9
+"""Two probabilities that differ by less are one."""
 
 
 class Revised(Recurring):
@@ -18,6 +29,10 @@ class Revised(Recurring):
     shift makes one change or takes it back, and the rest need not be learned again.
     The continual observer of a revised regime begins with what is known of regime 0 and is told the
     change; from then on it learns from its own episodes.
+
+    Every regime is probed as it is, and again by each of its `views`: one rung of the ladder alone; and
+    of a revision, interventions whose exact answer the change did change, and those whose answer it left.
+    So the table of probes tells whether a learner repairs what was broken, and that only.
 
     Args:
         tunnels: one causal task, SCM or CounterfactualSCM.
@@ -54,6 +69,66 @@ class Revised(Recurring):
         regimes = 1 + len(changes)
         super().__init__(tunnels, regimes, period, steps, batch, time, "regime", probe, seed)
         self.causal, self.changes = tunnels[0], list(changes)
+        self.rungs = [rung for rung in RUNGS if rung in (self.causal.graded or self.causal.asks)]
+
+    @cached_property
+    def views(self) -> list[tuple[int, str]]:
+        """(regime, what of it is asked) of the probes beside those of whole regimes, numbered from `regimes`."""
+        assert self.regimes
+        found = [(regime, rung) for regime in range(self.regimes) for rung in self.rungs]
+        if "intervention" in self.rungs:
+            kinds = (CHANGED, UNCHANGED)
+            every = [(regime, kind) for regime in range(1, self.regimes) for kind in kinds]
+            found += [view for view in every if len(self._questions(*view))]
+        return found
+
+    @property
+    def probed(self) -> list[int]:
+        """The regimes, their views, and fresh latents."""
+        assert self.regimes
+        views = range(self.regimes, self.regimes + len(self.views))
+        return [*range(self.regimes), *views, -1]
+
+    def probe_groups(self, regime: int) -> list[Group]:
+        """Those of the regime that is viewed."""
+        viewed, _ = self._view(regime)
+        return [g._replace(regime=regime) for g in super().probe_groups(viewed)]
+
+    def probes(self) -> list[Batch]:
+        """Views of a regime ask of the very episodes of its own probe, but for those chosen by their question."""
+        found = list[Batch]()
+        for number in self.probed:
+            regime, view = self._view(number)
+            groups = self.probe_groups(number)
+            if view in (CHANGED, UNCHANGED):
+                groups = [self._many(group) for group in groups]
+            probe = self._make(groups, self._rng(PROBE, self._nth(regime)))
+            if view in (CHANGED, UNCHANGED):
+                rows = np.resize(self._questions(regime, view), self.probe)
+                asked = np.arange(self.time) == self._last
+                each = {name: getattr(probe, name)[rows] for name in ROWS}
+                probe = probe._replace(**each)
+            else:
+                rung = self.causal.rung(self.time)
+                asked = probe.asked.numpy() & (not view or rung == 1 + RUNGS.index(view))
+            found.append(probe._replace(asked=probe.asked.new_tensor(asked)))
+        return found
+
+    def ladder(self, probes: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
+        """Bits from the truth by regime and view, over time.
+
+        Args:
+            probes: the probe table of a run of this stream.
+            predictor: a name of its columns.
+
+        Returns:
+            `step`, `regime`, `view` and `bits`, KL(informed || predictor) per asked position.
+        """
+        assert self.regimes
+        rows = [(self.regimes + i, *view) for i, view in enumerate(self.views)]
+        names = pl.DataFrame(rows, schema=["number", "viewed", "view"], orient="row")
+        found = probes.with_columns(number=pl.col("regime").cast(pl.Int64)).join(names, on="number")
+        return found.select("step", regime="viewed", view="view", bits=f"kl/{predictor}")
 
     def visited(self, visit: int) -> int:
         """Regime 0 at even visits, the revisions in turn at odd ones."""
@@ -65,10 +140,14 @@ class Revised(Recurring):
 
     def latent(self, regime: int) -> Latents:
         """Regime 0's, revised."""
+        regime, _ = self._view(regime)
         return self._revised(regime)[0] if regime > 0 else self._first()
 
     def inherits(self, regime: int) -> tuple[int, Sequence[int]] | None:
-        """Regime 0, but for the change."""
+        """Regime 0, but for the change; a view, the regime that is viewed."""
+        viewed, view = self._view(regime)
+        if view:
+            return viewed, ()
         return (0, [self._revised(regime)[1]]) if regime > 0 else None
 
     def _first(self) -> Latents:
@@ -77,3 +156,30 @@ class Revised(Recurring):
     def _revised(self, regime: int) -> tuple[Latents, int]:
         kind = self.changes[regime - 1]
         return self.causal.revise(self._first(), kind, self._rng(SCHEDULE, regime))
+
+    def _view(self, regime: int) -> tuple[int, str]:
+        """The regime that is viewed, and what of it is asked; empty: all."""
+        assert self.regimes
+        return self.views[regime - self.regimes] if regime >= self.regimes else (regime, "")
+
+    @cached_property
+    def _last(self) -> int:
+        """Position of the last intervention of an episode."""
+        return int(np.flatnonzero(self.causal.rung(self.time) == INTERVENTION)[-1])
+
+    def _many(self, group: Group) -> Group:
+        """So many rows that every kind of question is among them."""
+        rows = np.arange(8 * self.probe)
+        return group._replace(rows=rows, latents=np.repeat(group.latents[:1], len(rows), axis=0))
+
+    def _questions(self, regime: int, kind: str) -> np.ndarray:
+        """The rows of many episodes whose last intervention the change of the regime concerns, or does not."""
+        (group,) = super().probe_groups(regime)
+        rng = self._rng(PROBE, self._nth(regime))
+        x, y = self.causal.draw(self._many(group).latents, self.time, rng)
+        said = [
+            self.causal.informed(latent).predict(x, y)[:, self._last]
+            for latent in (self._first(), group.latents[:1])
+        ]
+        changed = np.abs(said[0] - said[1]).max(-1) > SAME
+        return np.flatnonzero(changed == (kind == CHANGED))

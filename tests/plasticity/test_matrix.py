@@ -115,7 +115,8 @@ def test_neighbours_by_another_library() -> None:
     near = [np.argsort(a, axis=1)[:, :5] for a in apart]
     np.testing.assert_array_equal(matrix.nearest(one), near[0])
     alike = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(*near, strict=True)])
-    asked = matrix.Prompts(*(np.zeros((40, 1), int),) * 2, np.ones(40, int), np.full(40, np.nan))
+    one_symbol, unknown = np.zeros((40, 1), int), np.full(40, np.nan)
+    asked = matrix.Prompts(one_symbol, one_symbol, np.ones(40, int), unknown)
     assert matrix.study(asked, one, {"": other})[""].neighbours == pytest.approx(alike)
 
 

@@ -5,6 +5,7 @@ from math import prod
 
 import networkx as nx
 import numpy as np
+import polars as pl
 import pytest
 
 from plasticity.bracket import AMNESIC, CONTINUAL, INFORMED, Bracket
@@ -13,6 +14,7 @@ from streams import Abrupt, Compositional, Hazard, Markov, Padded
 from streams.causal_tunnel import CausalTunnel
 from streams.counterfactual import CounterfactualSCM
 from streams.edits import edits
+from streams.ladder import RUNGS
 from streams.revised import Revised
 from streams.scm import SCM
 
@@ -156,3 +158,48 @@ def test_what_is_no_causal_task_is_refused():
             Revised(tunnels)
     with pytest.raises(ValueError, match="changes: expected at least one"):
         Revised([SCM(3)], changes=[])
+
+
+def test_views_ask_of_one_rung_and_of_what_a_change_changed() -> None:
+    """Against the informed answers, question by question, and the exact posterior of the whole probe."""
+    tunnel = CounterfactualSCM(3)
+    stream = Revised([tunnel], period=5, steps=60, time=30, probe=32, seed=3)
+    probes = dict(zip(stream.probed, stream.probes(), strict=True))
+    regimes = 4
+    views = dict(enumerate(stream.views, regimes))
+    assert {view for _, view in views.values()} == {
+        "association", "intervention", "counterfactual", "changed", "unchanged"
+    }  # fmt: skip
+    rungs = tunnel.rung(30)
+    kept = np.ones(regimes)
+    for number, (regime, view) in views.items():
+        probe, whole = probes[number], probes[regime]
+        asked = np.flatnonzero(probe.asked.numpy())
+        assert np.array_equal(stream.latent(number), stream.latent(regime))
+        assert probe.inputs.shape == whole.inputs.shape
+        x, y = probe.inputs.numpy(), probe.targets.numpy()
+        if view in ("changed", "unchanged"):
+            assert asked.tolist() == [np.flatnonzero(rungs == 2)[-1]] and regime > 0
+            before, after = (
+                tunnel.informed(stream.latent(r)).predict(x, y)[:, asked[0]] for r in (0, regime)
+            )
+            moved = np.abs(before - after).max(-1)
+            assert (moved > 1e-9).all() if view == "changed" else (moved < 1e-9).all()
+        else:
+            assert np.array_equal(x, whole.inputs.numpy())
+            assert {*rungs[asked]} == {1 + RUNGS.index(view)}
+            kept[regime] += len(asked)
+    assert (kept == 1 + probes[0].asked.numpy().sum()).all()  # the rungs share the whole
+
+
+def test_the_ladder_is_read_from_the_table_of_probes() -> None:
+    stream = Revised([SCM(3)], period=5, steps=60, time=20, probe=8)
+    numbers = np.array(stream.probed)
+    table = pl.DataFrame(
+        {"step": 0 * numbers, "regime": numbers.astype(np.int32), "kl/model": numbers / 10.0}
+    )
+    rows = stream.ladder(table).rows()
+    assert len(rows) == len(stream.views)
+    for i, (step, regime, view, bits) in enumerate(rows):
+        assert (regime, view) == stream.views[i] and step == 0
+        assert bits == pytest.approx((4 + i) / 10)
