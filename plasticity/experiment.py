@@ -50,6 +50,7 @@ class Experiment:
         seeds: several; each draws its own world, and pretrains its own network.
         wandb: how wandb is told.
         hardware: where it runs.
+        keep: whether the checkpoint of a finished cell stays, for `plasticity matrix`.
         out: folder of all runs.
     """
 
@@ -70,6 +71,7 @@ class Experiment:
     seeds: Sequence[Natural] = ()
     wandb: Wandb = field(default_factory=Wandb)
     hardware: Hardware = field(default_factory=Hardware)
+    keep: bool = False
     out: str = "runs"
 
     def __post_init__(self) -> None:

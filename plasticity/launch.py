@@ -159,7 +159,8 @@ def run_cell(
     }
     finish(cell, learner, forward, summary, loggers, experiment.wandb.checkpoint)
     write_json(cell.path / "summary.json", summary)
-    cell.checkpoint.unlink(missing_ok=True)
+    if not experiment.keep:
+        cell.checkpoint.unlink(missing_ok=True)
     if not console.is_terminal:  # where no bar moves, a line
         skill = "undefined" if summary["skill"] is None else f"{summary['skill']:.2f}"
         console.print(f"{cell.name}: done in {seconds:.0f} s, skill {skill}", highlight=False)

@@ -47,6 +47,7 @@ class Pretrain:
             predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
         lrs: peak learning rates of the networks named here by their type, in place of lr.
+        tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Pretrain:
         target: Literal["samples", "posterior"] = "samples",
         seed: Natural | None = None,
         lrs: Mapping[str, Positive] | None = None,
+        tunnels: Sequence[Recipe[Tunnel]] = (),
     ):
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: Literal["samples", "posterior"] = target
         self.lrs = dict(lrs or {})
+        self.tunnels = list(tunnels)
 
     def of(self, network: type[Network]) -> "Pretrain":
         """The plan for networks of this type: its learning rate is decided."""
@@ -149,13 +152,31 @@ class Key(NamedTuple):
         text = json.dumps(self.inputs(), sort_keys=True)
         return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
 
+    def tunnels(self) -> list[Tunnel]:
+        """The tasks: the plan's own, or the stream's.
+
+        Raises:
+            ValueError: an alphabet of the plan's own is not the stream's.
+        """
+        own = [tunnel.build() for tunnel in self.plan.tunnels]
+        for tunnel in own:
+            mine, wanted = (tunnel.vocab, tunnel.symbols), (self.spec.vocab, self.spec.symbols)
+            if mine != wanted:
+                raise ValueError(
+                    f"pretrain.tunnels: {tunnel!r} has vocab and symbols {mine}, the stream {wanted}"
+                )
+        return own or self.stream.build(seed=self.seed).tunnels
+
     def inputs(self) -> dict[str, Any]:
         """The tunnels, the network, the plan, the seed, the length of an episode, the machine, and the source."""
-        tunnels = self.stream.build(seed=self.seed).tunnels
+        tunnels = self.tunnels()
+        told = [tunnel.resolved() for tunnel in self.plan.tunnels]
         return {
-            "tunnels": self.stream.resolved()["tunnels"],
+            "tunnels": told or self.stream.resolved()["tunnels"],
             "network": self.network.resolved(),
-            "pretrain": {k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs")},
+            "pretrain": {
+                k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs", "tunnels")
+            },
             "seed": self.seed,
             "time": self.spec.time,
             "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
@@ -177,7 +198,7 @@ def pretrained(
     Returns:
         (state dict, the cell that holds the record of the pretraining).
     """
-    network, stream, plan, spec, seed, hardware = key
+    network, _, plan, spec, seed, hardware = key
     cell = key.cell(folder)
     weights = cell.path / "weights.pt"
     if not weights.exists():
@@ -191,7 +212,7 @@ def pretrained(
             metrics.standard(),
             seed,
         )
-        world = fresh(stream.build(seed=seed).tunnels, plan, spec.time, seed)
+        world = fresh(key.tunnels(), plan, spec.time, seed)
         stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
         walk(cell, learner, Forward(world, stretch, False), hardware, callbacks=callbacks)
         save_weights(weights, learner.network.state_dict())

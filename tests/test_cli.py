@@ -22,7 +22,9 @@ def test_a_gpu_where_there_is_none(call: Call, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     told = refused(call, "run", "good.yaml", "--hardware.accelerator=gpu")
-    assert told == "hardware.accelerator: expected cpu or auto, got gpu: none is found here\n"
+    assert told.endswith(
+        ": hardware.accelerator: expected cpu or auto, got gpu: none is found here\n"
+    )
 
 
 def test_wandb_online_where_nobody_is_logged_in(
@@ -30,12 +32,15 @@ def test_wandb_online_where_nobody_is_logged_in(
 ) -> None:
     monkeypatch.setattr("wandb.login", lambda **_: False)
     told = refused(call, "run", "good.yaml", "--wandb.mode=online")
-    assert told.startswith("wandb.mode: expected offline, got online: nobody is logged in")
+    assert "wandb.mode: expected offline, got online: nobody is logged in" in told
 
 
 def test_a_learning_rate_of_a_network_that_is_not_there(call: Call) -> None:
     told = refused(call, "run", "good.yaml", "--pretrain.lrs.Tranformer=0.1")
-    assert told.endswith("there is no network Tranformer. Did you mean 'Transformer'?\n")
+    text = (
+        "pretrain.lrs.Tranformer: there is no network of this name. Did you mean 'Transformer'?\n"
+    )
+    assert told == f"command line: {text}"
 
 
 def test_a_strategy_that_works_at_shifts_and_hears_of_none(call: Call) -> None:

@@ -47,21 +47,29 @@ from strategies import (
 )
 from streams import (
     HMM,
+    SCM,
     BeliefRevision,
     Bijection,
     Binding,
     ChangePoint,
     ContextTree,
+    CounterfactualSCM,
     FilteringHMM,
+    Laws,
     Markov,
     Padded,
     Recall,
     Recurrence,
     StickyMarkov,
+    Topics,
     Urn,
 )
 
 TUNNELS = [
+    SCM(variables=2),
+    CounterfactualSCM(variables=2, asks=["association", "counterfactual"]),
+    Laws(modulus=2, longest=8.0, noise=0.3),
+    Topics(symbols=3, topics=2, concentration=0.5, strength=3.0),
     Padded(Markov(2, 0.5), vocab=4, symbols=3, length=4),
     Urn([0.5, 1.0, 2.0]),
     Markov(symbols=3, concentration=0.5),

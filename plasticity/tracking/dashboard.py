@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wandb_workspaces.reports import v2 as reports
+from wandb_workspaces.reports.v2.interface import Report, Runset
 from wandb_workspaces.workspaces import (
     Config,
     Ordering,
@@ -164,7 +165,7 @@ def push(entity: str, project: str) -> dict[str, str]:
             access="private",
             spec=preset(chart),
         )
-    runs = [reports.Runset(entity=entity, project=project)]
+    runs = [Runset(entity=entity, project=project)]
     blocks = [
         block
         for title, text, panels in sections(entity)
@@ -174,7 +175,7 @@ def push(entity: str, project: str) -> dict[str, str]:
             reports.PanelGrid(runsets=runs, panels=panels),
         )
     ]
-    page = reports.Report(
+    page = Report(
         project=project,
         entity=entity,
         title=f"{NAME}: {project}",

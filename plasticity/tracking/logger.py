@@ -39,7 +39,7 @@ class Wandb:
         mode: Literal["offline", "online", "disabled"] = "offline",
         project: str = "plasticity",
         entity: str | None = None,
-        checkpoint: NonNegative = 32,
+        checkpoint: NonNegative = 32.0,
     ):
         self.mode: Literal["offline", "online", "disabled"] = mode
         self.project, self.entity, self.checkpoint = project, entity, checkpoint
@@ -73,7 +73,7 @@ class Wandb:
 
         logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
         identity = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
-        told = _told(cell.path, identity)
+        told = rows_told(cell.path, identity)
         try:
             live = wandb.init(
                 mode=self.mode,
@@ -157,12 +157,14 @@ def logged_in() -> bool:
     return bool(wandb.login(prompt=False))
 
 
-def _told(folder: Path, identity: str) -> int:
+def rows_told(folder: Path, identity: str) -> int:
     """How many rows earlier offline runs of this id hold: what was lost when they were killed is told again."""
-    steps = [-1]
+    steps, here = [-1], os.environ | {"WANDB_DIR": str(folder)}  # for its debug log
     for file in folder.glob(f"wandb/offline-run-*-{identity}/*.wandb"):
         words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=here
+        )
         records = map(json.loads, done.stdout.splitlines())
         steps += [r["history"]["item"]["_step"] for r in records if r["type"] == "history"]
     return max(steps) + 1

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
@@ -62,12 +61,13 @@ class Stretches:
         """Where the world was, and what was scored."""
         self._visit += int(steps.filter(pl.col("step") > 0)["shift"].sum())
         self._alarms += int(steps["alarm"].sum())
-        found: dict[str, Any] = {
-            "stream/regime": steps["regime"][-1],
-            "stream/visit": self._visit,
-            "stream/alarms": self._alarms,
+        found = {
+            "stream/regime": float(steps["regime"][-1]),
+            "stream/visit": float(self._visit),
+            "stream/alarms": float(self._alarms),
         }
-        found |= {f"window/{c}": steps[c].mean() for c in steps.columns if "/" in c}
+        scores = (c for c in steps.columns if "/" in c)
+        found |= {f"window/{c}": float(steps[c].to_numpy().mean()) for c in scores}
         value = skill(steps)
         return found if value is None else found | {"window/skill": value}
 

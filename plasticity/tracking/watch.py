@@ -67,7 +67,7 @@ class Watch(AbstractContextManager["Watch"]):
         self.url = f"{url.rstrip('/')}/?{urlencode(VIEW)}"
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *fault: object) -> None:
         with redirect_stdout(StringIO()):
             for _, runs in self._followed.values():
                 for run in runs.values():

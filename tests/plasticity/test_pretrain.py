@@ -122,3 +122,21 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
         [p.grad for p in network.parameters() if p.grad is not None]
     )
     assert norm <= plan.clip * 1.0001
+
+
+def test_tunnels_of_its_own_are_trained_on_and_told_apart(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    """The stream's own tunnels give the same data and weights, others others; an alphabet that differs is refused."""
+    folder, weights = made
+    same = key(plan=Pretrain(steps=250, batch=4, tunnels=[TUNNEL]))
+    assert same.cell(folder).path == key().cell(folder).path
+    other = recipe(Markov, symbols=3, concentration=5.0)
+    changed = key(plan=Pretrain(steps=250, batch=4, tunnels=[other]))
+    assert changed.cell(folder).path != key().cell(folder).path
+    assert [t.concentration for t in changed.tunnels() if isinstance(t, Markov)] == [5.0]
+    trained, _ = pretrained(changed, folder)
+    assert any(not torch.equal(value, weights[name]) for name, value in trained.items())
+    wrong = key(plan=Pretrain(steps=2, tunnels=[recipe(Markov, symbols=4)]))
+    with pytest.raises(ValueError, match=r"pretrain\.tunnels: .*\(4, 4\), the stream \(3, 3\)"):
+        wrong.tunnels()
