@@ -22,12 +22,12 @@ from plasticity.condition import ConditionRecorder
 from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
-from plasticity.metrics.summary import summarise
 from plasticity.network import Network
 from plasticity.pretrain import Key, fresh_network, gap, pretrained
 from plasticity.progress import Bar, bars
 from plasticity.recipes import ConfigError, Problem, Recipe, plain
 from plasticity.rehearse import rehearse
+from plasticity.results import derived
 from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.tracking import finish
 from plasticity.walk import walk
@@ -152,7 +152,7 @@ def run_cell(
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     walk(cell, learner, forward, experiment.hardware, loggers, [condition, bar])
     seconds = cell.timing.read()["seconds"].sum()
-    summary = summarise(cell.steps.read(), cell.probes.read(), cell.condition.read()) | {
+    summary = (derived(cell, stream) or {}) | {
         "cost/ms_per_step": 1000 * seconds / len(stream),
         "cost/trainable": sum(p.numel() for p in strategy.trainable(learner)),
         "cost/memory_bytes": sum(b.nbytes for b in strategy.buffers()),

@@ -14,8 +14,10 @@ from plasticity.bracket import PREDICTORS
 from plasticity.heat_maps import Heat, heats
 from plasticity.metrics.retention import UNDEFINED, probed
 from plasticity.metrics.summary import spread
+from plasticity.recipes import Recipe
 from plasticity.results import derived, numbers
 from plasticity.store import Cell, Run, write_json
+from plasticity.stream import Stream
 from plasticity.verdict import NOTE, Verdict, verdict
 
 BASELINES = PREDICTORS[1:]
@@ -125,10 +127,15 @@ def write(runs: Sequence[Run], path: Path) -> Path:
     return page.write(path, names, LEAD, sections, [over_time.plotted(drawn) for drawn in series])
 
 
-def recompute(run: Run) -> None:
-    """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays."""
+def recompute(run: Run, world: Recipe[Stream]) -> None:
+    """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays.
+
+    Args:
+        run: whose cells.
+        world: the stream that they walked through.
+    """
     for cell in run.cells():
-        if cell.done and (found := derived(cell)):
+        if cell.done and (found := derived(cell, world.build(seed=cell.seed))):
             cost = {k: v for k, v in cell.summary.items() if k.startswith("cost/")}
             write_json(cell.path / "summary.json", found | cost)
 

@@ -13,6 +13,7 @@ import yaml
 from plasticity.metrics.summary import spread, summarise
 from plasticity.recipes import did_you_mean
 from plasticity.store import Cell, Run
+from plasticity.stream import Stream
 
 SHOWN = ("skill", "kl_return/model", "forgetting/chaudhry2018", "cost/ms_per_step")
 """Numbers that a notebook shows of every strategy; `summary` has all."""
@@ -44,10 +45,18 @@ def numbers(cell: Cell) -> dict[str, Any] | None:
     return cell.summary if cell.done else derived(cell)
 
 
-def derived(cell: Cell) -> dict[str, Any] | None:
-    """The numbers of a cell from its tables, by today's formulas; None: there are no steps or no probes yet."""
+def derived(cell: Cell, stream: Stream | None = None) -> dict[str, Any] | None:
+    """The numbers of a cell from its tables, by today's formulas; None: there are no steps or no probes yet.
+
+    Args:
+        cell: finished or not.
+        stream: the world, if what only it can tell is wanted too.
+    """
     steps, probes, condition = (t.read() for t in (cell.steps, cell.probes, cell.condition))
-    return summarise(steps, probes, condition) if len(steps) and len(probes) else None
+    if not (len(steps) and len(probes)):
+        return None
+    own = stream.findings(steps, probes) if stream else {}
+    return summarise(steps, probes, condition) | {f"world/{k}": v for k, v in own.items()}
 
 
 @dataclass(frozen=True)

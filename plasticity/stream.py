@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Bool, Int
 from torch.utils.data import Dataset
@@ -57,6 +58,7 @@ class Stream(Dataset[Batch], ABC):
     | over | which regimes never return, so that nobody need remember them |
     | shifts | where a boundary is, if batches mix regimes |
     | told | what follows from the learner's probes |
+    | findings | what its own question is answered by |
 
     Args:
         tunnels: the tasks; all have the same alphabets.
@@ -148,6 +150,15 @@ class Stream(Dataset[Batch], ABC):
 
     def told(self, step: int, bits: dict[int, float]) -> None:
         """The learner's probes after `step` updates: regime -> KL(informed || model) in bits."""
+
+    def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+        """Numbers that only this world can tell of a learner; `world/<name>` in a summary. None: undefined.
+
+        Args:
+            steps: the step table of a walk through this stream, from its first step on.
+            probes: its probe table.
+        """
+        return {}
 
     def __len__(self) -> int:
         if self.steps is None:

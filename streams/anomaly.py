@@ -175,6 +175,21 @@ class Revolution(Stream):
             self.laws.noise,
         )
 
+    def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+        """The verdict on the learner, by the names of its fields; and bits over the truth to send all answers.
+
+        `code/learner` and `code/mixture` are the prequential code lengths of the learner and of the exact posterior
+        over laws, less that of one who knows the laws, in bits.
+        """
+        found = self.verdict(probes)._asdict()
+        count = self.batch * int(self.asked.sum())
+        truth, *codes = (
+            count * float(steps[f"kl_realised/{who}"].to_numpy().sum())
+            for who in ("informed", "model", "continual")
+        )
+        named = {f"code/{k}": v - truth for k, v in zip(("learner", "mixture"), codes, strict=True)}
+        return {k: None if v is None else float(v) for k, v in (found | named).items()}
+
     def ledger(self, steps: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
         """Description lengths of all answers so far, after every step, in bits.
 

@@ -138,6 +138,43 @@ class Revised(Recurring):
         """Never, as they are few."""
         return False
 
+    def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+        """What the learner knows on each rung, and whether it repairs what a change broke, and only that.
+
+        | name | bits per asked position |
+        |---|---|
+        | `rung/<rung>` | on this rung in the live regime, mean over checkpoints |
+        | `before/<kind>` | interventions that the change changed, when it came; mean over visits |
+        | `repaired/<kind>` | the same when the visit ended |
+        | `collateral/<kind>` | interventions that it left as they were, when the visit ended |
+        | `seeing_for_doing` | lost on rung 2 by one who knows all laws and takes seeing for doing |
+        """
+        table = self.ladder(probes).sort("step")
+        at = table["step"].to_numpy()
+        live = np.array([self.visited(max(step - 1, 0) // self.period) for step in at.tolist()])
+        here = table.filter(pl.Series(live) == table["regime"])
+        found = {f"rung/{rung}": _mean(here.filter(pl.col("view") == rung)) for rung in self.rungs}
+        last = int(at.max())
+        visits = range(-(-last // self.period))
+        ended = {v: (v * self.period, min((v + 1) * self.period, last)) for v in visits if v % 2}
+        for kind in dict.fromkeys(self.changes):
+            spans = {
+                end: [(self.visited(v), span[end]) for v, span in ended.items()
+                      if self.changes[self.visited(v) - 1] == kind]
+                for end in (0, 1)
+            }  # fmt: skip
+            for name, view, end in (
+                ("before", CHANGED, 0), ("repaired", CHANGED, 1), ("collateral", UNCHANGED, 1)
+            ):  # fmt: skip
+                chosen = pl.struct("regime", "step").is_in(
+                    [{"regime": regime, "step": step} for regime, step in spans[end]]
+                )
+                found[f"{name}/{kind}"] = _mean(table.filter((pl.col("view") == view) & chosen))
+        off = 1 - np.eye(self.causal.variables)
+        losses = [self.causal.confounding(self.latent(self.visited(v)))[0] for v in visits]
+        found["seeing_for_doing"] = float(np.mean([(x * off).sum() / off.sum() for x in losses]))
+        return found
+
     def latent(self, regime: int) -> Latents:
         """Regime 0's, revised."""
         regime, _ = self._view(regime)
@@ -183,3 +220,8 @@ class Revised(Recurring):
         ]
         changed = np.abs(said[0] - said[1]).max(-1) > SAME
         return np.flatnonzero(changed == (kind == CHANGED))
+
+
+def _mean(table: pl.DataFrame) -> float | None:
+    """Mean bits; None: there are no rows."""
+    return float(table["bits"].to_numpy().mean()) if len(table) else None

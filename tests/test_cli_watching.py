@@ -167,7 +167,7 @@ def test_nobody_can_push_without_an_account(call: Call, nobody: None) -> None:
 @boarded
 @old
 def test_a_push_says_where_it_is(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """wandb's own classes up to the wire."""
+    """The classes of wandb-workspaces themselves, up to the wire."""
     from wandb_workspaces.reports.v2.interface import Report
     from wandb_workspaces.workspaces import Workspace
 

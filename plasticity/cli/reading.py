@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import err, existing, out, print_table, refusal
+from plasticity.cli.common import err, existing, out, parsed, print_table, refusal
 
 app = typer.Typer()
 Export = Annotated[
@@ -31,7 +31,7 @@ def report(
 
     for each in runs:
         if recompute:
-            reports.recompute(each)
+            reports.recompute(each, parsed(each.path / "experiment.yaml", []).stream)
         print_table(each)
         found = reports.answer(each)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)

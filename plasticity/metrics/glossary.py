@@ -90,6 +90,7 @@ stability_gap/never | visits | gaps that were never half closed |
 in_context/first | bits | KL(amnesic, model) on fresh latents, before any update |
 in_context/last | bits | the same at the end |
 in_context/damage | bits | last - first; above 0: updates harmed in-context inference |
+world/<column> | its own | what only this world can tell: `plasticity explain stream` of its type |
 <column>/mean | its own | mean over measurements of a column of the condition table |
 <column>/first | its own | the first measurement |
 <column>/last | its own | the last measurement |

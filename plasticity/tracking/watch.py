@@ -7,6 +7,7 @@ it does not know. What trackio is told lies in a folder of its own, which goes w
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +48,8 @@ class Watch(AbstractContextManager["Watch"]):
     """Where the dashboard is, while the watch goes on."""
 
     def __init__(self, folders: Sequence[Path]):
+        if find_spec("trackio") is None:
+            raise ImportError("trackio is missing")
         self.folders = folders
         self._store = TemporaryDirectory(prefix="plasticity-watch-")
         self._followed: dict[Path, tuple[Stretches, dict[str, Any]]] = {}

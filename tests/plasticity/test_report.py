@@ -15,7 +15,17 @@ from plasticity.metrics.summary import summarise
 from plasticity.over_time import plotted, series
 from plasticity.page import export
 from plasticity.report import COLUMNS, answer, by_label, recompute, rows, title, write
+from plasticity.recipes import recipe
 from plasticity.store import Cell, Run, write_json, write_whole
+from streams import Markov, Recurring
+
+
+class Told(Recurring):
+    """A world with something of its own to say."""
+
+    def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+        return {"seen": float(len(steps)), "seed": float(self.seed), "never": None}
+
 
 NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
 
@@ -148,8 +158,9 @@ def test_old_numbers_are_derived_anew(run: Run) -> None:
     made = cell(run, 0, "EWC", 0, 80)
     right = made.summary
     write_json(made.path / "summary.json", {"skill": 9.0, "cost/ms_per_step": 2.0})
-    recompute(run)
-    assert made.summary == right
+    world = recipe(Told, tunnels=[recipe(Markov)], period=1, steps=2)
+    recompute(run, world)
+    assert made.summary == right | {"world/seen": 80.0, "world/seed": 0.0, "world/never": None}
 
 
 def test_the_answer_stands_first(run: Run, tmp_path: Path) -> None:

@@ -203,3 +203,37 @@ def test_the_ladder_is_read_from_the_table_of_probes() -> None:
     for i, (step, regime, view, bits) in enumerate(rows):
         assert (regime, view) == stream.views[i] and step == 0
         assert bits == pytest.approx((4 + i) / 10)
+
+
+def test_findings_are_read_where_they_should_be() -> None:
+    """Bits that name their own regime, view and step; visits are 0 1 0 2 0 3 of ten steps each."""
+    stream = Revised([SCM(3)], period=10, steps=60, time=20, probe=8, seed=1)
+    every = pl.DataFrame(
+        [(step, number) for step in range(0, 61, 5) for number in stream.probed],
+        schema=["step", "regime"],
+        orient="row",
+    ).with_columns(pl.col("regime").cast(pl.Int32))
+    names = dict(enumerate(stream.views, 4))
+    kinds = ["association", "intervention", "changed", "unchanged"]
+    bits = [
+        1000.0 * regime + 100 * kinds.index(names[number][1]) + step
+        if (number in names and (regime := names[number][0]) is not None)
+        else -1.0
+        for step, number in every.rows()
+    ]
+    found = stream.findings(pl.DataFrame(), every.with_columns(pl.Series("kl/model", bits)))
+    for regime, kind in enumerate(("mechanism", "reversal", "confounder"), 1):
+        begun, over = 10 * (2 * regime - 1), 20 * regime
+        changed, left = ((regime, view) in stream.views for view in ("changed", "unchanged"))
+        wanted = [2200 + begun, 2200 + over, 2300 + over]
+        wanted = [bits + 1000 * (regime - 2) for bits in wanted]
+        for name, bits, there in zip(
+            ("before", "repaired", "collateral"), wanted, (changed, changed, left), strict=True
+        ):
+            assert found[f"{name}/{kind}"] == (bits if there else None)
+    assert len([bits for bits in found.values() if bits is None]) < 4
+    live = [0, 0, 0, 1, 1, 0, 0, 2, 2, 0, 0, 3, 3]
+    wanted = np.mean([1000 * r + 100 + step for r, step in zip(live, range(0, 61, 5), strict=True)])
+    assert found["rung/intervention"] == pytest.approx(wanted)
+    margins = [stream.causal.confounding(stream.latent(r))[0].sum() / 6 for r in (0, 1, 0, 2, 0, 3)]
+    assert found["seeing_for_doing"] == pytest.approx(np.mean(margins))
