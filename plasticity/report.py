@@ -12,6 +12,7 @@ import polars as pl
 from plasticity import details, over_time, page, pictures
 from plasticity.bracket import PREDICTORS
 from plasticity.heat_maps import Heat, heats
+from plasticity.ladder import ladder
 from plasticity.metrics.retention import UNDEFINED, probed
 from plasticity.metrics.summary import spread
 from plasticity.recipes import Recipe
@@ -190,6 +191,7 @@ def _section(index: int, run: Run, drawn: over_time.Series) -> str:
         f"<p class=small>{html.escape(CAPTION)} trained: parameters.</p>",
         page.folded("Not noticed, or not represented?", details.losses(summaries)),
         page.folded("Does adapting get harder?", details.trends(groups, summaries)),
+        page.folded("The ladder of plasticity: four demands", ladder(summaries)),
         page.folded("The state of the network", details.condition(groups)),
         page.folded("Every number, with its formula", details.numbers(summaries)),
         page.folded("How this was made", _made(run)),
