@@ -1,0 +1,177 @@
+"""Figures of the log, each from a finished run: python experiments/figures.py einstein runs/einstein/<id> einstein.png.
+
+Kinds: einstein (Revolution), ladder (Revised).
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from plasticity.cli.common import parsed
+from plasticity.metrics.gravity import log_odds
+from plasticity.metrics.retention import probed
+from plasticity.store import Cell, Run
+from plasticity.stream import Stream
+from streams.anomaly import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
+from streams.revised import CHANGED, UNCHANGED, Revised
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
+
+
+def einstein(run: Run) -> None:
+    """How many anomalies change a mind: log odds of the revised law against the old one, by anomalies seen."""
+    seeds = sorted({cell.seed for cell in run.cells()})
+    figure, axes = plt.subplots(
+        2, len(seeds), figsize=(4.6 * len(seeds), 6.6), sharey=True, sharex=True, squeeze=False
+    )
+    rows = ((ANOMALOUS, ANOMALOUS_OLD), (UNSEEN, UNSEEN_OLD))
+    for column, seed in enumerate(seeds):
+        cells = [cell for cell in run.cells() if cell.seed == seed]
+        stream = world(run, seed)
+        assert isinstance(stream, Revolution)
+        texts, seen = stream.laws.book.texts, stream.seen(probed(cells[0].probes.read()).at)
+        start = int(seen.searchsorted(1)) - 1
+
+        for row, (new, old) in enumerate(rows):
+            axis = axes[row, column]
+
+            def draw(cell: Cell, who: str, **look: object) -> None:
+                bits = probed(cell.probes.read(), f"kl/{who}").bits
+                odds = log_odds(bits[:, new], bits[:, old], stream.laws.noise)  # noqa: B023
+                axis.plot(seen[start:] + 1, odds[start:], **look)  # noqa: B023
+
+            draw(cells[0], "continual", color="black", ls="--", lw=2.2, label="exact Bayes")
+            for cell, colour in zip(cells, COLOURS, strict=False):
+                draw(cell, "model", color=colour, label=cell.label)
+            axis.axhline(0, color="grey", lw=0.8)
+            axis.set_xscale("log")
+        axes[0, column].set_title(
+            f"held for long: y = {texts[stream.revision.old]}\nthe truth: {texts[stream.revision.revised]}",
+            fontsize=9,
+        )
+        axes[1, column].set_xlabel("1 + anomalies seen")
+    sides = "bits for the new law (above 0)\nor for the old one (below)"
+    axes[0, 0].set_ylabel(f"Inputs like the anomalies\n{sides}")
+    axes[1, 0].set_ylabel(f"Inputs of which none was ever shown\n{sides}")
+    figure.suptitle(
+        "How many anomalies change a mind? Exact Bayes needs a handful, gradient descent dozens",
+        y=0.99,
+    )
+    below(figure, axes[1, 0])
+
+
+def ladder(run: Run) -> None:
+    """Bits by rung over time, and bits on what each change broke and on what it left."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in run.cells():
+        groups.setdefault(cell.label, []).append(cell)
+    stream = world(run, run.cells()[0].seed)
+    assert isinstance(stream, Revised)
+    figure, axes = plt.subplots(2, 3, figsize=(14, 7.4))
+    for axis, rung in zip(axes[0], ("association", "intervention", "counterfactual"), strict=True):
+        for colour, (label, cells) in zip(COLOURS, groups.items(), strict=False):
+            at, bits = live(run, cells, rung, "model")
+            axis.plot(at, bits, color=colour, label=label)
+        for who, style in (("amnesic", ":"), ("continual", "--")):
+            axis.plot(
+                *live(run, next(iter(groups.values())), rung, who),
+                "k",
+                ls=style,
+                label=f"{who} Bayes",
+            )
+        shade(axis, stream)
+        asks = {
+            "association": "1 seeing: p(y | x)",
+            "intervention": "2 doing: p(y | do(x))",
+            "counterfactual": "3 imagining: what if x had been?",
+        }
+        axis.set_title(asks[rung])
+        axis.set_xlabel("step")
+        axis.set_ylim(bottom=0)
+    margin = np.mean([c.summary["world/seeing_for_doing"] for c in run.cells()])
+    axes[0, 1].axhline(margin, color="crimson", lw=1)
+    axes[0, 1].text(0, margin, " seeing taken for doing", color="crimson", fontsize=8, va="bottom")
+    axes[0, 0].set_ylabel("bits from the truth, live regime")
+    for axis, kind in zip(axes[1], stream.changes, strict=True):
+        for colour, cells in zip(COLOURS, groups.values(), strict=False):
+            for view, style in ((CHANGED, "-"), (UNCHANGED, ":")):
+                axis.plot(*visit(run, cells, kind, view), color=colour, ls=style)
+        axis.set_title({"mechanism": "a mechanism is redrawn", "reversal": "an arrow is turned round",
+                        "confounder": "a common cause is added"}[kind])  # fmt: skip
+        axis.set_xlabel("steps since the change")
+        axis.set_ylim(bottom=0)
+    axes[1, 0].set_ylabel(
+        "bits on p(y | do(x))\nsolid: what the change broke; dotted: what it left"
+    )
+    figure.suptitle("One change at a time: is it repaired, and is the rest left alone?", y=0.99)
+    below(figure, axes[0, 0])
+
+
+def below(figure: Figure, axis: Axes) -> None:
+    """One legend for all, where no curve is."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=len(labels), frameon=False)
+
+
+def live(run: Run, cells: list[Cell], rung: str, who: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and bits on a rung in the live regime, mean over seeds."""
+    curves = []
+    for cell in cells:
+        stream = world(run, cell.seed)
+        assert isinstance(stream, Revised)
+        table = stream.ladder(cell.probes.read(), who).filter(pl.col("view") == rung)
+        now = [stream.visited(max(s - 1, 0) // stream.period) for s in table["step"].to_list()]
+        curves.append(table.filter(pl.Series(now) == table["regime"]).sort("step"))
+    return curves[0]["step"].to_numpy(), np.mean([c["bits"].to_numpy() for c in curves], axis=0)
+
+
+def visit(run: Run, cells: list[Cell], kind: str, view: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps since a change came, and bits on a view of it, mean over the seeds that have it."""
+    curves = []
+    for cell in cells:
+        stream = world(run, cell.seed)
+        assert isinstance(stream, Revised)
+        regime = 1 + [*stream.changes].index(kind)  # pyright: ignore[reportArgumentType]
+        begun = next(v for v in range(100) if stream.visited(v) == regime) * stream.period
+        table = stream.ladder(cell.probes.read()).filter(
+            (pl.col("view") == view)
+            & (pl.col("regime") == regime)
+            & pl.col("step").is_between(begun, begun + stream.period)
+        )
+        if len(table):
+            curves.append(table.sort("step").with_columns(pl.col("step") - begun))
+    if not curves:
+        return np.empty(0), np.empty(0)
+    return curves[0]["step"].to_numpy(), np.mean([c["bits"].to_numpy() for c in curves], axis=0)
+
+
+def shade(axis: Axes, stream: Revised) -> None:
+    """Grey where a change holds, and its name."""
+    assert stream.steps
+    for v in range(1, stream.steps // stream.period, 2):
+        span = v * stream.period, (v + 1) * stream.period
+        axis.axvspan(*span, color="0.93", zorder=0)
+        name = stream.changes[stream.visited(v) - 1]
+        axis.text(np.mean(span), 0.99, name, transform=axis.get_xaxis_transform(),
+                  ha="center", va="top", fontsize=8, color="0.4")  # fmt: skip
+
+
+def world(run: Run, seed: int) -> Stream:
+    """The stream of a run under a seed."""
+    return parsed(run.path / "experiment.yaml", []).stream.build(seed=seed)
+
+
+if __name__ == "__main__":
+    kind, folder, to = sys.argv[1:]
+    {"einstein": einstein, "ladder": ladder}[kind](Run(Path(folder)))
+    plt.savefig(to, dpi=110)
