@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import joblib
 import numpy as np
 import polars as pl
 import torch
@@ -20,6 +19,7 @@ from plasticity.networks.matched import parameters
 from plasticity.optimizer import AdamW
 from plasticity.pretrain import Key, fresh, fresh_network, pretrained
 from plasticity.recipes import Recipe
+from plasticity.share import Engine, share
 from plasticity.store import Table
 from plasticity.strategy import Strategy
 from plasticity.stream import Stream
@@ -85,10 +85,7 @@ def run(wanted: Sequence[Entry], jobs: int) -> Iterator[int]:
     """
     left = [i for i, entry in enumerate(wanted) if not len(_place(entry)[1].read())]
     yield from sorted(set(range(len(wanted))) - set(left))
-    threads = max(1, joblib.cpu_count() // jobs)
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=threads):
-        tasks = (joblib.delayed(_work)(i, wanted[i]) for i in left)
-        yield from cast(Iterator[int], joblib.Parallel(return_as="generator_unordered")(tasks))
+    yield from share(_work, [(i, wanted[i]) for i in left], Engine(jobs=jobs))
 
 
 def curves(entry: Entry) -> pl.DataFrame:

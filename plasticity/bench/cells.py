@@ -1,31 +1,26 @@
 """Cells of the benchmark: each named by a hash of all that decides its numbers, run once, and kept."""
 
-import fcntl
 import hashlib
 import inspect
 import json
-import os
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import joblib
 from rich.console import Console
 
 from plasticity import launch
 from plasticity.bench.results import How
-from plasticity.experiment import Experiment
+from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.pretrain import Key, fresh_network, pretrained
 from plasticity.progress import bars
 from plasticity.recipes import Recipe, plain
+from plasticity.share import Engine, alone, share
 from plasticity.store import Cell, Run
 from plasticity.walk import walk
 
@@ -99,6 +94,19 @@ def case(
     return Case(replace(experiment, optimizer=rule), stream, network, strategy, lr)
 
 
+def single(experiment: Experiment, contender: Contender, seed: int) -> Experiment:
+    """The experiment of this network, this strategy and this seed alone."""
+    return replace(
+        experiment,
+        network=contender.network,
+        networks=(),
+        strategy=contender.strategy,
+        strategies=(),
+        seed=seed,
+        seeds=(),
+    )
+
+
 def rate(experiment: Experiment) -> How:
     """Whose the learning rate of the one strategy is: to be tuned, given by its arguments, or nobody's.
 
@@ -133,7 +141,7 @@ def networks(cases: Iterable[Case]) -> dict[Path, tuple[str, Key]]:
     return found
 
 
-def pretrain(wanted: Mapping[Path, tuple[str, Key]], jobs: int) -> Iterator[Done]:
+def pretrain(wanted: Mapping[Path, tuple[str, Key]], engine: Engine) -> Iterator[Done]:
     """Do every pretraining that is not there, each once; those that are come first."""
     left = []
     for path, (name, key) in wanted.items():
@@ -141,16 +149,16 @@ def pretrain(wanted: Mapping[Path, tuple[str, Key]], jobs: int) -> Iterator[Done
             yield Done(name, True)
         else:
             left.append((name, key, path))
-    yield from _share(_pretrain, left, jobs)
+    yield from share(pretrain_one, left, engine)
 
 
-def run(cases: Iterable[Case], folder: Path, jobs: int) -> Iterator[Done]:
+def run(cases: Iterable[Case], folder: Path, engine: Engine) -> Iterator[Done]:
     """Run every case that is not done, from its checkpoint if it has one; those that are done come first.
 
     Args:
         cases: their networks are pretrained.
         folder: of all cells.
-        jobs: processes; each computes with its share of the cores.
+        engine: where.
     """
     left = []
     for each in cases:
@@ -158,10 +166,11 @@ def run(cases: Iterable[Case], folder: Path, jobs: int) -> Iterator[Done]:
             yield Done(each.name, True)
         else:
             left.append((each, cell))
-    yield from _share(_run, left, jobs)
+    yield from share(_run, left, engine)
 
 
-def _pretrain(name: str, key: Key, path: Path) -> Done:
+def pretrain_one(name: str, key: Key, path: Path) -> Done:
+    """One pretraining, by whoever comes first."""
     with alone(path):
         pretrained(key, path.parent)
     return Done(name, False)
@@ -190,48 +199,6 @@ def _run(each: Case, cell: Cell) -> Done:
         error.add_note(f"in the cell {each.name}")
         raise
     return Done(each.name, False)
-
-
-def _share(
-    work: Callable[..., Done], tasks: Sequence[tuple[Any, ...]], jobs: int
-) -> Iterator[Done]:
-    """Do the tasks, several at a time, in whatever order they are done."""
-    threads = max(1, joblib.cpu_count() // jobs)
-    limit = {"inner_max_num_threads": threads} if jobs > 1 else {}
-    with joblib.parallel_config("loky", n_jobs=jobs, **limit):
-        calls = (joblib.delayed(_follow)(os.getpid(), work, task) for task in tasks)
-        yield from cast(Iterator[Done], joblib.Parallel(return_as="generator_unordered")(calls))
-
-
-def _follow(leader: int, work: Callable[..., Done], task: tuple[Any, ...]) -> Done:
-    """Do a task; in a worker, no longer than the leading process lives, even if that is killed."""
-    if os.getpid() != leader:
-        _end_with_parent()
-    return work(*task)
-
-
-@cache  # once per process
-def _end_with_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """While nobody else is inside, of whatever process; a process that is killed is out.
-
-    Two commands may want one cell, and a worker outlives a killed leader for a moment.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with open(path / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @cache  # what runs is what was imported, whatever the files say later

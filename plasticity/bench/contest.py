@@ -8,13 +8,13 @@ from typing import Any
 
 from plasticity import launch
 from plasticity.bench import cells
-from plasticity.bench.cells import Case, Done, case
+from plasticity.bench.cells import Case, Done, case, single
 from plasticity.bench.results import SCHEMA, Choice, Environment, How, Identity, Results, Score
 from plasticity.bench.suite import Suite
 from plasticity.bracket import PREDICTORS
-from plasticity.experiment import Contender, Experiment
 from plasticity.learner import MODEL
 from plasticity.metrics.summary import summarise
+from plasticity.share import Engine
 
 
 class Contest:
@@ -39,15 +39,15 @@ class Contest:
         for each in others:  # the strategies have been built by now
             launch.rehearse(replace(each, strategies=each.strategies[:1]))
         self.how: dict[tuple[str, str], How] = {
-            (network, strategy): cells.rate(_single(first, contender, 0))
+            (network, strategy): cells.rate(single(first, contender, 0))
             for network, strategy, contender in suite.entrants()
         }
 
     def run(self) -> Iterator[Done]:
         """Everything; yields each part as it is done."""
-        yield from cells.pretrain(self.networks(), self.jobs)
-        yield from cells.run(self.tuning(), self.places, self.jobs)
-        yield from cells.run(self.counted(self.choices()), self.places, self.jobs)
+        yield from cells.pretrain(self.networks(), Engine(jobs=self.jobs))
+        yield from cells.run(self.tuning(), self.places, Engine(jobs=self.jobs))
+        yield from cells.run(self.counted(self.choices()), self.places, Engine(jobs=self.jobs))
 
     def __len__(self) -> int:
         """Pretrainings and cells, done or not."""
@@ -125,7 +125,7 @@ class Contest:
         worlds = self.suite.experiments(self.out, tuning)
         return [
             case(
-                _single(experiment, contender, seed),
+                single(experiment, contender, seed),
                 name,
                 network,
                 strategy,
@@ -149,16 +149,3 @@ def best(skills: dict[float, float | None]) -> float | None:
 def _mean(skills: list[float | None]) -> float | None:
     known = [s for s in skills if s is not None]
     return sum(known) / len(known) if len(known) == len(skills) else None
-
-
-def _single(experiment: Experiment, contender: Contender, seed: int) -> Experiment:
-    """Of this network, this strategy and this seed alone."""
-    return replace(
-        experiment,
-        network=contender.network,
-        networks=(),
-        strategy=contender.strategy,
-        strategies=(),
-        seed=seed,
-        seeds=(),
-    )

@@ -6,7 +6,16 @@ import sys
 import typer
 
 from plasticity.bench.cli import app as bench
-from plasticity.cli import authoring, configuring, matrices, reading, running, tunnels, watching
+from plasticity.cli import (
+    authoring,
+    configuring,
+    matrices,
+    reading,
+    running,
+    sweeping,
+    tunnels,
+    watching,
+)
 from plasticity.cli.common import err
 
 app = typer.Typer(
@@ -15,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (running, configuring, reading, tunnels, matrices, authoring, watching):
+for commands in (running, sweeping, configuring, reading, tunnels, matrices, authoring, watching):
     app.add_typer(commands.app)
 app.add_typer(bench, name="bench")
 
