@@ -233,8 +233,9 @@ def _heats(groups: Mapping[str, Sequence[Cell]]) -> dict[str, Heat]:
         each = [probed(p) for cell in cells if len(p := cell.probes.read())]
         if each:
             shortest = min(len(one.at) for one in each)
-            mean = np.mean([one.bits[:shortest] for one in each], axis=0)
-            found[label] = Heat(each[0].at[:shortest], each[0].regimes, mean)
+            shared = [r for r in each[0].regimes if all(r in one.regimes for one in each)]
+            kept = [one.bits[:shortest, np.isin(one.regimes, shared)] for one in each]
+            found[label] = Heat(each[0].at[:shortest], np.array(shared), np.mean(kept, axis=0))
     return found
 
 

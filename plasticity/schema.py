@@ -115,7 +115,7 @@ class Schema:
             made, lax = tuple[tuple(map(self.annotation, args))], True
         elif base not in NOUNS and get_origin(base) is not Literal:
             try:
-                TypeAdapter(base)
+                TypeAdapter(base).json_schema()
             except PydanticUserError as error:
                 raise Unfit(f"YAML cannot hold {words}") from error
         return annotated[(made, *([Strict(False)] if lax else []), *bounds, WrapValidator(check))]

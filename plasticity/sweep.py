@@ -39,6 +39,7 @@ class Sweep:
 
     Args:
         experiment: its YAML, seen from the folder of this file.
+        set: key -> value, of every variation.
         grid: key -> values, of which every combination is run.
         points: mappings key -> value that belong together.
         seeds: those of every variation; empty: the experiment's own.
@@ -46,6 +47,7 @@ class Sweep:
     """
 
     experiment: str
+    set: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     points: Sequence[Mapping[str, Any]] = ()
     seeds: Sequence[Natural] = ()
@@ -56,7 +58,7 @@ class Sweep:
             raise ValueError("expected `grid`, `points` or `seeds`, got none of them")
         if empty := [key for key, values in self.grid.items() if not values]:
             raise ValueError(f"grid: expected at least one value of {empty[0]!r}")
-        for key in {*self.grid}.union(*self.points) & {*FIXED}:
+        for key in {*self.grid, *self.set}.union(*self.points) & {*FIXED}:
             raise ValueError(f"grid: {key!r} is not varied: it is a key of the sweep itself")
 
     def settings(self) -> list[dict[str, Any]]:
@@ -126,14 +128,14 @@ def planned(
     base = file.parent / sweep.experiment
     found, problems = dict[Path, Point](), list[Problem]()
     for settings in sweep.settings():
-        own = [f"--{key}={json.dumps(value)}" for key, value in settings.items()]
+        own = [f"--{k}={json.dumps(v)}" for k, v in [*sweep.set.items(), *settings.items()]]
         try:
             varied = read(base, [*words, *own])
             experiment = parse(Experiment, varied, contracts)
             experiment = _named(sweep, experiment, settings, out)
             launch.rehearse(experiment, varied)
         except ConfigError as error:
-            problems += [_placed(tree, settings, problem) for problem in error.problems]
+            problems += [_placed(tree, problem) for problem in error.problems]
             continue
         label = re.sub(r"[^\w.=+,-]+", "-", experiment.name).strip("-") or "run"
         path = Path(experiment.out) / (sweep.name or "") / f"{label[:80]}-{_hash(experiment)}"
@@ -270,11 +272,12 @@ def _with_earlier(seeds: Sequence[int], run: Run) -> list[int]:
     return sorted({*seeds, *before})
 
 
-def _placed(tree: Located, settings: Mapping[str, Any], problem: Problem) -> Problem:
+def _placed(tree: Located, problem: Problem) -> Problem:
     """A problem of the command line that a setting brought, at its place in the file of the sweep."""
     where, _, key = problem.where.partition(": ")
-    for name in settings if where == "command line" else ():
+    places = [path for path in tree.values if path[:1] in (("set",), ("grid",), ("points",))]
+    for path in places if where == "command line" else ():
+        name = str(path[-1])
         if key == name or key.startswith(f"{name}.") or name.startswith(f"{key}."):
-            path = ("grid", name) if ("grid", name) in tree.values else ("points",)
             return tree.problem(path, f"{key}: {problem.text}")
     return problem

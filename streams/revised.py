@@ -78,16 +78,19 @@ class Revised(Recurring):
         found = [(regime, rung) for regime in range(self.regimes) for rung in self.rungs]
         if "intervention" in self.rungs:
             kinds = (CHANGED, UNCHANGED)
-            every = [(regime, kind) for regime in range(1, self.regimes) for kind in kinds]
-            found += [view for view in every if len(self._questions(*view))]
+            found += [(regime, kind) for regime in range(1, self.regimes) for kind in kinds]
         return found
 
     @property
     def probed(self) -> list[int]:
-        """The regimes, their views, and fresh latents."""
+        """The regimes, those of their views that ask anything, and fresh latents."""
         assert self.regimes
-        views = range(self.regimes, self.regimes + len(self.views))
-        return [*range(self.regimes), *views, -1]
+        asking = [
+            self.regimes + i
+            for i, (regime, view) in enumerate(self.views)
+            if view in self.rungs or len(self._questions(regime, view))
+        ]
+        return [*range(self.regimes), *asking, -1]
 
     def probe_groups(self, regime: int) -> list[Group]:
         """Those of the regime that is viewed."""
@@ -211,6 +214,15 @@ class Revised(Recurring):
 
     def _questions(self, regime: int, kind: str) -> np.ndarray:
         """The rows of many episodes whose last intervention the change of the regime concerns, or does not."""
+        return np.flatnonzero(self._concerned[regime] == (kind == CHANGED))
+
+    @cached_property
+    def _concerned(self) -> dict[int, np.ndarray]:
+        """Of each revision, whether the last intervention of each of many episodes has another answer by it."""
+        assert self.regimes
+        return {regime: self._differs(regime) for regime in range(1, self.regimes)}
+
+    def _differs(self, regime: int) -> np.ndarray:
         (group,) = super().probe_groups(regime)
         rng = self._rng(PROBE, self._nth(regime))
         x, y = self.causal.draw(self._many(group).latents, self.time, rng)
@@ -218,8 +230,7 @@ class Revised(Recurring):
             self.causal.informed(latent).predict(x, y)[:, self._last]
             for latent in (self._first(), group.latents[:1])
         ]
-        changed = np.abs(said[0] - said[1]).max(-1) > SAME
-        return np.flatnonzero(changed == (kind == CHANGED))
+        return np.abs(said[0] - said[1]).max(-1) > SAME
 
 
 def _mean(table: pl.DataFrame) -> float | None:

@@ -63,7 +63,7 @@ class Scorecard:
     >>> card.sql([1, 2, 4, 8])
     "SELECT AVG(runs) FROM innings WHERE team = 'India' AND venue = 'Melbourne'"
     >>> card.answer([1, 2, 4, 8])
-    32.8
+    45.0
     """
 
     def __init__(self, sizes: Sequence[int]):

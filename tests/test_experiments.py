@@ -15,7 +15,7 @@ from plasticity.store import Run
 from plasticity.yamlfile import read
 
 ROOT = Path(__file__).parent.parent
-YAMLS = sorted((ROOT / "experiments").rglob("*.yaml"))
+YAMLS = [p for p in sorted((ROOT / "experiments").rglob("*.yaml")) if p.parent.name != "sweeps"]
 FULL = [path for path in YAMLS if path.parent.name == "full"]
 """Of a size that no test can run; they are built."""
 COMPARED = [path for path in YAMLS if path.parent.name in ("full", "small")]

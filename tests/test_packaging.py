@@ -1,5 +1,6 @@
 """The wheel and the source distribution: what is in them, and that an installation from them runs, away from here."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +22,8 @@ wandb: {mode: disabled}
 
 
 def run(*words: str | Path, cwd: Path) -> str:
-    done = subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True)
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True, env=clean)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -72,7 +72,9 @@ class Wandb:
         import wandb
 
         logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
-        identity = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
+        own = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
+        agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+        identity = agent or own  # in a sweep of wandb's, its agent has decided already
         told = rows_told(cell.path, identity)
         try:
             live = wandb.init(

@@ -173,6 +173,9 @@ def test_views_ask_of_one_rung_and_of_what_a_change_changed() -> None:
     rungs = tunnel.rung(30)
     kept = np.ones(regimes)
     for number, (regime, view) in views.items():
+        if number not in probes:
+            assert view in ("changed", "unchanged")
+            continue
         probe, whole = probes[number], probes[regime]
         asked = np.flatnonzero(probe.asked.numpy())
         assert np.array_equal(stream.latent(number), stream.latent(regime))
@@ -199,10 +202,11 @@ def test_the_ladder_is_read_from_the_table_of_probes() -> None:
         {"step": 0 * numbers, "regime": numbers.astype(np.int32), "kl/model": numbers / 10.0}
     )
     rows = stream.ladder(table).rows()
-    assert len(rows) == len(stream.views)
-    for i, (step, regime, view, bits) in enumerate(rows):
-        assert (regime, view) == stream.views[i] and step == 0
-        assert bits == pytest.approx((4 + i) / 10)
+    asked = [number for number in stream.probed if number >= 4]
+    assert len(rows) == len(asked) > 8
+    for number, (step, regime, view, bits) in zip(asked, rows, strict=True):
+        assert (regime, view) == stream.views[number - 4] and step == 0
+        assert bits == pytest.approx(number / 10)
 
 
 def test_findings_are_read_where_they_should_be() -> None:
@@ -224,7 +228,10 @@ def test_findings_are_read_where_they_should_be() -> None:
     found = stream.findings(pl.DataFrame(), every.with_columns(pl.Series("kl/model", bits)))
     for regime, kind in enumerate(("mechanism", "reversal", "confounder"), 1):
         begun, over = 10 * (2 * regime - 1), 20 * regime
-        changed, left = ((regime, view) in stream.views for view in ("changed", "unchanged"))
+        changed, left = (
+            4 + stream.views.index((regime, view)) in stream.probed
+            for view in ("changed", "unchanged")
+        )
         wanted = [2200 + begun, 2200 + over, 2300 + over]
         wanted = [bits + 1000 * (regime - 2) for bits in wanted]
         for name, bits, there in zip(
