@@ -9,6 +9,7 @@ from streams.chance import Growing, Hazard
 from streams.change_point import ChangePoint
 from streams.compositional import Compositional
 from streams.context_tree import ContextTree
+from streams.conversation import Conversation
 from streams.counterfactual import CounterfactualSCM
 from streams.drifting import Cyclic, Gradual
 from streams.filtering_hmm import FilteringHMM
@@ -38,6 +39,7 @@ __all__ = [
     "ChangePoint",
     "Compositional",
     "ContextTree",
+    "Conversation",
     "CounterfactualSCM",
     "Cyclic",
     "FilteringHMM",

@@ -53,6 +53,7 @@ from streams import (
     Binding,
     ChangePoint,
     ContextTree,
+    Conversation,
     CounterfactualSCM,
     FilteringHMM,
     Laws,
@@ -66,6 +67,7 @@ from streams import (
 )
 
 TUNNELS = [
+    Conversation(aggregates=1, columns=1, teams=2, venues=2, requests=2),
     SCM(variables=2),
     CounterfactualSCM(variables=2, asks=["association", "counterfactual"]),
     Laws(modulus=2, longest=8.0, noise=0.3),

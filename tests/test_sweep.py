@@ -193,7 +193,7 @@ NUMBER = "expected an integer of 1 or more, got 'x'"
         "grid: {stream.period: [3, x]}": f":2:23: grid.stream.period: stream.period: {NUMBER}",
         "grid: {stream.period: []}": "grid: expected at least one value of 'stream.period'",
         "grid: {seed: [3]}": "'seed' is not varied: it is a key of the sweep itself",
-        "points: [{strategies.7.lr: 1}]": ":2:28: points.0.strategies.7.lr: strategies: there is no item '7': the list has 2, counted from 0",
+        "points: [{strategies.7.lr: 1}]": ":2:28: points.0.strategies.7.lr: strategies: there is no item '7'",
     }.items(),
 )
 def test_what_is_wrong_is_said_at_its_place(text: str, told: str, call: Call) -> None:

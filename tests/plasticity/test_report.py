@@ -14,8 +14,8 @@ from plasticity.metrics import standard
 from plasticity.metrics.summary import summarise
 from plasticity.over_time import plotted, series
 from plasticity.page import export
-from plasticity.report import COLUMNS, answer, by_label, recompute, rows, title, write
 from plasticity.recipes import recipe
+from plasticity.report import COLUMNS, answer, by_label, recompute, rows, title, write
 from plasticity.store import Cell, Run, write_json, write_whole
 from streams import Markov, Recurring
 

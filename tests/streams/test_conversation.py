@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from plasticity import Symbols
-from streams import Padded
 from streams.conversation import Conversation
 
 from .brute import Row, worst_gap
@@ -89,7 +88,7 @@ def test_exact(tunnel: Conversation):
 def test_evidence_equals_enumeration(tunnel: Conversation):
     """Of episodes that were drawn, of two that do not belong together, and of some that nobody would make."""
     time, rng = length(tunnel), np.random.default_rng(1)
-    latents, size = world(tunnel.symbols), tunnel.symbols
+    size = tunnel.symbols
     counts = np.bincount(slots(tunnel))
     held = np.repeat(tunnel.latents(1, rng), 6, axis=0)
     x, y = tunnel.draw(held, time, rng)
