@@ -85,6 +85,11 @@ class Experiment:
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
+        if self.pretrain.steps and self.pretrain.batch % self.hardware.devices:
+            raise ValueError(
+                f"hardware: expected devices that share pretrain.batch ({self.pretrain.batch}) equally, "
+                f"got {self.hardware.devices}"
+            )
         self.contenders()  # labels must differ
         types = known(Network, [Network])
         for name in self.pretrain.lrs.keys() - types.keys():

@@ -102,8 +102,12 @@ class Forward(pl.LightningDataModule):
         return DataLoader(self._probes, batch_size=CHUNK, collate_fn=list)
 
     def on_before_batch_transfer(self, batch: list[Item], dataloader_idx: int) -> list[Lesson]:
-        """Turn a chunk of the world into lessons, in stream order."""
-        return [self._lesson(*item) for item in batch]
+        """Turn a chunk of the world into lessons, in stream order; of a step, this process's share."""
+        lessons = [self._lesson(*item) for item in batch]
+        if not self.trainer or self.trainer.world_size == 1 or not self.trainer.training:
+            return lessons
+        rows = slice(self.trainer.global_rank, None, self.trainer.world_size)
+        return [each._replace(batch=each.batch.rows(rows)) for each in lessons]
 
     def transfer_batch_to_device(
         self, batch: list[Lesson], device: torch.device, dataloader_idx: int

@@ -154,6 +154,12 @@ class Learner(pl.LightningModule):
             logits, targets = logits[:, asked], targets[:, asked]
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
+    def backward(self, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Gradients of the loss; where several processes share a batch, those of all, averaged."""
+        if torch.distributed.is_initialized():
+            self.trainer.strategy.pre_backward(loss)
+        loss.backward()
+
     def training_step(self, lessons: list[Lesson], index: int = 0) -> None:
         """Meet every lesson of a chunk, in order."""
         for lesson in lessons:

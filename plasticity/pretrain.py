@@ -214,7 +214,8 @@ def pretrained(
         )
         world = fresh(key.tunnels(), plan, spec.time, seed)
         stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
-        walk(cell, learner, Forward(world, stretch, False), hardware, callbacks=callbacks)
+        forward = Forward(world, stretch, False)
+        walk(cell, learner, forward, hardware, (), callbacks, hardware.devices)
         save_weights(weights, learner.network.state_dict())
         cell.checkpoint.unlink(missing_ok=True)
     return torch.load(weights, map_location="cpu"), cell

@@ -32,6 +32,15 @@ class Batch(NamedTuple):
     regime: Int[Tensor, " batch"]
     """Which regime made each sequence."""
 
+    def rows(self, rows: slice) -> "Batch":
+        """Some of its sequences."""
+        return self._replace(
+            inputs=self.inputs[rows],
+            targets=self.targets[rows],
+            posterior=self.posterior[rows],
+            regime=self.regime[rows],
+        )
+
 
 class Shown(NamedTuple):
     """What an episode shows beside what `Observer.predict` foretells."""

@@ -41,13 +41,7 @@ class Updates:
             yield batch
             return
         for row in range(len(batch.inputs)):
-            one = slice(row, row + 1)
-            yield batch._replace(
-                inputs=batch.inputs[one],
-                targets=batch.targets[one],
-                posterior=batch.posterior[one],
-                regime=batch.regime[one],
-            )
+            yield batch.rows(slice(row, row + 1))
 
     def pieces(self, episode: Batch) -> Iterator[Batch]:
         """What of it is predicted, and then learned from: each ends where its own chunk ends.

@@ -32,6 +32,8 @@ class Hardware:
             none that scales losses (16-mixed) is offered.
         threads: of torch on the CPU; null: torch decides.
         workers: processes that make batches ahead; 0: the learner's own. It changes no number.
+        devices: that share a pretraining, each a part of every batch (Lightning's DDP): the numbers are those of one,
+            but for the order of sums. What is deployed is one process: its steps follow one another.
         compile: torch.compile of the network: off; default: fused kernels; reduce-overhead: CUDA graphs too.
     """
 
@@ -42,10 +44,11 @@ class Hardware:
         threads: Count | None = None,
         workers: Natural = 0,
         compile: Literal["off", "default", "reduce-overhead"] = "off",
+        devices: Count = 1,
     ):
         self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
         self.precision: Literal["32-true", "bf16-mixed"] = precision
-        self.threads, self.workers = threads, workers
+        self.threads, self.workers, self.devices = threads, workers, devices
         self.compile: Literal["off", "default", "reduce-overhead"] = compile
 
     def lack(self) -> tuple[str, str] | None:
@@ -53,6 +56,8 @@ class Hardware:
         gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
         if self.accelerator == "gpu" and not gpu:
             return "accelerator", "expected cpu or auto, got gpu: none is found here"
+        if self.accelerator == "gpu" and self.devices > (found := torch.cuda.device_count() or 1):
+            return "devices", f"expected at most {found}, the GPUs found here, got {self.devices}"
         return None
 
 
@@ -76,8 +81,10 @@ class Recorder(pl.Callback):
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh walk is the probe before any update."""
         assert isinstance(pl_module, Learner)
-        self._write_probes(trainer, pl_module, part=0, step=0)
-        self._tell(trainer)
+        if trainer.is_global_zero:
+            self._write_probes(trainer, pl_module, part=0, step=0)
+            self._tell(trainer)
+        pl_module.probed.clear()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -90,13 +97,16 @@ class Recorder(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the stretch, tell the loggers, and checkpoint."""
         assert isinstance(pl_module, Learner)
-        stretch, step = trainer.current_epoch, pl_module.step + 1
-        self._write_steps(pl_module, stretch)
-        self._write_probes(trainer, pl_module, stretch + 1, step)
-        row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
-        self.cell.timing.write(stretch, row)
-        self._tell(trainer)
-        trainer.save_checkpoint(self.cell.checkpoint)
+        if trainer.is_global_zero:
+            stretch, step = trainer.current_epoch, pl_module.step + 1
+            self._write_steps(pl_module, stretch)
+            self._write_probes(trainer, pl_module, stretch + 1, step)
+            row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
+            self.cell.timing.write(stretch, row)
+            self._tell(trainer)
+        pl_module.records.clear()
+        pl_module.probed.clear()
+        trainer.save_checkpoint(self.cell.checkpoint)  # by all, together
 
     def _tell(self, trainer: pl.Trainer) -> None:
         """Every row of the record that was not told in this process: all that went before, after a resume."""
@@ -117,7 +127,6 @@ class Recorder(pl.Callback):
             "alarm": np.array(alarms),
         }
         self.cell.steps.write(stretch, head | table)
-        learner.records.clear()
 
     def _write_probes(self, trainer: pl.Trainer, learner: Learner, part: int, step: int) -> None:
         """Write them, and let the schedule know."""
@@ -125,7 +134,6 @@ class Recorder(pl.Callback):
         table = self._table(scores)
         head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
         self.cell.probes.write(part, head | table)
-        learner.probed.clear()
         bits = dict(zip(regimes, table["kl/model"].tolist(), strict=True))
         if isinstance(forward := getattr(trainer, "datamodule", None), Forward):
             forward.stream.told(step, bits)
@@ -152,6 +160,7 @@ def walk(
     hardware: Hardware,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[pl.Callback] = (),
+    devices: int = 1,
 ) -> None:
     """Walk the stream to its end, from the cell's checkpoint if it has one.
 
@@ -162,6 +171,7 @@ def walk(
         hardware: where.
         loggers: told the means of every stretch.
         callbacks: of Lightning, beside the recorder.
+        devices: processes, each of which learns from a part of every batch.
     """
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
@@ -173,11 +183,13 @@ def walk(
     with warnings.catch_warnings():
         for pattern in _EXPECTED:
             warnings.filterwarnings("ignore", pattern)
-        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for name in ("pytorch_lightning", "lightning_fabric"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         trainer = pl.Trainer(
             max_epochs=forward.stretches or -1,
             accelerator=hardware.accelerator,
-            devices=1,
+            devices=devices,
+            strategy="ddp_fork" if devices > 1 else "auto",
             precision=hardware.precision,
             logger=list(loggers),
             plugins=[Whole()],

@@ -140,3 +140,19 @@ def test_tunnels_of_its_own_are_trained_on_and_told_apart(
     wrong = key(plan=Pretrain(steps=2, tunnels=[recipe(Markov, symbols=4)]))
     with pytest.raises(ValueError, match=r"pretrain\.tunnels: .*\(4, 4\), the stream \(3, 3\)"):
         wrong.tunnels()
+
+
+@pytest.mark.parametrize("target", ["samples", "posterior"])
+def test_two_processes_learn_what_one_learns(target: Any, tmp_path: Path) -> None:
+    """Lightning's DDP over gloo: the same batches, probes and weights, but for the order of sums."""
+    plan = Pretrain(steps=120, batch=4, target=target)
+    one, two = (
+        pretrained(key(plan=plan, hardware=Hardware(devices=n, threads=1)), tmp_path / str(n))
+        for n in (1, 2)
+    )
+    for name, value in one[0].items():
+        torch.testing.assert_close(value, two[0][name], rtol=0, atol=1e-5)
+    tables = [cell.probes.read() for _, cell in (one, two)]
+    assert tables[0].shape == tables[1].shape and len(tables[0]) == 3
+    for column in tables[0].columns:
+        np.testing.assert_allclose(tables[0][column], tables[1][column], atol=1e-5)
