@@ -139,6 +139,7 @@ def run_cell(
         experiment.detector and experiment.detector.build(),
         experiment.updates,
         torch.from_numpy(stream.asked),
+        stream.accepts,
     )
     run_id = f"{experiment.name}-{where.path.name}"
     loggers = experiment.wandb.logger(cell, run_id, config)

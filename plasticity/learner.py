@@ -1,9 +1,10 @@
 """Learner: prequential evaluation. Predict, score, learn; in that order, once per batch or piece of it."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Bool, Float, Int
@@ -71,6 +72,7 @@ class Learner(pl.LightningModule):
         detector: calls it instead, when it notices; null: nobody.
         updates: how finely a batch is cut into updates.
         asked: positions that are ever asked; null: all.
+        accepts: whether answers are right, as `Tunnel.accepts`; null: those that came.
     """
 
     asked: Bool[Tensor, " time"]
@@ -87,8 +89,10 @@ class Learner(pl.LightningModule):
         detector: Detector | None = None,
         updates: Updates | None = None,
         asked: Bool[Tensor, " time"] | None = None,
+        accepts: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ):
         super().__init__()
+        self.accepts = accepts or np.equal
         self.automatic_optimization = False
         self.network, self.strategy, self.rule = network, strategy, optimizer
         self.spec, self.seed, self.announce_shifts = spec, seed, announce_shifts
@@ -153,6 +157,14 @@ class Learner(pl.LightningModule):
         if not bool(asked.all()):
             logits, targets = logits[:, asked], targets[:, asked]
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def accepted(
+        self, said: Int[Tensor, "batch asked"], batch: Batch
+    ) -> Bool[Tensor, "batch asked"]:
+        """Which answers at the asked positions of a batch turn out right, when the world tries them."""
+        wanted = batch.targets[:, batch.asked]
+        found = self.accepts(said.cpu().numpy(), wanted.cpu().numpy())
+        return torch.from_numpy(np.asarray(found)).to(said.device)
 
     def backward(self, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Gradients of the loss; where several processes share a batch, those of all, averaged."""

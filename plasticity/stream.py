@@ -151,6 +151,12 @@ class Stream(Dataset[Batch], ABC):
     def told(self, step: int, bits: dict[int, float]) -> None:
         """The learner's probes after `step` updates: regime -> KL(informed || model) in bits."""
 
+    def accepts(
+        self, said: Int[np.ndarray, "batch asked"], wanted: Int[np.ndarray, "batch asked"]
+    ) -> Bool[np.ndarray, "batch asked"]:
+        """Whether answers are right: as its tunnel has it; where there are several, those that came."""
+        return self.tunnels[0].accepts(said, wanted) if len(self.tunnels) == 1 else said == wanted
+
     def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
         """Numbers that only this world can tell of a learner; `world/<name>` in a summary. None: undefined.
 

@@ -161,6 +161,12 @@ class Tunnel(ABC):
         """Positions that are graded and learned from; all of them unless overridden."""
         return np.ones(time, dtype=bool)
 
+    def accepts(
+        self, said: Int[np.ndarray, "batch asked"], wanted: Int[np.ndarray, "batch asked"]
+    ) -> Bool[np.ndarray, "batch asked"]:
+        """Whether answers at the asked positions are right, were they tried: those that came, unless overridden."""
+        return said == wanted
+
     @abstractmethod
     def observer(self) -> Observer:
         """The observer who knows the prior and has seen nothing yet."""

@@ -25,6 +25,7 @@ from strategies.olora import OLoRA
 from strategies.online_laplace import OnlineLaplace
 from strategies.redo import ReDo
 from strategies.replay import Replay
+from strategies.self_edit import SelfEdit
 from strategies.shrink_perturb import ShrinkPerturb
 from strategies.spectral import Spectral
 from strategies.synaptic_intelligence import SI
@@ -56,6 +57,7 @@ __all__ = [
     "OnlineLaplace",
     "ReDo",
     "Replay",
+    "SelfEdit",
     "ShrinkPerturb",
     "SI",
     "Spectral",

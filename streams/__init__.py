@@ -10,6 +10,7 @@ from streams.change_point import ChangePoint
 from streams.compositional import Compositional
 from streams.context_tree import ContextTree
 from streams.conversation import Conversation
+from streams.conversations import Conversations
 from streams.counterfactual import CounterfactualSCM
 from streams.drifting import Cyclic, Gradual
 from streams.filtering_hmm import FilteringHMM
@@ -40,6 +41,7 @@ __all__ = [
     "Compositional",
     "ContextTree",
     "Conversation",
+    "Conversations",
     "CounterfactualSCM",
     "Cyclic",
     "FilteringHMM",

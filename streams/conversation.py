@@ -119,12 +119,15 @@ class Conversation(Tunnel):
         return KnownObserver(partial(_translated, latents), format=partial(self._shown, latents))
 
     def accepts(
-        self, said: Int[np.ndarray, "*rows asked"], wanted: Int[np.ndarray, "*rows asked"]
-    ) -> Bool[np.ndarray, "*rows asked"]:
+        self, said: Int[np.ndarray, "batch asked"], wanted: Int[np.ndarray, "batch asked"]
+    ) -> Bool[np.ndarray, "batch asked"]:
         """Whether what is said at the asked positions is right, by execution.
 
-        A program is right, in all its positions, if the database answers it as it answers the one wanted.
+        A program is right, in all its positions, if the database answers it as it answers the one wanted. Of a
+        piece that is no whole number of programs, tokens are right that came.
         """
+        if said.shape[-1] % S:
+            return said == wanted
         programs = [each.reshape(*each.shape[:-1], -1, S) for each in (said, wanted)]
         return np.repeat(self.scorecard.agree(*programs), S, axis=-1)
 

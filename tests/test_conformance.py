@@ -42,6 +42,7 @@ from strategies import (
     OnlineLaplace,
     ReDo,
     Replay,
+    SelfEdit,
     ShrinkPerturb,
     Spectral,
 )
@@ -118,6 +119,7 @@ STRATEGIES = [
     recipe(OnlineLaplace, samples=4),
     recipe(ReDo, tau=0.5, every=3, samples=6),
     recipe(Replay, capacity=10),
+    recipe(SelfEdit),
     recipe(ShrinkPerturb, when="shift", shrink=0.5, sigma=0.1),
     recipe(SI),
     recipe(Spectral),

@@ -1,0 +1,43 @@
+"""Learning from nothing but one's own answers that turned out right."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plasticity import Batch, Learner, NonNegative, Positive, Strategy
+
+
+class SelfEdit(Strategy):
+    """Self-training on verified answers: the learner keeps its own successful solutions, and learns from these only.
+
+    a_t ~ softmax(logits_t / temperature) at every asked position t,  L = -1/n sum_{t: a_t right} log p(a_t)
+
+    with n the number of asked positions. Right is what the world finds right when it tries it: in Conversation the
+    database answers the whole program as it answers the one that was wanted, elsewhere the symbol that came. So a
+    wrong answer teaches nothing, not even what the right one had been. (STaR: Zelikman et al. 2022, arXiv 2203.14465;
+    ReST-EM: Singh et al. 2023, arXiv 2312.06585, one step of each kind per batch, without a filter of the base model.)
+    Cost per step: one forward + backward. Memory: none.
+
+    Args:
+        temperature: of the answers that are tried; 0: the most likely one.
+        lr: learning rate; null: the experiment's optimizer decides.
+    """
+
+    def __init__(self, temperature: NonNegative = 1.0, lr: Positive | None = None):
+        super().__init__(lr)
+        self.temperature = temperature
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        """Log loss of what was said and was right."""
+        mine = logits[:, batch.asked].log_softmax(-1)
+        said = self.answers(learner, mine.detach())
+        right = learner.accepted(said, batch)
+        return -(mine.gather(-1, said[..., None])[..., 0] * right).mean()
+
+    def answers(self, learner: Learner, log_probs: Tensor) -> Tensor:
+        """What is tried, (batch, asked): samples, by the Gumbel-max trick, or the most likely symbols."""
+        if not self.temperature:
+            return log_probs.argmax(-1)
+        uniform = self.rng(learner).random(tuple(log_probs.shape))
+        gumbel = torch.from_numpy(-np.log(-np.log(uniform))).to(log_probs)
+        return (log_probs / self.temperature + gumbel).argmax(-1)
