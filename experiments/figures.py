@@ -1,6 +1,6 @@
 """Figures of the log, each from a finished run: python experiments/figures.py einstein runs/einstein/<id> einstein.png.
 
-Kinds: einstein (Revolution), ladder (Revised).
+Kinds: einstein (Revolution), ladder (Revised), conversation (Conversations).
 """
 
 import sys
@@ -21,6 +21,7 @@ from plasticity.metrics.retention import probed
 from plasticity.store import Cell, Run
 from plasticity.stream import Stream
 from streams.anomaly import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
+from streams.conversations import Conversations
 from streams.revised import CHANGED, UNCHANGED, Revised
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -116,11 +117,47 @@ def ladder(run: Run) -> None:
     below(figure, axes[0, 0])
 
 
+def conversation(run: Run) -> None:
+    """Bits on the first program of a conversation, over time, mean over seeds."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in run.cells():
+        groups.setdefault(cell.label, []).append(cell)
+    stream = world(run, run.cells()[0].seed)
+    assert isinstance(stream, Conversations) and stream.steps
+    figure, axis = plt.subplots(figsize=(10, 5))
+
+    def curve(cells: list[Cell], who: str) -> tuple[np.ndarray, np.ndarray]:
+        each = [stream.first(cell.probes.read(), who) for cell in cells]
+        return each[0]["step"].to_numpy(), np.mean([e["bits"].to_numpy() for e in each], axis=0)
+
+    for colour, (label, cells) in zip(COLOURS, groups.items(), strict=False):
+        axis.plot(*curve(cells, "model"), color=colour, label=label)
+    for who, style, told in (
+        ("amnesic", ":", "exact Bayes, every conversation anew"),
+        ("continual", "--", "exact Bayes that remembers"),
+    ):
+        axis.plot(*curve(next(iter(groups.values())), who), "k", ls=style, label=told)
+    for v in range(-(-stream.steps // stream.period)):
+        begin = v * stream.period
+        if v % 2:
+            axis.axvspan(begin, begin + stream.period, color="0.93", zorder=0)
+        name = f"dialect {'ABCDEFGH'[stream.visited(v)]}"
+        axis.text(begin + stream.period / 2, 0.99, name, transform=axis.get_xaxis_transform(),
+                  ha="center", va="top", color="0.4")  # fmt: skip
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("step (8 conversations each)")
+    axis.set_ylabel("bits from the truth per token,\nfirst program of a conversation")
+    figure.suptitle("What is known of a language before anybody has spoken?", y=0.99)
+    below(figure, axis)
+
+
 def below(figure: Figure, axis: Axes) -> None:
     """One legend for all, where no curve is."""
     handles, labels = axis.get_legend_handles_labels()
     figure.tight_layout(rect=(0, 0.05, 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=len(labels), frameon=False)
+    figure.legend(
+        handles, labels, loc="lower center", ncols=min(len(labels), 8), frameon=False, fontsize=8
+    )
 
 
 def live(run: Run, cells: list[Cell], rung: str, who: str) -> tuple[np.ndarray, np.ndarray]:
@@ -173,5 +210,5 @@ def world(run: Run, seed: int) -> Stream:
 
 if __name__ == "__main__":
     kind, folder, to = sys.argv[1:]
-    {"einstein": einstein, "ladder": ladder}[kind](Run(Path(folder)))
+    {"einstein": einstein, "ladder": ladder, "conversation": conversation}[kind](Run(Path(folder)))
     plt.savefig(to, dpi=110)

@@ -15,8 +15,8 @@ from streams.schedules import Recurring
 class Conversations(Recurring):
     """Dialects A B C A B C ..., each spoken for `period` steps; every sequence is a conversation of its own.
 
-    Every dialect is probed as it is, and again by its first asked program alone, number `regimes` + r for dialect r: what
-    does the learner know of the dialect before anybody has spoken?
+    Every dialect is probed as it is, and again by its first asked program alone, number `regimes` + r for dialect
+    r: what does the learner know of the dialect before anybody has spoken?
 
     Args:
         tunnels: one task, Conversation.
@@ -100,8 +100,8 @@ class Conversations(Recurring):
     def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
         """Bits per token of the first program of a conversation, KL(informed || model), in the dialect spoken.
 
-        `first/mean`: over checkpoints; `first/at_shift`: when the dialect changed; `first/at_end`: when its visit ended;
-        `first/amnesic`: those of one who learns every conversation anew.
+        `first/mean`: over checkpoints; `first/at_shift`: when the dialect changed; `first/at_end`: when its visit
+        ended; `first/amnesic`: those of one who learns every conversation anew.
         """
         table, amnesic = (
             self.first(probes, who)["bits"].to_numpy() for who in ("model", "amnesic")
