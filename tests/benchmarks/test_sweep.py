@@ -1,6 +1,6 @@
 """How well a sweep scales: 24 cells by one process and by two, here and on Ray, and that all give the same to the bit.
 
-`make bench`. Efficiency is the time of one process over twice that of two, the start of workers (5 s of imports) included.
+`make bench`. Efficiency is the time of one process over twice that of two, the start of workers included.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 EXPERIMENT = """\
-stream: {type: Recurring, tunnels: [{type: Markov, symbols: 3}], regimes: 2, period: 50, steps: 1000, batch: 8, time: 16}
+stream: {type: Recurring, tunnels: [{type: Markov, symbols: 3}], regimes: 2, period: 50, steps: 1000, time: 16}
 network: {type: LSTM, width: 16, depth: 1}
 optimizer: {type: AdamW, lr: 1.0e-3}
 strategies: [{type: Finetune}, {type: EWC, strength: 1}]
