@@ -78,6 +78,11 @@ class Recorder(pl.Callback):
         self._began = self._seconds = 0.0
         self._stretches = Stretches(cell)
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell what went before: a walk that was killed behind its last checkpoint has no stretch to come."""
+        if trainer.is_global_zero:
+            self._tell(trainer)
+
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh walk is the probe before any update."""
         assert isinstance(pl_module, Learner)

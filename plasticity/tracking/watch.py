@@ -29,6 +29,8 @@ SECTIONS = {
     "cost": "cost",
 }
 """Section of a row -> section of the page, from above; skill is above them all."""
+COLOURS = "#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf"
+"""Tableau's ten: among trackio's own, two greens and two blues look alike."""
 IDEALS = ("amnesic", "continual")
 """Observers who are drawn as if they were runs, so that they share the plot of the bits."""
 VIEW = {"project": PROJECT, "smoothing": "0", "plots_per_row": "3", "hide_empty_tabs": "true"}
@@ -57,6 +59,7 @@ class Watch(AbstractContextManager["Watch"]):
         os.environ["TRACKIO_PLOT_ORDER"] = ",".join(
             f"{section}/" for section in ("skill", *SECTIONS.values())
         )
+        os.environ["TRACKIO_COLOR_PALETTE"] = ",".join(COLOURS.split())
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         import trackio  # reads where to write once, when it is imported
         from trackio import context_vars

@@ -14,12 +14,18 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from pytorch_lightning.loggers.logger import DummyLogger
 
+from plasticity import recipe
+from plasticity.checks.world import STEPS, learner, world
+from plasticity.forward import Forward
 from plasticity.metrics.retention import skill
 from plasticity.store import Cell, Run
 from plasticity.tracking.config import columns, tags
 from plasticity.tracking.logger import rows_told
 from plasticity.tracking.stretches import Stretches
+from plasticity.walk import Hardware, walk
+from strategies import Finetune
 
 YAML = """\
 name: tracked
@@ -251,6 +257,28 @@ def test_rows_come_as_they_are_stored(cell: Cell, tmp_path: Path) -> None:
     assert [number for number, _ in stretches.new()] == [1]
     assert list(stretches.new()) == []
     assert len(list(Stretches(cell).new())) == 21
+
+
+class Listener(DummyLogger):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Each row once."""
+        assert step not in self.rows
+        self.rows[step] = dict(metrics)
+
+
+def test_a_walk_killed_behind_its_last_checkpoint_is_told_again(tmp_path: Path) -> None:
+    """Its file may have lost all that was told, and no stretch is to come."""
+    first, again = Listener(), Listener()
+    for listener in (first, again):
+        made, forward = learner(recipe(Finetune)), Forward(world(), STEPS // 3)
+        walk(Cell(tmp_path), made, forward, Hardware(threads=1), [listener])
+    assert again.rows == first.rows and list(first.rows) == [0, 1, 2, 3]
 
 
 def test_a_strategys_own_learning_rate_holds() -> None:
