@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from plasticity.cli.common import parsed
 from plasticity.metrics.gravity import log_odds
 from plasticity.metrics.retention import probed
+from plasticity.report import by_label
 from plasticity.store import Cell, Run
 from plasticity.stream import Stream
 from streams.anomaly import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
@@ -72,9 +73,7 @@ def einstein(run: Run) -> None:
 
 def ladder(run: Run) -> None:
     """Bits by rung over time, and bits on what each change broke and on what it left."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in run.cells():
-        groups.setdefault(cell.label, []).append(cell)
+    groups = by_label(run)
     stream = world(run, run.cells()[0].seed)
     assert isinstance(stream, Revised)
     figure, axes = plt.subplots(2, 3, figsize=(14, 7.4))
@@ -119,9 +118,7 @@ def ladder(run: Run) -> None:
 
 def conversation(run: Run) -> None:
     """Bits on the first program of a conversation, over time, mean over seeds."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in run.cells():
-        groups.setdefault(cell.label, []).append(cell)
+    groups = by_label(run)
     stream = world(run, run.cells()[0].seed)
     assert isinstance(stream, Conversations) and stream.steps
     figure, axis = plt.subplots(figsize=(10, 5))
@@ -167,7 +164,7 @@ def live(run: Run, cells: list[Cell], rung: str, who: str) -> tuple[np.ndarray, 
         stream = world(run, cell.seed)
         assert isinstance(stream, Revised)
         table = stream.ladder(cell.probes.read(), who).filter(pl.col("view") == rung)
-        now = [stream.visited(max(s - 1, 0) // stream.period) for s in table["step"].to_list()]
+        now = [stream.lived(step) for step in table["step"].to_list()]
         curves.append(table.filter(pl.Series(now) == table["regime"]).sort("step"))
     return curves[0]["step"].to_numpy(), np.mean([c["bits"].to_numpy() for c in curves], axis=0)
 

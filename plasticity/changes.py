@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from plasticity.store import Run
 
 Told = list[tuple[str, list[str]]]
@@ -22,16 +20,11 @@ def changes(runs: Sequence[Run]) -> Told:
 
 def worlds(*runs: Run) -> Told:
     """What differs between the streams of runs."""
-    return _told([dict(_flat({"stream": config(run).get("stream")})) for run in runs])
-
-
-def config(run: Run) -> dict[str, Any]:
-    """The resolved YAML of a run."""
-    return yaml.safe_load((run.path / "experiment.yaml").read_text())
+    return _told([dict(_flat({"stream": run.config.get("stream")})) for run in runs])
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    yield from _flat({key: each for key, each in config(run).items() if key not in ELSEWHERE})
+    yield from _flat({key: each for key, each in run.config.items() if key not in ELSEWHERE})
     found = run.cells()
     yield "seeds", ", ".join(str(seed) for seed in sorted({cell.seed for cell in found}))
     strategies = {cell.label: cell.meta.get("strategy") for cell in found}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table as RichTable
 
-from plasticity.changes import changes, config, worlds
+from plasticity.changes import changes, worlds
 from plasticity.metrics.summary import spread
 from plasticity.recipes import did_you_mean
 from plasticity.report import Row, rows
@@ -165,7 +165,7 @@ def ranked(contenders: Sequence[Contender]) -> list[Contender]:
 
 
 def _contenders(index: int, run: Run) -> Iterator[Contender]:
-    stream = json.dumps(config(run).get("stream"), sort_keys=True)
+    stream = json.dumps(run.config.get("stream"), sort_keys=True)
     for row in rows(run):
         if row.strategy and row.seeds:
             steps, *ideals = (row.numbers[key] for key in ("steps", "kl/amnesic", "kl/continual"))

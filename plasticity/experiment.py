@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from plasticity.condition import Condition
 from plasticity.detector import Detector
+from plasticity.learner import Spec
 from plasticity.network import Network
 from plasticity.optimizer import AdamW, Optimizer
 from plasticity.plugins import known
-from plasticity.pretrain import Pretrain
+from plasticity.pretrain import Key, Pretrain
 from plasticity.quantities import Count, Natural
 from plasticity.recipes import Recipe, did_you_mean
 from plasticity.strategy import Strategy
@@ -105,6 +107,16 @@ class Experiment:
             for net, network in networks.items()
             for name, strategy in strategies.items()
         }
+
+    def pretraining(self, network: Recipe[Network], seed: int) -> Key:
+        """What the first phase of this network and seed depends on."""
+        plan, spec = self.pretrain.of(network.cls), Spec.of(self.stream.build(seed=seed))
+        return Key(network, self.stream, plan, spec, plan.seeded(seed), self.hardware)
+
+    @property
+    def pretrained(self) -> Path:
+        """Folder of all pretrained networks."""
+        return Path(self.out) / "pretrained"
 
     def labelled_networks(self) -> dict[str, Recipe[Network]]:
         """Label -> network."""

@@ -1,19 +1,21 @@
-"""Kept: networks as an experiment left them: pretrained, or as a learner was at its last checkpoint."""
+"""Kept: an experiment's networks and learners: pretrained, as they begin, and as they were at a last checkpoint."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
 
+from plasticity import metrics
 from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
 from plasticity.learner import Learner, Spec
 from plasticity.network import Network
-from plasticity.pretrain import Key, fresh_network, pretrained
+from plasticity.pretrain import fresh_network, gap, pretrained
 from plasticity.recipes import Recipe
 from plasticity.store import Cell
+from plasticity.strategy import Strategy
+from plasticity.stream import Stream
 from plasticity.tunnel import Observer
 
 
@@ -34,7 +36,7 @@ def at_first(
     recipe: Recipe[Network],
     seed: int,
     callbacks: Sequence[pl.Callback] = (),
-) -> Network:
+) -> tuple[Network, float | None]:
     """The network that the deploy phase of this seed begins with: pretrained, now if it never was.
 
     Args:
@@ -42,14 +44,43 @@ def at_first(
         recipe: which of its networks.
         seed: of the run.
         callbacks: of Lightning, while it is pretrained.
+
+    Returns:
+        (network, its distance from the amnesic observer in bits; None: it is not pretrained).
     """
-    spec, plan = _spec(experiment, seed), experiment.pretrain.of(recipe.cls)
-    network = fresh_network(recipe, spec, seed)
-    if plan.steps:
-        key = Key(recipe, experiment.stream, plan, spec, plan.seeded(seed), experiment.hardware)
-        weights, _ = pretrained(key, Path(experiment.out) / "pretrained", callbacks)
-        network.load_state_dict(weights)
-    return network
+    key = experiment.pretraining(recipe, seed)
+    network = fresh_network(recipe, key.spec, seed)
+    if not key.plan.steps:
+        return network, None
+    weights, record = pretrained(key, experiment.pretrained, callbacks)
+    network.load_state_dict(weights)
+    return network, gap(record)
+
+
+def learner(
+    experiment: Experiment, stream: Stream, network: Network, strategy: Recipe[Strategy]
+) -> Learner:
+    """Who learns from the stream, as the experiment has it; not attached yet.
+
+    Args:
+        experiment: whose optimizer, detector and updates.
+        stream: its world, under the learner's own seed.
+        network: whose weights move.
+        strategy: what moves them.
+    """
+    return Learner(
+        network,
+        strategy.build(),
+        experiment.optimizer.build(),
+        Spec.of(stream),
+        metrics.standard(),
+        stream.seed,
+        experiment.announce_shifts and experiment.detector is None,
+        experiment.detector and experiment.detector.build(),
+        experiment.updates,
+        torch.from_numpy(stream.asked),
+        stream.accepts,
+    )
 
 
 def at_last(experiment: Experiment, cell: Cell, contender: Contender) -> Left:
@@ -61,21 +92,13 @@ def at_last(experiment: Experiment, cell: Cell, contender: Contender) -> Left:
         contender: the network and the strategy of the cell.
     """
     saved = torch.load(cell.checkpoint, map_location="cpu", weights_only=False)
-    seed, strategy = cell.seed, contender.strategy.build()
-    spec = _spec(experiment, seed)
-    network, rule = fresh_network(contender.network, spec, seed), experiment.optimizer.build()
-    stream = experiment.stream.build(seed=seed)
-    asked = torch.from_numpy(stream.asked)
-    learner = Learner(network, strategy, rule, spec, seed=seed, asked=asked)
-    learner.setup("fit")  # adapters come with it
-    learner.load_state_dict(saved["state_dict"])
+    stream = experiment.stream.build(seed=cell.seed)
+    network = fresh_network(contender.network, Spec.of(stream), cell.seed)
+    made = learner(experiment, stream, network, contender.strategy)
+    made.setup("fit")  # adapters come with it
+    made.load_state_dict(saved["state_dict"])
     forward = Forward(stream, experiment.stretch)
     forward.load_state_dict(saved[Forward.__qualname__])
     last = cell.steps.read(["step", "regime"])[-1]
     regime = int(last["regime"][0])
     return Left(network, int(last["step"][0]) + 1, regime, forward.bracket.known(regime))
-
-
-def _spec(experiment: Experiment, seed: int) -> Spec:
-    stream = experiment.stream.build(seed=seed)
-    return Spec(stream.vocab, stream.symbols, stream.batch, stream.time)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from plasticity import page
-from plasticity.metrics.summary import interval, spread
+from plasticity.details import Summaries
+from plasticity.metrics.summary import spread
+from plasticity.verdict import Difference
 
-Summaries = Mapping[str, Sequence[Mapping[str, object]]]
-"""Label -> the numbers of its cells."""
 TITLES = ("", "updates its core", "retains", "repairs its causal model", "grows more sophisticated")
 CAPTION = (
     "updates its core: skill above 0 (and drift of the features, 1 − CKA, where the network was looked at). "
@@ -69,10 +69,10 @@ def _sign(values: Sequence[float], good: int) -> str:
     """Yes where the mean surely has the good sign, no where it surely has the other."""
     if not any(values):
         return "unmoved"
-    half, mean = interval(values), sum(values) / len(values)
-    if half is None or abs(mean) <= half:
+    found = Difference([*values])  # from 0
+    if not found.sure:
         return "unsure"
-    return "yes" if mean * good > 0 else "no"
+    return "yes" if found.mean * good > 0 else "no"
 
 
 def _numbers(each: Sequence[Mapping[str, object]], key: str) -> list[float]:

@@ -17,13 +17,12 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from plasticity import metrics
+from plasticity import kept
 from plasticity.condition import ConditionRecorder
 from plasticity.experiment import Contender, Experiment
 from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
 from plasticity.network import Network
-from plasticity.pretrain import Key, fresh_network, gap, pretrained
+from plasticity.pretrain import fresh_network
 from plasticity.progress import Bar, bars
 from plasticity.recipes import ConfigError, Problem, Recipe, plain
 from plasticity.rehearse import rehearse
@@ -121,26 +120,13 @@ def run_cell(
         console: told when it is done, where no bar moves.
     """
     stream = experiment.stream.build(seed=seed)
-    spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
-    network, bits = _network(experiment, contender.network, spec, seed, progress)
-    strategy = contender.strategy.build()
+    network, bits = _network(experiment, contender.network, seed, progress)
     parts = {name: recipe.resolved() for name, recipe in contender._asdict().items()}
     config = plain(experiment) | parts | {"seed": seed}
     meta = {"label": label, "seed": seed, "index": index, **parts, "pretrained_gap": bits}
     write_json(cell.path / "cell.json", meta)
-    learner = Learner(
-        network,
-        strategy,
-        experiment.optimizer.build(),
-        spec,
-        metrics.standard(),
-        seed,
-        experiment.announce_shifts and experiment.detector is None,
-        experiment.detector and experiment.detector.build(),
-        experiment.updates,
-        torch.from_numpy(stream.asked),
-        stream.accepts,
-    )
+    learner = kept.learner(experiment, stream, network, contender.strategy)
+    strategy = learner.strategy
     run_id = f"{experiment.name}-{where.path.name}"
     loggers = experiment.wandb.logger(cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
@@ -149,7 +135,7 @@ def run_cell(
     if switching.silent and not switching.sure(0):
         text = f"{cell.name}: no switching observer: {switching.silent}"
         console.print(text, style="dim", highlight=False)
-    fresh = partial(fresh_network, contender.network, spec, seed)
+    fresh = partial(fresh_network, contender.network, learner.spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     walk(cell, learner, forward, experiment.hardware, loggers, [condition, bar])
     seconds = cell.timing.read()["seconds"].sum()
@@ -168,19 +154,15 @@ def run_cell(
 
 
 def _network(
-    experiment: Experiment, recipe: Recipe[Network], spec: Spec, seed: int, progress: Progress
+    experiment: Experiment, recipe: Recipe[Network], seed: int, progress: Progress
 ) -> tuple[Network, float | None]:
     """The pretrained network, and its distance from the amnesic observer in bits."""
-    network = fresh_network(recipe, spec, seed)
-    plan = experiment.pretrain.of(recipe.cls)
-    if not plan.steps:
-        return network, None
-    bar = Bar(progress, f"pretrain-seed{seed}", plan.steps)
-    key = Key(recipe, experiment.stream, plan, spec, plan.seeded(seed), experiment.hardware)
-    weights, record = pretrained(key, Path(experiment.out) / "pretrained", [bar])
-    progress.remove_task(bar.task)
-    network.load_state_dict(weights)
-    return network, gap(record)
+    plan = experiment.pretrain
+    bars = [Bar(progress, f"pretrain-seed{seed}", plan.steps)] if plan.steps else []
+    found = kept.at_first(experiment, recipe, seed, bars)
+    for bar in bars:
+        progress.remove_task(bar.task)
+    return found
 
 
 def environment() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from plasticity.metric import Metric
 from plasticity.network import Network
 from plasticity.optimizer import Optimizer
 from plasticity.strategy import Strategy
+from plasticity.stream import Stream
 from plasticity.tunnel import Batch
 from plasticity.updates import Updates
 
@@ -42,6 +43,11 @@ class Spec(NamedTuple):
     symbols: int
     batch: int
     time: int
+
+    @classmethod
+    def of(cls, stream: Stream) -> "Spec":
+        """Those of a stream."""
+        return cls(stream.vocab, stream.symbols, stream.batch, stream.time)
 
 
 class Record(NamedTuple):

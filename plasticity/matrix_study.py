@@ -66,11 +66,11 @@ def studies(
     stream = experiment.stream.build(seed=seed)
     recipes = experiment.labelled_networks()
     networks = {
-        label: kept.at_first(experiment, recipe, seed, _bars(progress, label, experiment))
+        label: kept.at_first(experiment, recipe, seed, _bars(progress, label, experiment))[0]
         for label, recipe in recipes.items()
     }
     if weights:
-        first = kept.at_first(experiment, next(iter(recipes.values())), seed)
+        first, _ = kept.at_first(experiment, next(iter(recipes.values())), seed)
         _load(first, weights)
         networks[weights.stem] = first
     if cell is None:

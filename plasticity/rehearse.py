@@ -51,7 +51,7 @@ def rehearse(experiment: Experiment, tree: Located | None = None) -> Stream:
     if experiment.detector is not None:
         tried(experiment.detector.build)
     if stream is not None:
-        spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
+        spec = Spec.of(stream)
         for network in experiment.labelled_networks().values():
             tried(partial(fresh_network, network, spec, 0))
     told = experiment.announce_shifts or experiment.detector is not None

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from plasticity.metrics.summary import spread, summarise
 from plasticity.recipes import did_you_mean
@@ -102,10 +101,7 @@ class Results:
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
         """Folder of a run -> its resolved YAML."""
-        return {
-            run.path.as_posix(): yaml.safe_load((run.path / "experiment.yaml").read_text())
-            for run in self.runs
-        }
+        return {run.path.as_posix(): run.config for run in self.runs}
 
     @property
     def config(self) -> dict[str, Any]:

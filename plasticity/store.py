@@ -158,7 +158,12 @@ class Run:
     @property
     def name(self) -> str:
         """Of the experiment."""
-        return yaml.safe_load((self.path / "experiment.yaml").read_text())["name"]
+        return self.config["name"]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved YAML."""
+        return yaml.safe_load((self.path / "experiment.yaml").read_text())
 
     @property
     def environment(self) -> dict[str, Any]:

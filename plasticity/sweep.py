@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
-import yaml
-from rich.console import Console
 
 from plasticity import launch
 from plasticity.bench import cells
 from plasticity.bench.cells import Case, case, single
 from plasticity.experiment import Experiment
-from plasticity.progress import bars
 from plasticity.quantities import Natural
 from plasticity.recipes import ConfigError, Problem
 from plasticity.results import load
 from plasticity.schema import parse
-from plasticity.share import Engine, alone, share
+from plasticity.share import Engine, share
 from plasticity.store import Cell, Run, write_json, write_whole
 from plasticity.yamlfile import Located, read
 
@@ -203,34 +200,21 @@ def table(points: Sequence[Point]) -> pl.DataFrame:
 def _pretrain(name: str, key: Any, path: Path) -> None:
     try:
         cells.pretrain_one(name, key, path)
-    except Exception:  # noqa: BLE001
+    except Exception:
         return
 
 
 def _try(task: Task) -> Outcome:
-    """One cell, in silence, as often as it takes."""
-    cell, quiet, failure = task.cell, Console(quiet=True), None
-    (contender,) = task.case.experiment.contenders().values()
+    """One cell, as often as it takes."""
+    error_file, failure = task.cell.path / "error.txt", None
     for _ in range(1 + task.retries):
         try:
-            with alone(cell.path), bars(quiet) as progress:
-                if not cell.done:
-                    launch.run_cell(
-                        task.case.experiment,
-                        task.run,
-                        cell,
-                        task.order,
-                        task.case.strategy,
-                        task.case.seed,
-                        contender,
-                        progress,
-                        quiet,
-                    )
-            (cell.path / "error.txt").unlink(missing_ok=True)
+            cells.carry_out(task.case, task.run, task.cell, task.order)
+            error_file.unlink(missing_ok=True)
             return Outcome(task.name, False, None)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            (cell.path / "error.txt").write_text(traceback.format_exc())
+            error_file.write_text(traceback.format_exc())
     return Outcome(task.name, False, failure)
 
 
@@ -267,8 +251,7 @@ def _hash(experiment: Experiment) -> str:
 
 def _with_earlier(seeds: Sequence[int], run: Run) -> list[int]:
     """These seeds, and those that were run here before."""
-    file = run.path / "experiment.yaml"
-    before = yaml.safe_load(file.read_text())["seeds"] if file.exists() else []
+    before = run.config["seeds"] if (run.path / "experiment.yaml").exists() else []
     return sorted({*seeds, *before})
 
 

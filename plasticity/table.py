@@ -95,7 +95,7 @@ def curves(entry: Entry) -> pl.DataFrame:
     """
     key, kept = _place(entry)
     if not len(kept.read()):
-        weights, _ = pretrained(key, _folder(entry))
+        weights, _ = pretrained(key, entry.experiment.pretrained)
         network = fresh_network(key.network, key.spec, key.seed)
         network.load_state_dict(weights)
         tunnels = key.stream.build(seed=key.seed).tunnels
@@ -107,7 +107,7 @@ def curves(entry: Entry) -> pl.DataFrame:
 @torch.no_grad()
 def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes."""
-    spec = Spec(world.vocab, world.symbols, world.batch, world.time)
+    spec = Spec.of(world)
     learner = Learner(network, Strategy(), AdamW(), spec, metrics.standard())
     bracket, found, tunnels, places = Bracket(world), [], [], []
     for regime, batch in zip(world.probed, world.probes(), strict=True):
@@ -222,17 +222,8 @@ def _size(entry: Entry) -> int:
 
 def _place(entry: Entry) -> tuple[Key, Table]:
     """What is pretrained, and where its curves are kept."""
-    experiment = entry.experiment
-    plan = experiment.pretrain.of(entry.network.cls)
-    stream = experiment.stream.build(seed=entry.seed)
-    spec = Spec(stream.vocab, stream.symbols, plan.batch, stream.time)
-    seed = plan.seeded(entry.seed)
-    key = Key(entry.network, experiment.stream, plan, spec, seed, experiment.hardware)
-    return key, Table(key.cell(_folder(entry)).path / "curves")
-
-
-def _folder(entry: Entry) -> Path:
-    return Path(entry.experiment.out) / "pretrained"
+    key = entry.experiment.pretraining(entry.network, entry.seed)
+    return key, Table(key.cell(entry.experiment.pretrained).path / "curves")
 
 
 def _work(index: int, entry: Entry) -> int:

@@ -184,7 +184,7 @@ class Revolution(Stream):
         found = self.verdict(probes)._asdict()
         count = self.batch * int(self.asked.sum())
         truth, *codes = (
-            count * float(steps[f"kl_realised/{who}"].to_numpy().sum())
+            float(code_length(steps[f"kl_realised/{who}"].to_numpy(), count)[-1])
             for who in ("informed", "model", "continual")
         )
         named = {f"code/{k}": v - truth for k, v in zip(("learner", "mixture"), codes, strict=True)}

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool
 
-from plasticity import Batch, Count, Latents, Tunnel
-from plasticity.stream import PROBE, Group
+from plasticity import Batch, Count, Tunnel
 from streams.conversation import Conversation
 from streams.lexicon import S
-from streams.schedules import Recurring
+from streams.viewed import Viewed
+
+FIRST = "first"
+"""The first program that is asked."""
 
 
-class Conversations(Recurring):
+class Conversations(Viewed):
     """Dialects A B C A B C ..., each spoken for `period` steps; every sequence is a conversation of its own.
 
     Every dialect is probed as it is, and again by its first asked program alone, number `regimes` + r for dialect
@@ -50,39 +53,13 @@ class Conversations(Recurring):
         self.dialects = regimes
 
     @property
-    def probed(self) -> list[int]:
-        """Every dialect, the first program of each, and fresh dialects."""
-        return [*range(2 * self.dialects), -1]
+    def views(self) -> list[tuple[int, str]]:
+        """The first program of each dialect."""
+        return [(dialect, FIRST) for dialect in range(self.dialects)]
 
-    def latent(self, regime: int) -> Latents:
-        """That of the dialect."""
-        return super().latent(self._dialect(regime))
-
-    def inherits(self, regime: int) -> tuple[int, Sequence[int]] | None:
-        """Of its first program is known what is known of the dialect."""
-        return (self._dialect(regime), ()) if regime >= self.dialects else None
-
-    def over(self, regime: int, step: int) -> bool:
-        """Never, as they are few."""
-        return False
-
-    def probe_groups(self, regime: int) -> list[Group]:
-        """Those of the dialect."""
-        groups = super().probe_groups(self._dialect(regime))
-        return [group._replace(regime=regime) for group in groups]
-
-    def probes(self) -> list[Batch]:
-        """The first program is asked of the very conversations of the dialect's own probe."""
-        found = list[Batch]()
-        for number in self.probed:
-            rng = self._rng(PROBE, self._nth(self._dialect(number)))
-            probe = self._make(self.probe_groups(number), rng)
-            if number >= self.dialects:
-                first = np.flatnonzero(probe.asked.numpy())[:S]
-                asked = probe.asked.new_tensor(np.isin(np.arange(self.time), first))
-                probe = probe._replace(asked=asked)
-            found.append(probe)
-        return found
+    def asks(self, view: str, probe: Batch) -> Bool[np.ndarray, " time"]:
+        """The tokens of the first program that is asked."""
+        return np.isin(np.arange(self.time), np.flatnonzero(probe.asked.numpy())[:S])
 
     def first(self, probes: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
         """Bits per token of the first program, in the dialect that is spoken: `step`, `bits`.
@@ -91,10 +68,8 @@ class Conversations(Recurring):
             probes: the probe table of a run of this stream.
             predictor: a name of its columns.
         """
-        spoken = [
-            self.visited(max(step - 1, 0) // self.period) for step in probes["step"].to_list()
-        ]
-        mine = pl.Series(spoken) + self.dialects == probes["regime"]
+        spoken = [self.number(self.lived(step), FIRST) for step in probes["step"].to_list()]
+        mine = pl.Series(spoken) == probes["regime"]
         return probes.filter(mine).sort("step").select("step", bits=f"kl/{predictor}")
 
     def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
@@ -107,15 +82,10 @@ class Conversations(Recurring):
             self.first(probes, who)["bits"].to_numpy() for who in ("model", "amnesic")
         )
         at = self.first(probes)["step"].to_numpy()
-        numbered = probes.filter(pl.col("regime") >= self.dialects)
-        begun = [
-            numbered.filter(
-                (pl.col("step") == v * self.period)
-                & (pl.col("regime") == self.dialects + self.visited(v))
-            )["kl/model"].to_list()
-            for v in range(1, -(-int(at.max()) // self.period))
-        ]
-        shifts = [bits for visit in begun for bits in visit]
+        shifted = range(1, -(-int(at.max()) // self.period))  # visits after the first
+        begun = {(v * self.period, self.number(self.visited(v), FIRST)) for v in shifted}
+        each = probes.select("step", "regime", "kl/model").rows()
+        shifts = [bits for step, regime, bits in each if (step, regime) in begun]
         ends = table[(at > 0) & (at % self.period == 0)]
         return {
             "first/mean": float(table.mean()),
@@ -123,6 +93,3 @@ class Conversations(Recurring):
             "first/at_end": float(ends.mean()) if len(ends) else None,
             "first/amnesic": float(amnesic.mean()),
         }
-
-    def _dialect(self, regime: int) -> int:
-        return regime - self.dialects if regime >= self.dialects else regime

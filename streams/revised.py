@@ -1,17 +1,18 @@
 """Revised: a causal world of which each visit changes one thing, and which comes back in between."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool
 
 from plasticity import Batch, Count, Latents, Tunnel
 from plasticity.stream import LATENT, PROBE, SCHEDULE, Group
 from streams.causal_tunnel import CausalTunnel
 from streams.edits import Kind
 from streams.ladder import INTERVENTION, RUNGS
-from streams.schedules import Recurring
+from streams.viewed import Viewed
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 ROWS = ("inputs", "targets", "posterior", "regime")
@@ -20,7 +21,7 @@ SAME = 1e-9
 """Two probabilities that differ by less are one."""
 
 
-class Revised(Recurring):
+class Revised(Viewed):
     """A first world and its revisions, by turns: 0 1 0 2 0 3 0 1 ..., each visit `period` steps long.
 
     Regime r >= 1 is regime 0 after one change of the kind changes[r - 1]: one mechanism is drawn anew; an
@@ -71,9 +72,9 @@ class Revised(Recurring):
         self.causal, self.changes = tunnels[0], list(changes)
         self.rungs = [rung for rung in RUNGS if rung in (self.causal.graded or self.causal.asks)]
 
-    @cached_property
+    @property
     def views(self) -> list[tuple[int, str]]:
-        """(regime, what of it is asked) of the probes beside those of whole regimes, numbered from `regimes`."""
+        """One rung alone; of a revision, interventions that it changed, and those that it left."""
         assert self.regimes
         found = [(regime, rung) for regime in range(self.regimes) for rung in self.rungs]
         if "intervention" in self.rungs:
@@ -81,41 +82,26 @@ class Revised(Recurring):
             found += [(regime, kind) for regime in range(1, self.regimes) for kind in kinds]
         return found
 
-    @property
-    def probed(self) -> list[int]:
-        """The regimes, those of their views that ask anything, and fresh latents."""
-        assert self.regimes
-        asking = [
-            self.regimes + i
-            for i, (regime, view) in enumerate(self.views)
-            if view in self.rungs or len(self._questions(regime, view))
-        ]
-        return [*range(self.regimes), *asking, -1]
+    def asking(self, regime: int, view: str) -> bool:
+        """Whether there are such questions."""
+        return view in self.rungs or bool(len(self._questions(regime, view)))
 
-    def probe_groups(self, regime: int) -> list[Group]:
-        """Those of the regime that is viewed."""
-        viewed, _ = self._view(regime)
-        return [g._replace(regime=regime) for g in super().probe_groups(viewed)]
+    def asks(self, view: str, probe: Batch) -> Bool[np.ndarray, " time"]:
+        """The positions of the rung; of questions that are chosen, the last intervention."""
+        if view in (CHANGED, UNCHANGED):
+            return np.arange(self.time) == self._last
+        return probe.asked.numpy() & (self.causal.rung(self.time) == 1 + RUNGS.index(view))
 
-    def probes(self) -> list[Batch]:
-        """Views of a regime ask of the very episodes of its own probe, but for those chosen by their question."""
-        found = list[Batch]()
-        for number in self.probed:
-            regime, view = self._view(number)
-            groups = self.probe_groups(number)
-            if view in (CHANGED, UNCHANGED):
-                groups = [self._many(group) for group in groups]
-            probe = self._make(groups, self._rng(PROBE, self._nth(regime)))
-            if view in (CHANGED, UNCHANGED):
-                rows = np.resize(self._questions(regime, view), self.probe)
-                asked = np.arange(self.time) == self._last
-                each = {name: getattr(probe, name)[rows] for name in ROWS}
-                probe = probe._replace(**each)
-            else:
-                rung = self.causal.rung(self.time)
-                asked = probe.asked.numpy() & (not view or rung == 1 + RUNGS.index(view))
-            found.append(probe._replace(asked=probe.asked.new_tensor(asked)))
-        return found
+    def _probe(self, number: int) -> Batch:
+        """Episodes that are chosen by their question are of so many that every kind is among them."""
+        regime, view = self.viewed(number)
+        if view not in (CHANGED, UNCHANGED):
+            return super()._probe(number)
+        groups = [self._many(group) for group in self.probe_groups(number)]
+        probe = self._make(groups, self._rng(PROBE, self._nth(regime)))
+        rows = np.resize(self._questions(regime, view), self.probe)
+        chosen = {name: getattr(probe, name)[rows] for name in ROWS}
+        return probe._replace(asked=probe.asked.new_tensor(self.asks(view, probe)), **chosen)
 
     def ladder(self, probes: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
         """Bits from the truth by regime and view, over time.
@@ -127,8 +113,7 @@ class Revised(Recurring):
         Returns:
             `step`, `regime`, `view` and `bits`, KL(informed || predictor) per asked position.
         """
-        assert self.regimes
-        rows = [(self.regimes + i, *view) for i, view in enumerate(self.views)]
+        rows = [(self.number(*view), *view) for view in self.views]
         names = pl.DataFrame(rows, schema=["number", "viewed", "view"], orient="row")
         found = probes.with_columns(number=pl.col("regime").cast(pl.Int64)).join(names, on="number")
         return found.select("step", regime="viewed", view="view", bits=f"kl/{predictor}")
@@ -136,10 +121,6 @@ class Revised(Recurring):
     def visited(self, visit: int) -> int:
         """Regime 0 at even visits, the revisions in turn at odd ones."""
         return 0 if visit % 2 == 0 else 1 + visit // 2 % len(self.changes)
-
-    def over(self, regime: int, step: int) -> bool:
-        """Never, as they are few."""
-        return False
 
     def findings(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
         """What the learner knows on each rung, and whether it repairs what a change broke, and only that.
@@ -153,26 +134,25 @@ class Revised(Recurring):
         | `seeing_for_doing` | lost on rung 2 by one who knows all laws and takes seeing for doing |
         """
         table = self.ladder(probes).sort("step")
-        at = table["step"].to_numpy()
-        live = np.array([self.visited(max(step - 1, 0) // self.period) for step in at.tolist()])
-        here = table.filter(pl.Series(live) == table["regime"])
-        found = {f"rung/{rung}": _mean(here.filter(pl.col("view") == rung)) for rung in self.rungs}
-        last = int(at.max())
+        bits = {(regime, view, step): b for step, regime, view, b in table.rows()}
+
+        def mean(view: str, places: Iterable[tuple[int, int]]) -> float | None:
+            """Over (regime, step); None: nothing was asked at any of them."""
+            found = [bits[at] for regime, step in places if (at := (regime, view, step)) in bits]
+            return float(np.mean(found)) if found else None
+
+        checkpoints = table["step"].unique(maintain_order=True).to_list()
+        live = [(self.lived(step), step) for step in checkpoints]
+        found = {f"rung/{rung}": mean(rung, live) for rung in self.rungs}
+        last = checkpoints[-1]
         visits = range(-(-last // self.period))
-        ended = {v: (v * self.period, min((v + 1) * self.period, last)) for v in visits if v % 2}
         for kind in dict.fromkeys(self.changes):
-            spans = {
-                end: [(self.visited(v), span[end]) for v, span in ended.items()
-                      if self.changes[self.visited(v) - 1] == kind]
-                for end in (0, 1)
-            }  # fmt: skip
-            for name, view, end in (
-                ("before", CHANGED, 0), ("repaired", CHANGED, 1), ("collateral", UNCHANGED, 1)
-            ):  # fmt: skip
-                chosen = pl.struct("regime", "step").is_in(
-                    [{"regime": regime, "step": step} for regime, step in spans[end]]
-                )
-                found[f"{name}/{kind}"] = _mean(table.filter((pl.col("view") == view) & chosen))
+            mine = [v for v in visits if v % 2 and self.changes[self.visited(v) - 1] == kind]
+            begun = [(self.visited(v), v * self.period) for v in mine]
+            ended = [(self.visited(v), min((v + 1) * self.period, last)) for v in mine]
+            found[f"before/{kind}"] = mean(CHANGED, begun)
+            found[f"repaired/{kind}"] = mean(CHANGED, ended)
+            found[f"collateral/{kind}"] = mean(UNCHANGED, ended)
         off = 1 - np.eye(self.causal.variables)
         losses = [self.causal.confounding(self.latent(self.visited(v)))[0] for v in visits]
         found["seeing_for_doing"] = float(np.mean([(x * off).sum() / off.sum() for x in losses]))
@@ -180,15 +160,14 @@ class Revised(Recurring):
 
     def latent(self, regime: int) -> Latents:
         """Regime 0's, revised."""
-        regime, _ = self._view(regime)
+        regime, _ = self.viewed(regime)
         return self._revised(regime)[0] if regime > 0 else self._first()
 
     def inherits(self, regime: int) -> tuple[int, Sequence[int]] | None:
-        """Regime 0, but for the change; a view, the regime that is viewed."""
-        viewed, view = self._view(regime)
-        if view:
-            return viewed, ()
-        return (0, [self._revised(regime)[1]]) if regime > 0 else None
+        """Regime 0, but for the change; a view, all that is known of its regime."""
+        if (viewed := super().inherits(regime)) or regime <= 0:
+            return viewed
+        return 0, [self._revised(regime)[1]]
 
     def _first(self) -> Latents:
         return self.causal.latents(1, self._rng(LATENT, 0))
@@ -196,11 +175,6 @@ class Revised(Recurring):
     def _revised(self, regime: int) -> tuple[Latents, int]:
         kind = self.changes[regime - 1]
         return self.causal.revise(self._first(), kind, self._rng(SCHEDULE, regime))
-
-    def _view(self, regime: int) -> tuple[int, str]:
-        """The regime that is viewed, and what of it is asked; empty: all."""
-        assert self.regimes
-        return self.views[regime - self.regimes] if regime >= self.regimes else (regime, "")
 
     @cached_property
     def _last(self) -> int:
@@ -231,8 +205,3 @@ class Revised(Recurring):
             for latent in (self._first(), group.latents[:1])
         ]
         return np.abs(said[0] - said[1]).max(-1) > SAME
-
-
-def _mean(table: pl.DataFrame) -> float | None:
-    """Mean bits; None: there are no rows."""
-    return float(table["bits"].to_numpy().mean()) if len(table) else None

@@ -50,10 +50,7 @@ class Case(NamedTuple):
     @property
     def key(self) -> Key:
         """What its network is pretrained from."""
-        e = self.experiment
-        network = _only(e.network)
-        plan = e.pretrain.of(network.cls)
-        return Key(network, e.stream, plan, _spec(e), plan.seeded(e.seed), e.hardware)
+        return self.experiment.pretraining(_only(self.experiment.network), self.seed)
 
     def inputs(self) -> dict[str, Any]:
         """All that decides its numbers: stream, network, strategy, rate, seed, pretraining, machine, and the source."""
@@ -112,7 +109,8 @@ def rate(experiment: Experiment) -> How:
 
     `none` is a strategy that leaves nothing to the optimizer.
     """
-    strategy, spec = _only(experiment.strategy), _spec(experiment)
+    strategy = _only(experiment.strategy)
+    spec = Spec.of(experiment.stream.build(seed=experiment.seed))
     network = fresh_network(_only(experiment.network), spec, 0)
     learner = Learner(network, strategy.build(), experiment.optimizer.build(), spec)
     learner.setup("fit")
@@ -136,7 +134,7 @@ def networks(cases: Iterable[Case]) -> dict[Path, tuple[str, Key]]:
     for each in cases:
         if (key := each.key).plan.steps:
             name = f"pretraining: {each.stream} {each.network} seed {key.seed}"
-            place = key.cell(Path(each.experiment.out) / "pretrained").path
+            place = key.cell(each.experiment.pretrained).path
             found.setdefault(place, (name, key))
     return found
 
@@ -177,28 +175,38 @@ def pretrain_one(name: str, key: Key, path: Path) -> Done:
 
 
 def _run(each: Case, cell: Cell) -> Done:
-    """One cell, in silence."""
-    (contender,) = each.experiment.contenders().values()
-    quiet = Console(quiet=True)
     try:
-        with alone(cell.path), bars(quiet) as progress:
-            if not cell.done:
-                where = Run(cell.path.parent)
-                launch.run_cell(
-                    each.experiment,
-                    where,
-                    cell,
-                    0,
-                    each.strategy,
-                    each.seed,
-                    contender,
-                    progress,
-                    quiet,
-                )
+        carry_out(each, Run(cell.path.parent), cell)
     except Exception as error:
         error.add_note(f"in the cell {each.name}")
         raise
     return Done(each.name, False)
+
+
+def carry_out(each: Case, where: Run, cell: Cell, index: int = 0) -> None:
+    """One cell, in silence, by whoever comes first.
+
+    Args:
+        each: what is run.
+        where: the run that it belongs to.
+        cell: where the record goes.
+        index: its place in tables.
+    """
+    (contender,) = each.experiment.contenders().values()
+    quiet = Console(quiet=True)
+    with alone(cell.path), bars(quiet) as progress:
+        if not cell.done:
+            launch.run_cell(
+                each.experiment,
+                where,
+                cell,
+                index,
+                each.strategy,
+                each.seed,
+                contender,
+                progress,
+                quiet,
+            )
 
 
 @cache  # what runs is what was imported, whatever the files say later
@@ -236,11 +244,6 @@ def _classes(value: Any) -> Iterator[type]:
         value = list(value.values())
     for inside in value if isinstance(value, list | tuple) else ():
         yield from _classes(inside)
-
-
-def _spec(experiment: Experiment) -> Spec:
-    stream = experiment.stream.build(seed=experiment.seed)
-    return Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
 
 
 def _only(recipe: Recipe[Any] | None) -> Recipe[Any]:

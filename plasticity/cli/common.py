@@ -17,6 +17,9 @@ Configs = Annotated[
     list[Path] | None,
     typer.Option("--config", help="Its keys win over those of FILE; may be repeated."),
 ]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of the experiment.")
+]
 out, err = Console(), Console(stderr=True)
 PASS_ON = {"ignore_unknown_options": True}
 """Options that typer does not know are arguments."""

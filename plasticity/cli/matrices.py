@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, err, existing, out, parsed, refusal
+from plasticity.cli.common import PASS_ON, Overrides, err, existing, out, parsed, refusal
 
 app = typer.Typer()
 
@@ -15,9 +15,7 @@ def matrix(
     file: Annotated[
         Path, typer.Argument(help="An experiment, or the folder of a cell that has a checkpoint.")
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of FILE.")
-    ] = None,
+    overrides: Overrides = None,
     prompts: Annotated[int, typer.Option(min=2, help="Rows, about.")] = 2000,
     length: Annotated[
         int | None, typer.Option(min=1, help="Symbols of the longest prompt.")

@@ -8,6 +8,7 @@ import typer
 from plasticity.cli.common import (
     PASS_ON,
     Configs,
+    Overrides,
     err,
     existing,
     located,
@@ -27,9 +28,7 @@ app = typer.Typer()
 @app.command(context_settings=PASS_ON)
 def run(
     file: Annotated[Path, typer.Argument(help="The experiment, as YAML.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of FILE.")
-    ] = None,
+    overrides: Overrides = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of this run; by default runs/<name>/<time>.")
     ] = None,

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from plasticity.cli.common import PASS_ON, contracts, err, out, refusal
+from plasticity.bench.cli import GO_ON
+from plasticity.cli.common import PASS_ON, Overrides, contracts, err, out, refusal
 
 if TYPE_CHECKING:
     from plasticity.sweep import Point
 
 app = typer.Typer()
-GO_ON = "what is done is kept; go on with the same command"
 
 
 @app.command(context_settings=PASS_ON)
 def sweep(
     file: Annotated[Path, typer.Argument(help="The sweep, as YAML.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of its experiment.")
-    ] = None,
+    overrides: Overrides = None,
     engine: Annotated[
         Literal["local", "ray", "dask", "slurm"], typer.Option(help="What does the cells.")
     ] = "local",

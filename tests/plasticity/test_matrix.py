@@ -151,15 +151,12 @@ def test_command_refuses(call: Call) -> None:
         assert done.code == 2 and why in done.err and "Traceback" not in done.err
 
 
-def test_the_learner_of_a_cell_is_as_the_run_left_it(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("told", ["--announce_shifts=true", "--detector={type: PageHinkley}"])
+def test_the_learner_of_a_cell_is_as_the_run_left_it(told: str, call: Call) -> None:
     """Probed anew, it scores what the run stored of its last probes, to the last digits; a cell cut off has it too."""
-    unlink = Path.unlink
-    keep = "checkpoint.ckpt"
-    monkeypatch.setattr(Path, "unlink", lambda p, **a: None if p.name == keep else unlink(p, **a))
     lora = "[{type: LoRA, rank: 1, lr: 0.01}, {type: Replay}]"
-    assert call("run", "good.yaml", "--run-dir=r", f"--strategies={lora}").code == 0
+    words = ["--run-dir=r", f"--strategies={lora}", "--keep=true", told]
+    assert call("run", "good.yaml", *words).code == 0
     run = Run(Path("r"))
     experiment = parsed(run.path / "experiment.yaml", [])
     for cell in run.cells():
