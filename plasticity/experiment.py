@@ -124,13 +124,14 @@ class Experiment:
 
 
 def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:
-    """Label -> recipe: the class name, and the arguments that distinguish it where that is not enough."""
-    names = [recipe.cls.__name__ for recipe in recipes]
+    """Label -> recipe: the class name, and the arguments by which those of one class differ, defaults told or not."""
+    every = [recipe.resolved() for recipe in recipes]
     found: dict[str, Recipe[T]] = {}
-    for name, recipe in zip(names, recipes, strict=True):
-        args = {k: v for k, v in recipe.resolved().items() if k in recipe.args}
-        detail = ",".join(f"{k}={v}" for k, v in args.items())
-        label = f"{name}({detail})" if names.count(name) > 1 and detail else name
+    for recipe, mine in zip(recipes, every, strict=True):
+        kin = [each for each in every if each["type"] == mine["type"]]
+        own = {k: v for k, v in mine.items() if any(v != each.get(k) for each in kin)}
+        detail = ",".join(f"{k}={v}" for k, v in own.items() if v is not None)
+        label = f"{mine['type']}({detail})" if detail else mine["type"]
         if label in found:
             raise ValueError(f"{key}: {label} is there twice")
         found[label] = recipe

@@ -1,26 +1,29 @@
-"""Share: tasks over processes, here or on a cluster; a worker that dies is replaced, and its task begun again."""
+"""Share: tasks over processes, here or on a cluster; a worker that dies costs its own task a try, and no other."""
 
 import fcntl
 import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from queue import SimpleQueue
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky import ProcessPoolExecutor
 
 T = TypeVar("T")
 Task = tuple[Any, ...]
 """Arguments of the work."""
-DEATHS = 8
-"""Workers that may die, of all, before that is taken for the tasks' fault."""
+AGAIN = 3
+"""How often a task is begun again because the worker that did it died."""
 POLL = 0.5
 """Seconds between two looks."""
 
@@ -30,10 +33,10 @@ class Engine:
     """Where tasks are done. All see the same files: on a cluster, the folder of runs lies on a shared file system.
 
     Args:
-        kind: local: processes here (joblib's loky); ray or dask: here, or on the cluster at `address`; slurm: jobs of
-            an array (submitit).
+        kind: local: processes here (joblib's loky); ray or dask: here, or on the cluster at `address`; slurm: a job
+            for every task (submitit).
         jobs: tasks at a time; each computes with its share of this machine's cores. A cluster with an address decides
-            how many.
+            how many, each on one core.
         address: of a cluster: auto or IP:port of Ray, tcp://IP:port of Dask; of slurm, `local` stays here.
         minutes: time limit of a Slurm job.
     """
@@ -46,7 +49,12 @@ class Engine:
     @property
     def threads(self) -> int:
         """Of torch, per task."""
-        return max(1, joblib.cpu_count() // self.jobs)
+        return 1 if self.elsewhere else max(1, joblib.cpu_count() // self.jobs)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a cluster decides how much is done at a time."""
+        return self.kind in ("ray", "dask") and self.address is not None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,98 +72,142 @@ class Engine:
         return None
 
 
-def share(work: Callable[..., T], tasks: Sequence[Task], engine: Engine) -> Iterator[T]:
+class Way(NamedTuple):
+    """How an engine takes tasks."""
+
+    submit: Callable[[Callable[..., Any], Task], "Future[Any]"]
+    died: tuple[type[BaseException], ...]
+    """What comes of a task whose worker died."""
+
+
+def share(
+    work: Callable[..., T],
+    tasks: Sequence[Task],
+    engine: Engine,
+    lost: Callable[[Task, str], T] | None = None,
+) -> Iterator[T]:
     """Do the tasks, several at a time; yields what `work` returns, in whatever order it is done.
 
     Args:
         work: a function of a module; it leaves behind what it has done, so that it may be called again.
         tasks: its arguments.
         engine: where.
+        lost: what to yield of a task whose workers died more than AGAIN times, and of what; None: that raises.
 
     Raises:
-        RuntimeError: workers keep dying.
+        RuntimeError: the workers of a task keep dying.
     """
-    left, deaths = dict(enumerate(tasks)), 0
-    while left:
-        try:
-            for index, result in ENGINES[engine.kind](work, left, engine):
-                del left[index]
-                yield result
-        except TerminatedWorkerError as error:
-            deaths += 1
-            if deaths > DEATHS:
-                raise RuntimeError(f"{deaths} workers died, the last thus: {error}") from None
+    left = deque((task, 0) for task in tasks)
+    running = dict["Future[Any]", tuple[Task, int]]()
+    room = len(tasks) if engine.elsewhere else engine.jobs
+    with ENGINES[engine.kind](engine) as way:
+        while left or running:
+            while left and len(running) < room:
+                task, deaths = left.popleft()
+                running[way.submit(work, task)] = task, deaths
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task, deaths = running.pop(future)
+                if not isinstance(error := future.exception(), way.died):
+                    yield future.result()
+                    continue
+                if deaths < AGAIN:
+                    left.append((task, deaths + 1))
+                    continue
+                why = f"its worker died {deaths + 1} times, as for want of memory: {error}"
+                if lost is None:
+                    raise RuntimeError(why) from None
+                yield lost(task, why)
 
 
-Done = Iterator[tuple[int, Any]]
-"""Number of a task, and what it returned."""
+@contextmanager
+def _local(engine: Engine) -> Iterator[Way]:
+    """A pool for every worker, so that one that dies is known to be its own task's fault."""
 
+    def pool() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, env=engine.environment)
 
-def _local(work: Callable[..., Any], tasks: dict[int, Task], engine: Engine) -> Done:
-    limit = {"inner_max_num_threads": engine.threads} if engine.jobs > 1 else {}
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # inherited by the workers
+    def submit(work: Callable[..., Any], task: Task) -> "Future[Any]":
+        mine = idle.get()
+        future = mine.submit(_follow, os.getpid(), engine.threads, work, task)
+        future.add_done_callback(
+            lambda done: idle.put(pool() if isinstance(done.exception(), BrokenExecutor) else mine)
+        )
+        used.add(mine)
+        return future
+
+    idle, used = SimpleQueue[ProcessPoolExecutor](), set[ProcessPoolExecutor]()
+    for _ in range(engine.jobs):
+        idle.put(pool())
     try:
-        with joblib.parallel_config("loky", n_jobs=engine.jobs, **limit):
-            calls = (
-                joblib.delayed(_follow)(os.getpid(), index, work, task)
-                for index, task in [*tasks.items()]
-            )
-            yield from cast(Done, joblib.Parallel(return_as="generator_unordered")(calls))
+        yield Way(submit if engine.jobs > 1 else _here, (BrokenExecutor,))
     finally:
-        os.environ.pop("OMP_WAIT_POLICY")
-        os.environ.update({} if before is None else {"OMP_WAIT_POLICY": before})
+        for each in used:
+            each.shutdown(wait=True, kill_workers=True)
 
 
-def _ray(work: Callable[..., Any], tasks: dict[int, Task], engine: Engine) -> Done:
+def _here(work: Callable[..., Any], task: Task) -> "Future[Any]":
+    """In this process, at once."""
+    future = Future[Any]()
+    try:
+        future.set_result(work(*task))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+@contextmanager
+def _ray(engine: Engine) -> Iterator[Way]:
     import ray
+    from ray import exceptions as bad
 
-    cores = None if engine.address else engine.jobs
     ray.init(
-        engine.address,
-        num_cpus=cores,
+        engine.address or "local",  # else it joins whatever cluster RAY_ADDRESS names
+        num_cpus=None if engine.address else engine.jobs * engine.threads,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+    environment = {"env_vars": engine.environment}
+    calm = ray.remote(num_cpus=engine.threads, max_retries=0, runtime_env=environment)(_calm)
     try:
-        remote = ray.remote(
-            num_cpus=1, max_retries=DEATHS, runtime_env={"env_vars": engine.environment}
-        )(_calm)
-        waiting = {
-            remote.remote(engine.threads, work, task): index for index, task in [*tasks.items()]
-        }
-        while waiting:
-            ready, _ = ray.wait([*waiting], num_returns=1)
-            yield waiting.pop(ready[0]), ray.get(ready[0])
+        yield Way(
+            lambda work, task: calm.remote(engine.threads, work, task).future(),
+            (
+                bad.WorkerCrashedError,
+                bad.OutOfMemoryError,
+                bad.NodeDiedError,
+                bad.LocalRayletDiedError,
+            ),
+        )
     finally:
         ray.shutdown()
 
 
-def _dask(work: Callable[..., Any], tasks: dict[int, Task], engine: Engine) -> Done:
-    from distributed import Client, LocalCluster, as_completed
+@contextmanager
+def _dask(engine: Engine) -> Iterator[Way]:
+    import dask
+    from distributed import Client, KilledWorker, LocalCluster
 
-    with (
-        Client(engine.address)
-        if engine.address
-        else Client(
-            LocalCluster(
-                n_workers=engine.jobs,
-                threads_per_worker=1,
-                dashboard_address=cast(Any, None),
-                env=engine.environment,
-            )
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        here: Any = engine.address or LocalCluster(
+            n_workers=engine.jobs,
+            threads_per_worker=1,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]
+            env=engine.environment,
         )
-    ) as client:
-        waiting = {
-            client.submit(_calm, engine.threads, work, task, pure=False, retries=DEATHS): index
-            for index, task in [*tasks.items()]
-        }
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        with Client(here) as client:
+            executor = client.get_executor(pure=False)
+            yield Way(
+                lambda work, task: executor.submit(_calm, engine.threads, work, task),
+                (KilledWorker,),
+            )
+        if not isinstance(here, str):
+            here.close()
 
 
-def _slurm(work: Callable[..., Any], tasks: dict[int, Task], engine: Engine) -> Done:
+@contextmanager
+def _slurm(engine: Engine) -> Iterator[Way]:
+    """A job for every task, at most `jobs` in the queue; those that are left when this ends are cancelled."""
     import submitit
 
     executor = submitit.AutoExecutor(Path.cwd() / ".submitit", cluster=engine.address or "slurm")
@@ -163,28 +215,42 @@ def _slurm(work: Callable[..., Any], tasks: dict[int, Task], engine: Engine) -> 
         name="plasticity",
         timeout_min=engine.minutes,
         cpus_per_task=engine.threads,
-        slurm_array_parallelism=engine.jobs,
         slurm_setup=[f"export {k}={v}" for k, v in engine.environment.items()],
     )
-    with executor.batch():
-        waiting = {
-            executor.submit(_calm, engine.threads, work, task): index
-            for index, task in [*tasks.items()]
-        }
-    while waiting:
-        for job in [job for job in waiting if job.done()]:
-            yield waiting.pop(job), job.result()
-        time.sleep(POLL)
+    begun = list[submitit.Job[Any]]()
+
+    def submit(work: Callable[..., Any], task: Task) -> "Future[Any]":
+        job = executor.submit(_calm, engine.threads, work, task)
+        begun.append(job)
+        return threads.submit(outcome, job)
+
+    def outcome(job: submitit.Job[Any]) -> Any:
+        try:
+            return job.result()
+        except submitit.core.utils.FailedJobError as error:  # a kind of the other, but not a death
+            raise RuntimeError(f"{error}") from None
+
+    with ThreadPoolExecutor(engine.jobs) as threads:
+        try:
+            yield Way(submit, (submitit.core.utils.UncompletedJobError,))
+        finally:
+            for job in begun:
+                if not job.done():
+                    job.cancel()
 
 
-ENGINES = {"local": _local, "ray": _ray, "dask": _dask, "slurm": _slurm}
+ENGINES: dict[str, Callable[[Engine], AbstractContextManager[Way]]] = {
+    "local": _local,
+    "ray": _ray,
+    "dask": _dask,
+    "slurm": _slurm,
+}
 
 
-def _follow(leader: int, index: int, work: Callable[..., T], task: Task) -> tuple[int, T]:
-    """Do a task; in a worker, no longer than the leading process lives, even if that is killed."""
-    if os.getpid() != leader:
-        _end_with_parent()
-    return index, work(*task)
+def _follow(leader: int, threads: int, work: Callable[..., T], task: Task) -> T:
+    """Do a task, no longer than the leading process lives, even if that is killed."""
+    _end_with(leader)
+    return _calm(threads, work, task)
 
 
 def _calm(threads: int, work: Callable[..., T], task: Task) -> T:
@@ -196,11 +262,9 @@ def _calm(threads: int, work: Callable[..., T], task: Task) -> T:
 
 
 @cache  # once per process
-def _end_with_parent() -> None:
-    parent = os.getppid()
-
+def _end_with(leader: int) -> None:
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == leader:
             time.sleep(POLL)
         os._exit(1)
 

@@ -176,9 +176,9 @@ def run(tasks: Sequence[Task], engine: Engine) -> Iterator[Outcome]:
             left.append(task)
     wanted = cells.networks(task.case for task in left)
     todo = [(*each, path) for path, each in wanted.items() if not (path / "weights.pt").exists()]
-    for _ in share(_pretrain, todo, engine):
+    for _ in share(_pretrain, todo, engine, lambda *_: None):
         pass  # one that failed fails again in its cells, by name
-    yield from share(_try, [(task,) for task in left], engine)
+    yield from share(_try, [(task,) for task in left], engine, _lost)
 
 
 def table(points: Sequence[Point]) -> pl.DataFrame:
@@ -216,6 +216,14 @@ def _try(task: Task) -> Outcome:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
             error_file.write_text(traceback.format_exc())
     return Outcome(task.name, False, failure)
+
+
+def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
+    """A cell whose workers died, which nothing in them could tell."""
+    (task,) = arguments
+    task.cell.path.mkdir(parents=True, exist_ok=True)
+    (task.cell.path / "error.txt").write_text(f"{why}\n")
+    return Outcome(task.name, False, why.partition("\n")[0])
 
 
 def _named(

@@ -194,6 +194,22 @@ def test_print_config_can_be_read_back_and_runs_nothing(call: Call) -> None:
     assert launch.resolved(made) == again
 
 
+def test_a_cell_keeps_its_label_when_its_run_is_read_back(call: Call) -> None:
+    """A run's own YAML tells every default; what was called by its arguments before must be so again."""
+    words = "[{type: EWC}, {type: EWC, strength: 3, decay: 0.5}, {type: Finetune}]"
+    text = said(call, "run", "good.yaml", f"--strategies={words}", "--print-config")
+    Path("again.yaml").write_text(text)
+    for made in (
+        located(Path("good.yaml"), [f"--strategies={words}"], [])[0],
+        located(Path("again.yaml"), [], [])[0],
+    ):
+        assert [*made.contenders()] == [
+            "EWC(strength=100.0,decay=1.0)",
+            "EWC(strength=3.0,decay=0.5)",
+            "Finetune",
+        ]
+
+
 def test_a_second_file_is_told_where_it_belongs(call: Call) -> None:
     told = refused(call, "run", "good.yaml", "more.yaml")
     assert told.endswith("To put its keys over those of good.yaml: --config more.yaml\n")

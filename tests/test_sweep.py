@@ -169,15 +169,19 @@ def until(true: Any) -> None:
 @pytest.mark.filterwarnings(
     "ignore"
 )  # of sockets and processes that these libraries leave to the end
-def test_every_engine_does_every_task_once(
+def test_every_engine_does_every_task_once_and_names_the_one_that_kills_its_workers(
     kind: Any, module: str, address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if find_spec(module) is None:
         pytest.skip(f"{module} is missing")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    found = sorted(share(divmod, [(n, 7) for n in (8, 30, 50)], Engine(kind, 2, address)))
-    assert found == [(1, 1), (4, 2), (7, 1)]
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")  # nobody's
+    if kind == "slurm":
+        monkeypatch.setattr("submitit.Job._results_timeout_s", 1)  # a network file system's delay
+    work = [("8 // 7",), ("__import__('os')._exit(9)",), ("30 // 7",), ("50 // 7",)]
+    told = share(eval, work, Engine(kind, 2, address), lambda task, why: (task, why[:24]))
+    assert sorted(told, key=str) == [(work[1], "its worker died 4 times,"), 1, 4, 7]
 
 
 NUMBER = "expected an integer of 1 or more, got 'x'"

@@ -33,7 +33,7 @@ FILES: Bad = {
     ),
     "strategy twice with arguments": (
         put(STRATEGIES, "[{type: EWC, strength: 3}, {type: EWC, strength: 3}]"),
-        ["13:13: strategies: EWC(strength=3.0) is there twice"],
+        ["13:13: strategies: EWC is there twice"],
     ),
     "seed twice": (
         put("stretch: 5", "stretch: 5\nseeds: [0, 1, 0]"),
