@@ -1,6 +1,6 @@
 """Figures of the log, each from a finished run: python experiments/figures.py einstein runs/einstein/<id> einstein.png.
 
-Kinds: einstein (Revolution), ladder (Revised), conversation (Conversations).
+Kinds: einstein (Revolution), gravity (a sweep of it), ladder (Revised), conversation (Conversations).
 """
 
 import sys
@@ -69,6 +69,58 @@ def einstein(run: Run) -> None:
         y=0.99,
     )
     below(figure, axes[1, 0])
+
+
+def gravity(sweep: Run) -> None:
+    """Anomalies until the mind changes, over the rate of anomalies and over the length of the era before them."""
+    runs = [Run(path.parent) for path in sorted(sweep.path.glob("*/experiment.yaml"))]
+    worlds = [world(run, 0) for run in runs]
+    labels = list(dict.fromkeys(cell.label for cell in runs[0].cells()))
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5.4), sharey=True)
+    for axis, varied, fixed in zip(axes, ("rate", "era"), ("era", "rate"), strict=True):
+        middle = middle_of(worlds, fixed)
+        some = [
+            (getattr(each, varied), run)
+            for each, run in zip(worlds, runs, strict=True)
+            if getattr(each, fixed) == middle
+        ]
+        some.sort(key=lambda pair: pair[0])
+        for nth, (label, colour) in enumerate(
+            zip([*labels, "exact Bayes"], [*COLOURS[: len(labels)], "black"], strict=True)
+        ):
+            ideal, at, middles = label == "exact Bayes", list[float](), list[float]()
+            for value, run in some:
+                cells = [c for c in run.cells() if c.label == (labels[0] if ideal else label)]
+                counts, known = zip(*[count(run, cell, ideal) for cell in cells], strict=True)
+                at.append(value * 1.06 ** (nth - len(labels) / 2))
+                middles.append(float(np.median(counts)))
+                for y, switched in zip(counts, known, strict=True):
+                    axis.plot(
+                        at[-1],
+                        y,
+                        "o",
+                        color=colour,
+                        ms=5,
+                        mfc=colour if switched else "none",
+                        alpha=0.6,
+                    )
+            axis.plot(at, middles, color=colour, ls="--" if ideal else "-", label=label)
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xticks([value for value, _ in some], [f"{value:g}" for value, _ in some])
+        axis.minorticks_off()
+    axes[0].set_xlabel(
+        f"chance that an observation is an anomaly (era of {middle_of(worlds, 'era')} steps)"
+    )
+    axes[1].set_xlabel(f"steps that the old law held before (rate {middle_of(worlds, 'rate'):g})")
+    axes[0].set_ylabel(
+        "anomalies until the mind changes\ndot: one seed; hollow: not yet at the end; line: median"
+    )
+    figure.suptitle(
+        "How entrenched is a theory? Anomalies needed, by how rare they are and how long it held",
+        y=0.99,
+    )
+    below(figure, axes[0])
 
 
 def ladder(run: Run) -> None:
@@ -200,6 +252,20 @@ def shade(axis: Axes, stream: Revised) -> None:
                   ha="center", va="top", fontsize=8, color="0.4")  # fmt: skip
 
 
+def middle_of(worlds: list[Stream], name: str) -> float:
+    """The median of an argument: what most worlds of a sweep share."""
+    return sorted(getattr(each, name) for each in worlds)[len(worlds) // 2]
+
+
+def count(run: Run, cell: Cell, ideal: bool) -> tuple[float, bool]:
+    """Anomalies until a learner, or exact Bayes, changed its mind, and whether it did; else all that it saw."""
+    stream = world(run, cell.seed)
+    assert isinstance(stream, Revolution)
+    found = cell.summary["world/ideal" if ideal else "world/switched"]
+    everything = int(stream.seen(probed(cell.probes.read()).at)[-1])
+    return everything if found is None else found, found is not None
+
+
 def world(run: Run, seed: int) -> Stream:
     """The stream of a run under a seed."""
     return parsed(run.path / "experiment.yaml", []).stream.build(seed=seed)
@@ -207,5 +273,11 @@ def world(run: Run, seed: int) -> Stream:
 
 if __name__ == "__main__":
     kind, folder, to = sys.argv[1:]
-    {"einstein": einstein, "ladder": ladder, "conversation": conversation}[kind](Run(Path(folder)))
+    kinds = {
+        "einstein": einstein,
+        "gravity": gravity,
+        "ladder": ladder,
+        "conversation": conversation,
+    }
+    kinds[kind](Run(Path(folder)))
     plt.savefig(to, dpi=110)

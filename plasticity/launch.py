@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -119,6 +120,7 @@ def run_cell(
         progress: where its bar is shown.
         console: told when it is done, where no bar moves.
     """
+    began = time.perf_counter()
     stream = experiment.stream.build(seed=seed)
     network, bits = _network(experiment, contender.network, seed, progress)
     parts = {name: recipe.resolved() for name, recipe in contender._asdict().items()}
@@ -138,9 +140,9 @@ def run_cell(
     fresh = partial(fresh_network, contender.network, learner.spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     walk(cell, learner, forward, experiment.hardware, loggers, [condition, bar])
-    seconds = cell.timing.read()["seconds"].sum()
+    learning = cell.timing.read()["seconds"].sum()
     summary = (derived(cell, stream) or {}) | {
-        "cost/ms_per_step": 1000 * seconds / len(stream),
+        "cost/ms_per_step": 1000 * learning / len(stream),
         "cost/trainable": sum(p.numel() for p in strategy.trainable(learner)),
         "cost/memory_bytes": sum(b.nbytes for b in strategy.buffers()),
     }
@@ -149,6 +151,7 @@ def run_cell(
     if not experiment.keep:
         cell.checkpoint.unlink(missing_ok=True)
     if not console.is_terminal:  # where no bar moves, a line
+        seconds = time.perf_counter() - began
         skill = "undefined" if summary["skill"] is None else f"{summary['skill']:.2f}"
         console.print(f"{cell.name}: done in {seconds:.0f} s, skill {skill}", highlight=False)
 

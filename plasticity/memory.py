@@ -39,16 +39,16 @@ class Reservoir(nn.Module):
 
     def add(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i]."""
-        n = len(batch.inputs)
-        nth = int(self.seen) + np.arange(n)
+        seen, n = int(self.seen), len(batch.inputs)
+        self.seen += n
+        nth = np.arange(seen, seen + n)
         offered = np.where(nth < self.capacity, nth, rng.integers(0, nth + 1))
         last = {slot: row for row, slot in enumerate(offered.tolist()) if slot < self.capacity}
-        pairs = torch.tensor([*last.items()], dtype=torch.int64, device=self.inputs.device)
-        slots, rows = pairs.view(-1, 2).unbind(1)
-        self.inputs[slots] = batch.inputs[rows].to(self.inputs)
-        targets = torch.where(batch.asked, batch.targets, UNASKED)
-        self.targets[slots] = targets[rows].to(self.targets)
-        self.seen += n
+        slots, rows = torch.tensor([[*last], [*last.values()]], device=self.inputs.device).long()
+        if last:
+            self.inputs[slots] = batch.inputs[rows].to(self.inputs)
+            targets = torch.where(batch.asked, batch.targets[rows], UNASKED)
+            self.targets[slots] = targets.to(self.targets)
         return slots, rows
 
     def draw(self, n: int, rng: np.random.Generator) -> Int[Tensor, " drawn"]:

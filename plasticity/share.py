@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -185,30 +185,29 @@ def _ray(engine: Engine) -> Iterator[Way]:
 
 @contextmanager
 def _dask(engine: Engine) -> Iterator[Way]:
-    import dask
+    from dask.config import set as configured
     from distributed import Client, KilledWorker, LocalCluster
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        here: Any = engine.address or LocalCluster(
-            n_workers=engine.jobs,
-            threads_per_worker=1,
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]
-            env=engine.environment,
-        )
-        with Client(here) as client:
-            executor = client.get_executor(pure=False)
-            yield Way(
-                lambda work, task: executor.submit(_calm, engine.threads, work, task),
-                (KilledWorker,),
+    with configured({"distributed.scheduler.allowed-failures": 0}), ExitStack() as stack:
+        here = engine.address or stack.enter_context(
+            LocalCluster(
+                n_workers=engine.jobs,
+                threads_per_worker=1,
+                dashboard_address=None,  # pyright: ignore[reportArgumentType]
+                env=engine.environment,
             )
-        if not isinstance(here, str):
-            here.close()
+        )
+        executor = stack.enter_context(Client(here)).get_executor(pure=False)
+        yield Way(
+            lambda work, task: executor.submit(_calm, engine.threads, work, task), (KilledWorker,)
+        )
 
 
 @contextmanager
 def _slurm(engine: Engine) -> Iterator[Way]:
     """A job for every task, at most `jobs` in the queue; those that are left when this ends are cancelled."""
     import submitit
+    from submitit.core.utils import FailedJobError, UncompletedJobError
 
     executor = submitit.AutoExecutor(Path.cwd() / ".submitit", cluster=engine.address or "slurm")
     executor.update_parameters(
@@ -227,12 +226,12 @@ def _slurm(engine: Engine) -> Iterator[Way]:
     def outcome(job: submitit.Job[Any]) -> Any:
         try:
             return job.result()
-        except submitit.core.utils.FailedJobError as error:  # a kind of the other, but not a death
+        except FailedJobError as error:  # a kind of the other, but not a death
             raise RuntimeError(f"{error}") from None
 
     with ThreadPoolExecutor(engine.jobs) as threads:
         try:
-            yield Way(submit, (submitit.core.utils.UncompletedJobError,))
+            yield Way(submit, (UncompletedJobError,))
         finally:
             for job in begun:
                 if not job.done():

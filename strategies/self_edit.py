@@ -1,5 +1,7 @@
 """Learning from nothing but one's own answers that turned out right."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,21 +16,32 @@ class SelfEdit(Strategy):
 
     with n the number of asked positions. Right is what the world finds right when it tries it: in Conversation the
     database answers the whole program as it answers the one that was wanted, elsewhere the symbol that came. So a
-    wrong answer teaches nothing, not even what the right one had been. (STaR: Zelikman et al. 2022, arXiv 2203.14465;
+    wrong answer teaches nothing, not even what the right one had been. Each symbol is said after the true ones before
+    it, so that one forward pass serves all (teacher forcing); a whole program is tried as it was said. (STaR: Zelikman et al. 2022, arXiv 2203.14465;
     ReST-EM: Singh et al. 2023, arXiv 2312.06585, one step of each kind per batch, without a filter of the base model.)
     Cost per step: one forward + backward. Memory: none.
 
     Args:
         temperature: of the answers that are tried; 0: the most likely one.
+        keep: verified: own answers that turned out right; all: whatever came, right or wrong, as Finetune does.
         lr: learning rate; null: the experiment's optimizer decides.
     """
 
-    def __init__(self, temperature: NonNegative = 1.0, lr: Positive | None = None):
+    off = {"keep": "all"}
+
+    def __init__(
+        self,
+        temperature: NonNegative = 1.0,
+        keep: Literal["verified", "all"] = "verified",
+        lr: Positive | None = None,
+    ):
         super().__init__(lr)
-        self.temperature = temperature
+        self.temperature, self.keep = temperature, keep
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
         """Log loss of what was said and was right."""
+        if self.keep == "all":
+            return super().loss(learner, batch, logits)
         mine = logits[:, batch.asked].log_softmax(-1)
         said = self.answers(learner, mine.detach())
         right = learner.accepted(said, batch)
