@@ -203,6 +203,15 @@ NUMBER = "expected an integer of 1 or more, got 'x'"
 def test_what_is_wrong_is_said_at_its_place(text: str, told: str, call: Call) -> None:
     sweep(text if "experiment" in text else f"experiment: good.yaml\n{text}")
     assert told in refused(call, "sweep", "sweep.yaml")
+    assert told in refused(call, "validate", "sweep.yaml")
+
+
+def test_validate_knows_a_sweep(call: Call) -> None:
+    sweep()
+    done = call("validate", "sweep.yaml", "good.yaml")
+    assert done.out.startswith(
+        "sweep.yaml: fine, a sweep of 16 cells (4 variations)\ngood.yaml: fine"
+    )
 
 
 def test_points_are_combined_with_the_grid() -> None:

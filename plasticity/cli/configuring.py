@@ -62,16 +62,17 @@ def schema(
 def validate(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="FILE... [--KEY=VALUE...]", help="Experiments, and keys of all."),
+        typer.Argument(
+            metavar="FILE... [--KEY=VALUE...]", help="Experiments or sweeps, and keys of all."
+        ),
     ],
     config: Configs = None,
 ) -> None:
     """Check each FILE without running it: every problem at once, and where it is.
 
-    Every part is built once, so what passes here will start.
+    Every part is built once, of a sweep those of every variation, so what passes here will start.
     """
     from plasticity.recipes import ConfigError
-    from plasticity.rehearse import rehearse
 
     files = [word for word in words if not word.startswith("--") and "=" not in word]
     overrides = [word for word in words if word not in files]
@@ -80,8 +81,7 @@ def validate(
     wrong = False
     for file in files:
         try:
-            experiment, tree = located(Path(file), overrides, config or [])
-            told = _told(experiment, rehearse(experiment, tree))
+            told = _checked(Path(file), overrides, config or [])
             out.print(f"{file}: fine, {told}", highlight=False, markup=False, soft_wrap=True)
         except ConfigError as error:
             wrong = True
@@ -159,6 +159,24 @@ def _print(found: "Explanation") -> None:
             _line(f"      {told}")
     if found.snippet:
         _line(f"\nin YAML:\n\n{found.snippet}")
+
+
+def _checked(file: Path, overrides: list[str], configs: list[Path]) -> str:
+    """How much there is to run of a file that is fine.
+
+    Raises:
+        ConfigError: it is not; with every problem.
+    """
+    from plasticity import sweep
+    from plasticity.rehearse import rehearse
+    from plasticity.yamlfile import read
+
+    if not configs and "experiment" in read(file).value:  # a key that only a sweep has
+        _, points = sweep.planned(file, overrides, contracts())
+        cells = sum(len(e.contenders()) * len(e.seeds) for _, e, _ in points)
+        return f"a sweep of {cells} cells ({len(points)} variations)"
+    experiment, tree = located(file, overrides, configs)
+    return _told(experiment, rehearse(experiment, tree))
 
 
 def _told(experiment: "Experiment", stream: "Stream") -> str:
