@@ -139,7 +139,7 @@ class AvalanchePlugin(Strategy):
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the experience."""
-        self.recent.add(batch, self.rng(learner))
+        self.recent.add(batch, lambda: self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """The experience ends and the next begins; nothing happens to one without a whole episode.

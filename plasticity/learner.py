@@ -188,31 +188,31 @@ class Learner(pl.LightningModule):
         self.step, self.turn, batch = lesson.step, 0, lesson.batch
         if lesson.shift and self.announce_shifts:
             self.shift()
-        predicted: list[Tensor] = []
+        predicted: list[list[tuple[Tensor, Tensor]]] = []
         alarm = False
         for episode in self.updates.episodes(batch):
-            answers: list[Tensor] = []
+            answers: list[tuple[Tensor, Tensor]] = []
             for piece in self.updates.pieces(episode):
                 logits = self.answer(piece)  # predict: the weights have not met this piece
-                answers.append(logits.detach()[:, piece.asked])
-                if self.alarmed(piece, answers[-1]):
+                answers.append((logits.detach(), piece.asked))
+                if self.alarmed(piece, logits):
                     alarm = True
                     logits = self.answer(piece)  # what was told may have moved the weights
                 self.strategy.update(self, piece, logits)
-            predicted.append(torch.cat(answers, dim=1))
+            predicted.append(answers)
             self.strategy.observe(self, episode)
             self.turn += 1  # what comes next draws anew
         if lesson.truth.numel():
-            scores = self.score(torch.cat(predicted), lesson).mean(-1)
+            asked = [torch.cat([p[:, at] for p, at in each], dim=1) for each in predicted]
+            scores = self.score(torch.cat(asked), lesson).mean(-1)
             regime = int(batch.regime.mode().values)
             self.records.append(Record(lesson.step, lesson.shift, alarm, regime, scores))
 
-    def alarmed(self, batch: Batch, logits: Float[Tensor, "batch asked symbols"]) -> bool:
+    def alarmed(self, batch: Batch, logits: Float[Tensor, "batch time symbols"]) -> bool:
         """Show the detector the loss of what was just predicted; at an alarm, tell the strategy of a shift."""
         if self.detector is None:
             return False
-        targets = batch.targets[:, batch.asked]
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        loss = self.nll(logits.detach(), batch.targets, batch.asked)
         alarm = self.detector.update(float(loss))
         if alarm:
             self.shift()

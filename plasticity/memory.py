@@ -1,17 +1,22 @@
 """Reservoir: a bounded, uniform sample of everything seen."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity.tunnel import UNASKED, Batch
 
 
 class Reservoir(nn.Module):
-    """A uniform sample without replacement of all sequences seen so far (Algorithm R, Vitter 1985).
+    """A uniform sample without replacement of all sequences seen so far (Algorithm L, Li 1994).
 
-    Law: after n sequences each of them is held with probability min(1, capacity / n).
+    Law: after n sequences each of them is held with probability min(1, capacity / n). Think of a uniform number
+    for each, and hold those of the smallest; w is the largest of these. Then j sequences come in vain before the
+    next is held with probability (1 - w)^j w, and after it w <- w u^(1 / capacity), u uniform. So what comes in
+    vain costs nothing, and that is nearly everything: of n, capacity (1 + ln(n / capacity)) are ever held.
     Buffers only, so that a checkpoint holds it; memory is capacity * 2 * time integers, whatever n.
     Targets that were not asked are held as UNASKED, because tunnels may differ in where they ask.
     Whoever keeps more about a sequence keeps it in a buffer of its own, in the slots that `add` returns.
@@ -25,6 +30,10 @@ class Reservoir(nn.Module):
     inputs: Int[Tensor, "capacity time"]
     targets: Int[Tensor, "capacity time"]
     seen: Int[Tensor, ""]
+    upcoming: Int[Tensor, ""]
+    """Number of the sequence that is held next, once the reservoir is full."""
+    largest: Float[Tensor, ""]
+    """w."""
 
     def __init__(self, capacity: int, time: int, dtype: torch.dtype = torch.int64):
         super().__init__()
@@ -32,24 +41,48 @@ class Reservoir(nn.Module):
         self.register_buffer("inputs", torch.zeros(capacity, time, dtype=dtype))
         self.register_buffer("targets", torch.zeros(capacity, time, dtype=dtype))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("upcoming", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("largest", torch.ones((), dtype=torch.float64))
 
     def __len__(self) -> int:
         """Sequences held now."""
         return min(int(self.seen), self.capacity)
 
-    def add(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i]."""
-        seen, n = int(self.seen), len(batch.inputs)
-        self.seen += n
-        nth = np.arange(seen, seen + n)
-        offered = np.where(nth < self.capacity, nth, rng.integers(0, nth + 1))
-        last = {slot: row for row, slot in enumerate(offered.tolist()) if slot < self.capacity}
-        slots, rows = torch.tensor([[*last], [*last.values()]], device=self.inputs.device).long()
-        if last:
+    def add(self, batch: Batch, rng: Callable[[], np.random.Generator]) -> tuple[Tensor, Tensor]:
+        """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i].
+
+        Args:
+            batch: what is offered.
+            rng: makes the generator of this call, if one is needed.
+        """
+        seen, after = int(self.seen), int(self.seen) + len(batch.inputs)
+        self.seen.fill_(after)
+        held = {slot: slot - seen for slot in range(seen, min(after, self.capacity))}
+        if after >= self.capacity > 0 and (held or int(self.upcoming) < after):
+            held |= self._replace(seen, after, rng())
+        slots, rows = torch.tensor([[*held], [*held.values()]], device=self.inputs.device).long()
+        if held:
             self.inputs[slots] = batch.inputs[rows].to(self.inputs)
             targets = torch.where(batch.asked, batch.targets[rows], UNASKED)
             self.targets[slots] = targets.to(self.targets)
         return slots, rows
+
+    def _replace(self, seen: int, after: int, rng: np.random.Generator) -> dict[int, int]:
+        """Slots of a full reservoir that sequences of the numbers [seen, after) take over, and by which row."""
+        taken = dict[int, int]()
+        upcoming, w = int(self.upcoming), float(self.largest)
+        if (
+            seen < self.capacity
+        ):  # the last of the first, which has a slot, is the first to say how many come in vain
+            upcoming, w = self.capacity - 1, 1.0
+        while upcoming < after:
+            if upcoming >= self.capacity:
+                taken[int(rng.integers(self.capacity))] = upcoming - seen
+            w *= (1 - rng.random()) ** (1 / self.capacity)
+            upcoming += int(rng.geometric(w))
+        self.upcoming.fill_(upcoming)
+        self.largest.fill_(w)
+        return taken
 
     def draw(self, n: int, rng: np.random.Generator) -> Int[Tensor, " drawn"]:
         """The slots of n held sequences without replacement, or of all of them if fewer."""

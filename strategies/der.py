@@ -19,7 +19,7 @@ class DER(Strategy):
     """Dark experience replay: on remembered sequences, keep the logits of the time they were learned.
 
     L = L(B_t) + alpha ||f(x) - z||^2 + beta L(x', y'),  (x, z) and (x', y') each |B_t| draws from a reservoir
-    (Buzzega et al. 2020, arXiv 2004.07211; beta = 0 is their DER, otherwise DER++; reservoir: Vitter 1985).
+    (Buzzega et al. 2020, arXiv 2004.07211; beta = 0 is their DER, otherwise DER++; reservoir: Li 1994).
 
     The squared norm is a sum over symbols and a mean over asked positions and sequences; the authors' code
     also divides by the number of symbols: its alpha is ours times that number. z is what the weights say right
@@ -84,6 +84,6 @@ class DER(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir; write down what is said of those that enter."""
         if self.capacity:
-            slots, rows = self.memory.add(batch, self.rng(learner))
+            slots, rows = self.memory.add(batch, lambda: self.rng(learner))
             if len(rows):
                 self.logits[slots] = learner(batch.inputs[rows]).to(self.logits)

@@ -125,7 +125,7 @@ class Dream(Strategy):
             if int(self.clock) % self.period == 0:
                 rng = self.rng(learner)
                 dreamt = self.dream(learner, x, rng)
-                self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), rng)
+                self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), lambda: rng)
             self.clock += 1
 
     def dream(

@@ -50,7 +50,7 @@ class Joint(Strategy):
         if not self.capacity:
             return
         rng = self.rng(learner).spawn(1)[0]  # `rehearse` draws from its parent
-        self.memory.add(batch, rng)
+        self.memory.add(batch, lambda: rng)
         for _ in range(self.passes):
             inputs, targets = self.memory.sample(len(batch.inputs), rng)
             seen = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)

@@ -98,7 +98,7 @@ class OnlineLaplace(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.strength:
-            self.recent.add(batch, self.rng(learner))
+            self.recent.add(batch, lambda: self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """Multiply the ended regime's likelihood in, as a Gaussian around where the weights are."""

@@ -70,7 +70,7 @@ class ReDo(Strategy):
         if not self.every or not self.groups:
             return
         rng = self.rng(learner)
-        self.recent.add(batch, rng)
+        self.recent.add(batch, lambda: rng)
         if int(self.steps) < self.every:
             return
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))

@@ -19,7 +19,7 @@ class Replay(Strategy):
     """Experience replay: each step also descends the loss on sequences drawn from a reservoir.
 
     L = L(B_t) + weight L(B_mem),  B_mem uniform from the reservoir, |B_mem| = |B_t|
-    (Chaudhry et al. 2019, arXiv 1902.10486; reservoir: Vitter 1985). The batch enters the reservoir after
+    (Chaudhry et al. 2019, arXiv 1902.10486; reservoir: Li 1994). The batch enters the reservoir after
     it was learned, so nothing is replayed in the step that brought it. Knows no boundaries.
     Cost per step: one forward + backward, over twice the rows. Memory: capacity sequences, fixed.
 
@@ -56,4 +56,4 @@ class Replay(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir."""
         if self.capacity:
-            self.memory.add(batch, self.rng(learner))
+            self.memory.add(batch, lambda: self.rng(learner))

@@ -17,8 +17,9 @@ class SelfEdit(Strategy):
     with n the number of asked positions. Right is what the world finds right when it tries it: in Conversation the
     database answers the whole program as it answers the one that was wanted, elsewhere the symbol that came. So a
     wrong answer teaches nothing, not even what the right one had been. Each symbol is said after the true ones before
-    it, so that one forward pass serves all (teacher forcing); a whole program is tried as it was said. (STaR: Zelikman et al. 2022, arXiv 2203.14465;
-    ReST-EM: Singh et al. 2023, arXiv 2312.06585, one step of each kind per batch, without a filter of the base model.)
+    it, so that one forward pass serves all (teacher forcing); a whole program is tried as it was said.
+    (STaR: Zelikman et al. 2022, arXiv 2203.14465; ReST-EM: Singh et al. 2023, arXiv 2312.06585, one step of each kind
+    per batch, without a filter of the base model.)
     Cost per step: one forward + backward. Memory: none.
 
     Args:

@@ -1,7 +1,12 @@
 """The reservoir: what is kept beside it stays with its sequence, and small integers hold as much."""
 
+from functools import partial
+from itertools import combinations
+
 import numpy as np
+import pytest
 import torch
+from scipy.stats import chisquare
 
 from plasticity.memory import Reservoir
 from plasticity.tunnel import Batch
@@ -20,30 +25,59 @@ def test_slots_and_rows_say_who_is_where():
     beside = torch.full((3,), -1)
     for start in range(0, 200, 10):
         batch = numbered(start, 10)
-        slots, rows = memory.add(batch, rng)
+        slots, rows = memory.add(batch, lambda: rng)
         assert len(slots.unique()) == len(slots) == len(rows)
         beside[slots] = batch.regime[rows]
         assert torch.equal(beside, memory.inputs[:, 0])
     assert beside.min() > 10 and int(memory.seen) == 200
 
 
-def test_each_sequence_of_a_batch_is_offered_in_order():
-    """Algorithm R, one sequence at a time, with the same draws."""
-    memory, kept = Reservoir(4, 1), list[int]()
-    memory.add(numbered(0, 30), np.random.default_rng(7))
-    draws = np.random.default_rng(7).integers(0, np.arange(30) + 1)
-    for n, draw in enumerate(draws.tolist()):
-        if n < 4:
-            kept.append(n)
-        elif draw < 4:
-            kept[draw] = n
-    assert memory.inputs[:, 0].tolist() == kept
+def filled(
+    capacity: int, n: int, seed: int, size: int = 3, memory: Reservoir | None = None
+) -> list[int]:
+    """What is held of n sequences that come in batches; each call has a generator of its own, as in a strategy."""
+    memory = memory or Reservoir(capacity, 1)
+    for start in range(0, n, size):
+        rng = partial(np.random.default_rng, (seed, start))
+        memory.add(numbered(start, min(size, n - start)), rng)
+    return sorted(memory.inputs[:, 0].tolist())
+
+
+@pytest.mark.parametrize(("capacity", "n", "size"), [(2, 6, 1), (2, 6, 4), (3, 7, 3), (1, 9, 2)])
+def test_every_set_of_sequences_is_held_equally_often(capacity: int, n: int, size: int):
+    """Without replacement, all of C(n, capacity) sets are alike. Chi-square over 3,000 runs, p above 1e-4."""
+    sets = {each: 0 for each in combinations(range(n), capacity)}
+    for seed in range(3000):
+        sets[tuple(filled(capacity, n, seed, size))] += 1
+    assert chisquare([*sets.values()]).pvalue > 1e-4
+
+
+def test_a_cleared_reservoir_begins_anew():
+    memory = Reservoir(3, 1)
+    filled(3, 500, 0, memory=memory)
+    memory.clear()
+    assert filled(3, 40, 1, memory=memory) == filled(3, 40, 1)
+
+
+def test_what_comes_in_vain_costs_no_randomness():
+    """Of n sequences, capacity (1 + ln(n / capacity)) are ever held: harmonic numbers, to 5 standard errors."""
+    counts = list[int]()
+    for seed in range(200):
+        memory, rng, held = Reservoir(5, 1), np.random.default_rng(seed), 0
+        for start in range(1000):
+            asked = list[int]()
+            _, rows = memory.add(numbered(start, 1), lambda: asked.append(0) or rng)  # noqa: B023
+            assert not asked or len(rows), "a generator was made for nothing"
+            held += len(rows)
+        counts.append(held)
+    wanted = 5 + 5 * sum(1 / n for n in range(6, 1001))
+    assert abs(np.mean(counts) - wanted) < 5 * np.std(counts) / np.sqrt(len(counts))
 
 
 def test_small_integers_hold_the_same_and_come_back_as_int64():
     small, wide = Reservoir(5, 1, torch.uint8), Reservoir(5, 1)
     for memory in (small, wide):
-        memory.add(numbered(240, 12), np.random.default_rng(1))
+        memory.add(numbered(240, 12), lambda: np.random.default_rng(1))
     assert small.inputs.dtype == torch.uint8
     pairs = zip(
         small.sample(4, np.random.default_rng(2)),
@@ -56,5 +90,5 @@ def test_small_integers_hold_the_same_and_come_back_as_int64():
 
 def test_draw_is_without_replacement_and_of_what_is_held():
     memory = Reservoir(10, 1)
-    memory.add(numbered(0, 6), np.random.default_rng(0))
+    memory.add(numbered(0, 6), lambda: np.random.default_rng(0))
     assert sorted(memory.draw(100, np.random.default_rng(1)).tolist()) == [0, 1, 2, 3, 4, 5]

@@ -2,13 +2,11 @@
 
 from typing import Literal
 
-import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
 from plasticity.learner import Learner
-from plasticity.memory import Reservoir
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.tunnel import Batch
 from strategies import EWC, Finetune, Frozen, LoRA, Replay
@@ -129,23 +127,6 @@ def test_replay_loss_is_new_plus_weighted_old():
     expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)
     found = strategy.loss(made, new, logits) + made.rehearsed(logits)
     torch.testing.assert_close(found, expected)
-
-
-def test_reservoir_holds_each_sequence_equally_often():
-    """Vitter 1985: after n sequences each is held with probability capacity / n. 2,000 runs, z < 4.5."""
-    capacity, n, runs = 4, 12, 2000
-    held = np.zeros(n)
-    for seed in range(runs):
-        memory, rng = Reservoir(capacity, 1), np.random.default_rng(seed)
-        for start in range(0, n, 3):
-            values = torch.arange(start, start + 3)[:, None]
-            everywhere = torch.ones(1, dtype=torch.bool)
-            memory.add(Batch(values, values, everywhere, *batch(0)[3:]), rng)
-        held[memory.inputs[:, 0].numpy()] += 1
-    p = capacity / n
-    z = (held - runs * p) / np.sqrt(runs * p * (1 - p))
-    assert held.sum() == capacity * runs
-    assert np.abs(z).max() < 4.5
 
 
 @pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])

@@ -69,7 +69,7 @@ def test_beyond_its_bound_it_is_a_reservoir():
 def test_the_samples_of_a_pass_differ():
     strategy = Joint(capacity=400, passes=1)
     made, drawn = learner(strategy), list[set[int]]()
-    strategy.memory.add(batch(1, 300), np.random.default_rng(0))
+    strategy.memory.add(batch(1, 300), lambda: np.random.default_rng(0))
     real = strategy.memory.draw
 
     def spy(n, rng):
