@@ -91,6 +91,7 @@ def gravity(sweep: Run) -> None:
             ideal, at, middles = label == "exact Bayes", list[float](), list[float]()
             for value, run in some:
                 cells = [c for c in run.cells() if c.label == (labels[0] if ideal else label)]
+                cells = [c for c in cells if c.summary["world/held"] > 0]  # others had no mind to change
                 counts, known = zip(*[count(run, cell, ideal) for cell in cells], strict=True)
                 at.append(value * 1.06 ** (nth - len(labels) / 2))
                 middles.append(float(np.median(counts)))
@@ -114,7 +115,7 @@ def gravity(sweep: Run) -> None:
     )
     axes[1].set_xlabel(f"steps that the old law held before (rate {middle_of(worlds, 'rate'):g})")
     axes[0].set_ylabel(
-        "anomalies until the mind changes\ndot: one seed; hollow: not yet at the end; line: median"
+        "anomalies until the mind changes\ndot: one seed; hollow: never, of so many; line: median"
     )
     figure.suptitle(
         "How entrenched is a theory? Anomalies needed, by how rare they are and how long it held",

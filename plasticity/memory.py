@@ -62,9 +62,10 @@ class Reservoir(nn.Module):
             held |= self._replace(seen, after, rng())
         slots, rows = torch.tensor([[*held], [*held.values()]], device=self.inputs.device).long()
         if held:
-            self.inputs[slots] = batch.inputs[rows].to(self.inputs)
-            targets = torch.where(batch.asked, batch.targets[rows], UNASKED)
-            self.targets[slots] = targets.to(self.targets)
+            inputs, targets = (each.index_select(0, rows) for each in batch[:2])
+            targets = torch.where(batch.asked, targets, UNASKED)
+            self.inputs.index_copy_(0, slots, inputs.to(self.inputs))
+            self.targets.index_copy_(0, slots, targets.to(self.targets))
         return slots, rows
 
     def _replace(self, seen: int, after: int, rng: np.random.Generator) -> dict[int, int]:
@@ -86,13 +87,15 @@ class Reservoir(nn.Module):
 
     def draw(self, n: int, rng: np.random.Generator) -> Int[Tensor, " drawn"]:
         """The slots of n held sequences without replacement, or of all of them if fewer."""
-        chosen = rng.choice(len(self), size=min(n, len(self)), replace=False)
+        held = len(self)
+        chosen = rng.choice(held, size=min(n, held), replace=False)
         return torch.from_numpy(chosen).to(self.inputs.device)
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """N held sequences without replacement, or all of them if fewer: (inputs, targets)."""
         slots = self.draw(n, rng)
-        return self.inputs[slots].long(), self.targets[slots].long()
+        inputs, targets = (held.index_select(0, slots) for held in (self.inputs, self.targets))
+        return inputs.long(), targets.long()
 
     def clear(self) -> None:
         """Forget everything."""
