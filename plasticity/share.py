@@ -1,6 +1,5 @@
 """Share: tasks over processes, here or on a cluster; a worker that dies costs its own task a try, and no other."""
 
-import fcntl
 import logging
 import os
 import threading
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import joblib
@@ -26,6 +24,8 @@ AGAIN = 3
 """How often a task is begun again because the worker that did it died."""
 POLL = 0.5
 """Seconds between two looks."""
+IDLE = 10
+"""Seconds after which a worker that has nothing to do ends."""
 
 
 @dataclass(frozen=True)
@@ -121,28 +121,49 @@ def share(
 
 @contextmanager
 def _local(engine: Engine) -> Iterator[Way]:
-    """A pool for every worker, so that one that dies is known to be its own task's fault."""
-
-    def pool() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, env=engine.environment)
+    workers = _workers(engine)
 
     def submit(work: Callable[..., Any], task: Task) -> "Future[Any]":
-        mine = idle.get()
-        future = mine.submit(_follow, os.getpid(), engine.threads, work, task)
-        future.add_done_callback(
-            lambda done: idle.put(pool() if isinstance(done.exception(), BrokenExecutor) else mine)
-        )
-        used.add(mine)
-        return future
+        return next(each for each in workers if each.free).submit(work, task)
 
-    idle, used = SimpleQueue[ProcessPoolExecutor](), set[ProcessPoolExecutor]()
-    for _ in range(engine.jobs):
-        idle.put(pool())
     try:
         yield Way(submit if engine.jobs > 1 else _here, (BrokenExecutor,))
-    finally:
-        for each in used:
-            each.shutdown(wait=True, kill_workers=True)
+    except BaseException:
+        _workers.cache_clear()
+        for each in workers:
+            each.kill()
+        raise
+
+
+@cache
+def _workers(engine: Engine) -> "list[_Worker]":
+    """They serve one call of `share` after the other: a worker imports torch once."""
+    return [_Worker(engine) for _ in range(engine.jobs)]
+
+
+class _Worker:
+    """A process, by a pool of its own, so that its death is known to be its task's fault; after one, another."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.last: Future[Any] | None = None
+        self.pool = self._pool()
+
+    @property
+    def free(self) -> bool:
+        return self.last is None or self.last.done()
+
+    def submit(self, work: Callable[..., Any], task: Task) -> "Future[Any]":
+        if self.last is not None and isinstance(self.last.exception(), BrokenExecutor):
+            self.pool = self._pool()
+        self.last = self.pool.submit(_follow, os.getpid(), self.engine.threads, work, task)
+        return self.last
+
+    def kill(self) -> None:
+        self.pool.shutdown(kill_workers=True)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, timeout=IDLE, env=self.engine.environment)
 
 
 def _here(work: Callable[..., Any], task: Task) -> "Future[Any]":
@@ -268,16 +289,3 @@ def _end_with(leader: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """While nobody else is inside, of whatever process; a process that is killed is out.
-
-    Two commands may want one cell, and a worker outlives a killed leader for a moment. (flock: between machines it
-    needs a file system that locks, as NFS 4, Lustre with `flock`, or GPFS do.)
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with open(path / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -13,9 +13,11 @@ summary.json            present when the cell is done
 report.html
 """
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,3 +171,16 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Versions, commit, machine."""
         return json.loads((self.path / "environment.json").read_text())
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While nobody else is inside, of whatever process; a process that is killed is out.
+
+    Two commands may want one cell, and a worker outlives a killed leader for a moment. (flock: between machines it
+    needs a file system that locks, as NFS 4, Lustre with `flock`, or GPFS do.)
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -182,6 +182,12 @@ def test_every_engine_does_every_task_once_and_names_the_one_that_kills_its_work
     work = [("8 // 7",), ("__import__('os')._exit(9)",), ("30 // 7",), ("50 // 7",)]
     told = share(eval, work, Engine(kind, 2, address), lambda task, why: (task, why[:24]))
     assert sorted(told, key=str) == [(work[1], "its worker died 4 times,"), 1, 4, 7]
+    if kind == "local":  # whose workers serve the next call too
+        assert sorted(share(divmod, [(n, 7) for n in (8, 30, 50)], Engine())) == [
+            (1, 1),
+            (4, 2),
+            (7, 1),
+        ]
 
 
 NUMBER = "expected an integer of 1 or more, got 'x'"

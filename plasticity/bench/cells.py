@@ -20,8 +20,8 @@ from plasticity.learner import Learner, Spec
 from plasticity.pretrain import Key, fresh_network, pretrained
 from plasticity.progress import bars
 from plasticity.recipes import Recipe, plain
-from plasticity.share import Engine, alone, share
-from plasticity.store import Cell, Run
+from plasticity.share import Engine, share
+from plasticity.store import Cell, Run, alone
 from plasticity.walk import walk
 
 
