@@ -91,7 +91,9 @@ def gravity(sweep: Run) -> None:
             ideal, at, middles = label == "exact Bayes", list[float](), list[float]()
             for value, run in some:
                 cells = [c for c in run.cells() if c.label == (labels[0] if ideal else label)]
-                cells = [c for c in cells if c.summary["world/held"] > 0]  # others had no mind to change
+                cells = [
+                    c for c in cells if c.summary["world/held"] > 0
+                ]  # others had no mind to change
                 counts, known = zip(*[count(run, cell, ideal) for cell in cells], strict=True)
                 at.append(value * 1.06 ** (nth - len(labels) / 2))
                 middles.append(float(np.median(counts)))
