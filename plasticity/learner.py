@@ -188,23 +188,24 @@ class Learner(pl.LightningModule):
         self.step, self.turn, batch = lesson.step, 0, lesson.batch
         if lesson.shift and self.announce_shifts:
             self.shift()
-        predicted: list[list[tuple[Tensor, Tensor]]] = []
-        alarm = False
+        predicted: list[Tensor] = []
+        scored, alarm = bool(lesson.truth.numel()), False
         for episode in self.updates.episodes(batch):
-            answers: list[tuple[Tensor, Tensor]] = []
+            answers: list[Tensor] = []
             for piece in self.updates.pieces(episode):
                 logits = self.answer(piece)  # predict: the weights have not met this piece
-                answers.append((logits.detach(), piece.asked))
+                if scored:  # a copy, which nothing that learns can reach
+                    answers.append(logits.detach()[:, piece.asked])
                 if self.alarmed(piece, logits):
                     alarm = True
                     logits = self.answer(piece)  # what was told may have moved the weights
                 self.strategy.update(self, piece, logits)
-            predicted.append(answers)
+            if scored:
+                predicted.append(torch.cat(answers, dim=1))
             self.strategy.observe(self, episode)
             self.turn += 1  # what comes next draws anew
-        if lesson.truth.numel():
-            asked = [torch.cat([p[:, at] for p, at in each], dim=1) for each in predicted]
-            scores = self.score(torch.cat(asked), lesson).mean(-1)
+        if scored:
+            scores = self.score(torch.cat(predicted), lesson).mean(-1)
             regime = int(batch.regime.mode().values)
             self.records.append(Record(lesson.step, lesson.shift, alarm, regime, scores))
 
