@@ -4,6 +4,7 @@ Kinds: einstein (Revolution), gravity (a sweep of it), ladder (Revised), convers
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,7 @@ from streams.anomaly import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolu
 from streams.conversations import Conversations
 from streams.revised import CHANGED, UNCHANGED, Revised
 
+BAYES = "exact Bayes"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
 
@@ -74,48 +76,32 @@ def einstein(run: Run) -> None:
 def gravity(sweep: Run) -> None:
     """Anomalies until the mind changes, over the rate of anomalies and over the length of the era before them."""
     runs = [Run(path.parent) for path in sorted(sweep.path.glob("*/experiment.yaml"))]
-    worlds = [world(run, 0) for run in runs]
-    labels = list(dict.fromkeys(cell.label for cell in runs[0].cells()))
+    names = ["label", "rate", "era", "count", "changed"]
+    table = pl.DataFrame([row for run in runs for row in counts(run)], names, orient="row")
+    labels = table["label"].unique(maintain_order=True).to_list()
+    shared = {name: table[name].median() for name in ("rate", "era")}  # by most runs
     figure, axes = plt.subplots(1, 2, figsize=(12, 5.4), sharey=True)
     for axis, varied, fixed in zip(axes, ("rate", "era"), ("era", "rate"), strict=True):
-        middle = middle_of(worlds, fixed)
-        some = [
-            (getattr(each, varied), run)
-            for each, run in zip(worlds, runs, strict=True)
-            if getattr(each, fixed) == middle
-        ]
-        some.sort(key=lambda pair: pair[0])
-        for nth, (label, colour) in enumerate(
-            zip([*labels, "exact Bayes"], [*COLOURS[: len(labels)], "black"], strict=True)
-        ):
-            ideal, at, middles = label == "exact Bayes", list[float](), list[float]()
-            for value, run in some:
-                cells = [c for c in run.cells() if c.label == (labels[0] if ideal else label)]
-                cells = [
-                    c for c in cells if c.summary["world/held"] > 0
-                ]  # others had no mind to change
-                counts, known = zip(*[count(run, cell, ideal) for cell in cells], strict=True)
-                at.append(value * 1.06 ** (nth - len(labels) / 2))
-                middles.append(float(np.median(counts)))
-                for y, switched in zip(counts, known, strict=True):
-                    axis.plot(
-                        at[-1],
-                        y,
-                        "o",
-                        color=colour,
-                        ms=5,
-                        mfc=colour if switched else "none",
-                        alpha=0.6,
-                    )
-            axis.plot(at, middles, color=colour, ls="--" if ideal else "-", label=label)
+        some = table.filter(pl.col(fixed) == shared[fixed]).sort(varied)
+        for nth, label in enumerate(labels):
+            mine = some.filter(pl.col("label") == label)
+            look = {"color": "black" if label == BAYES else COLOURS[nth]}
+            aside = 1.06 ** (nth - len(labels) / 2)  # so that dots lie side by side
+            for (changed,), dots in mine.group_by("changed"):
+                face = look["color"] if changed else "none"
+                axis.plot(
+                    dots[varied] * aside, dots["count"], "o", ms=5, mfc=face, alpha=0.6, **look
+                )
+            line = mine.group_by(varied, maintain_order=True).agg(pl.col("count").median())
+            style = "--" if label == BAYES else "-"
+            axis.plot(line[varied] * aside, line["count"], ls=style, label=label, **look)
+        ticks = some[varied].unique().to_list()
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_xticks([value for value, _ in some], [f"{value:g}" for value, _ in some])
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
-    axes[0].set_xlabel(
-        f"chance that an observation is an anomaly (era of {middle_of(worlds, 'era')} steps)"
-    )
-    axes[1].set_xlabel(f"steps that the old law held before (rate {middle_of(worlds, 'rate'):g})")
+    axes[0].set_xlabel(f"chance that an observation is an anomaly (era of {shared['era']:g} steps)")
+    axes[1].set_xlabel(f"steps that the old law held before (rate {shared['rate']:g})")
     axes[0].set_ylabel(
         "anomalies until the mind changes\ndot: one seed; hollow: never, of so many; line: median"
     )
@@ -230,7 +216,7 @@ def visit(run: Run, cells: list[Cell], kind: str, view: str) -> tuple[np.ndarray
     for cell in cells:
         stream = world(run, cell.seed)
         assert isinstance(stream, Revised)
-        regime = 1 + [*stream.changes].index(kind)  # pyright: ignore[reportArgumentType]
+        regime = 1 + [*stream.changes].index(kind)  # pyright: ignore[reportArgumentType] of a list of literals, any word may be asked
         begun = next(v for v in range(100) if stream.visited(v) == regime) * stream.period
         table = stream.ladder(cell.probes.read()).filter(
             (pl.col("view") == view)
@@ -255,18 +241,23 @@ def shade(axis: Axes, stream: Revised) -> None:
                   ha="center", va="top", fontsize=8, color="0.4")  # fmt: skip
 
 
-def middle_of(worlds: list[Stream], name: str) -> float:
-    """The median of an argument: what most worlds of a sweep share."""
-    return sorted(getattr(each, name) for each in worlds)[len(worlds) // 2]
+def counts(run: Run) -> Iterator[tuple[str, float, int, int, bool]]:
+    """(label, rate, era, anomalies until its mind changed, whether it did) of every cell that had a mind to change.
 
-
-def count(run: Run, cell: Cell, ideal: bool) -> tuple[float, bool]:
-    """Anomalies until a learner, or exact Bayes, changed its mind, and whether it did; else all that it saw."""
-    stream = world(run, cell.seed)
-    assert isinstance(stream, Revolution)
-    found = cell.summary["world/ideal" if ideal else "world/switched"]
-    everything = int(stream.seen(probed(cell.probes.read()).at)[-1])
-    return everything if found is None else found, found is not None
+    Where it never did, the anomalies are all that came. Last comes exact Bayes, in the worlds of the first strategy.
+    """
+    groups = by_label(run)
+    pairs = [(label, "switched", cell) for label, cells in groups.items() for cell in cells]
+    pairs += [(BAYES, "ideal", cell) for cell in next(iter(groups.values()))]
+    for label, number, cell in pairs:
+        stream = world(run, cell.seed)
+        assert isinstance(stream, Revolution)
+        if cell.summary["world/held"] > 0:
+            found = cell.summary[f"world/{number}"]
+            changed = found is not None
+            if not changed:
+                found = int(stream.seen(probed(cell.probes.read()).at)[-1])
+            yield label, stream.rate, stream.era, int(found), changed
 
 
 def world(run: Run, seed: int) -> Stream:

@@ -55,7 +55,8 @@ class Reservoir(nn.Module):
             batch: what is offered.
             rng: makes the generator of this call, if one is needed.
         """
-        seen, after = int(self.seen), int(self.seen) + len(batch.inputs)
+        seen = int(self.seen)
+        after = seen + len(batch.inputs)
         self.seen.fill_(after)
         held = {slot: slot - seen for slot in range(seen, min(after, self.capacity))}
         if after >= self.capacity > 0 and (held or int(self.upcoming) < after):
@@ -71,11 +72,10 @@ class Reservoir(nn.Module):
     def _replace(self, seen: int, after: int, rng: np.random.Generator) -> dict[int, int]:
         """Slots of a full reservoir that sequences of the numbers [seen, after) take over, and by which row."""
         taken = dict[int, int]()
-        upcoming, w = int(self.upcoming), float(self.largest)
-        if (
-            seen < self.capacity
-        ):  # the last of the first, which has a slot, is the first to say how many come in vain
+        if seen < self.capacity:  # it has just become full, by a sequence that has a slot already
             upcoming, w = self.capacity - 1, 1.0
+        else:
+            upcoming, w = int(self.upcoming), float(self.largest)
         while upcoming < after:
             if upcoming >= self.capacity:
                 taken[int(rng.integers(self.capacity))] = upcoming - seen

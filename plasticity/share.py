@@ -121,13 +121,16 @@ def share(
 
 @contextmanager
 def _local(engine: Engine) -> Iterator[Way]:
+    if engine.jobs == 1:
+        yield Way(_here, ())
+        return
     workers = _workers(engine)
 
     def submit(work: Callable[..., Any], task: Task) -> "Future[Any]":
         return next(each for each in workers if each.free).submit(work, task)
 
     try:
-        yield Way(submit if engine.jobs > 1 else _here, (BrokenExecutor,))
+        yield Way(submit, (BrokenExecutor,))
     except BaseException:
         _workers.cache_clear()
         for each in workers:
@@ -214,7 +217,7 @@ def _dask(engine: Engine) -> Iterator[Way]:
             LocalCluster(
                 n_workers=engine.jobs,
                 threads_per_worker=1,
-                dashboard_address=None,  # pyright: ignore[reportArgumentType]
+                dashboard_address=None,  # pyright: ignore[reportArgumentType] none: its annotation lacks it
                 env=engine.environment,
             )
         )

@@ -91,6 +91,11 @@ class Task(NamedTuple):
         return Cell(self.run.path / "cells" / f"{self.case.strategy}-seed{self.case.seed}")
 
     @property
+    def error(self) -> Path:
+        """The file that tells what went wrong at its last try."""
+        return self.cell.path / "error.txt"
+
+    @property
     def name(self) -> str:
         """For people."""
         return f"{self.run.path.name}/{self.cell.name}"
@@ -206,15 +211,15 @@ def _pretrain(name: str, key: Any, path: Path) -> None:
 
 def _try(task: Task) -> Outcome:
     """One cell, as often as it takes."""
-    error_file, failure = task.cell.path / "error.txt", None
+    failure = None
     for _ in range(1 + task.retries):
         try:
             cells.carry_out(task.case, task.run, task.cell, task.order)
-            error_file.unlink(missing_ok=True)
+            task.error.unlink(missing_ok=True)
             return Outcome(task.name, False, None)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            error_file.write_text(traceback.format_exc())
+            task.error.write_text(traceback.format_exc())
     return Outcome(task.name, False, failure)
 
 
@@ -222,7 +227,7 @@ def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
     """A cell whose workers died, which nothing in them could tell."""
     (task,) = arguments
     task.cell.path.mkdir(parents=True, exist_ok=True)
-    (task.cell.path / "error.txt").write_text(f"{why}\n")
+    task.error.write_text(f"{why}\n")
     return Outcome(task.name, False, why.partition("\n")[0])
 
 

@@ -167,14 +167,16 @@ def _checked(file: Path, overrides: list[str], configs: list[Path]) -> str:
     Raises:
         ConfigError: it is not; with every problem.
     """
-    from plasticity import sweep
-    from plasticity.rehearse import rehearse
     from plasticity.yamlfile import read
 
     if not configs and "experiment" in read(file).value:  # a key that only a sweep has
-        _, points = sweep.planned(file, overrides, contracts())
+        from plasticity.sweep import planned
+
+        _, points = planned(file, overrides, contracts())
         cells = sum(len(e.contenders()) * len(e.seeds) for _, e, _ in points)
         return f"a sweep of {cells} cells ({len(points)} variations)"
+    from plasticity.rehearse import rehearse
+
     experiment, tree = located(file, overrides, configs)
     return _told(experiment, rehearse(experiment, tree))
 
