@@ -139,7 +139,7 @@ class AvalanchePlugin(Strategy):
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the experience."""
-        self.recent.add(batch, lambda: self.rng(learner))
+        self.recent.add(batch, self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """The experience ends and the next begins; nothing happens to one without a whole episode.
@@ -201,8 +201,7 @@ class AvalanchePlugin(Strategy):
         """Chance is this update's own; training mode and parameter groups are afterwards as before."""
         network, training = learner.network, learner.network.training
         groups = [(group, group["params"]) for group in learner.optimizer.param_groups]
-        seeds = self.rng(learner).integers(2**31, size=len(EVENTS))
-        with fenced(int(seeds[EVENTS.index(event)])):
+        with fenced(int(torch.randint(2**31, (), generator=self.rng(learner, event)))):
             yield
         if network.training != training:
             network.train(training)

@@ -1,13 +1,14 @@
 """Reservoir: a bounded, uniform sample of everything seen."""
 
-from collections.abc import Callable
+import math
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity.tunnel import UNASKED, Batch
+
+BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 class Reservoir(nn.Module):
@@ -48,20 +49,15 @@ class Reservoir(nn.Module):
         """Sequences held now."""
         return min(int(self.seen), self.capacity)
 
-    def add(self, batch: Batch, rng: Callable[[], np.random.Generator]) -> tuple[Tensor, Tensor]:
-        """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i].
-
-        Args:
-            batch: what is offered.
-            rng: makes the generator of this call, if one is needed.
-        """
+    def add(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Offer each sequence of the batch, in order: (slots, rows), slots[i] now holds batch row rows[i]."""
         seen = int(self.seen)
         after = seen + len(batch.inputs)
         self.seen.fill_(after)
         held = {slot: slot - seen for slot in range(seen, min(after, self.capacity))}
         if after >= self.capacity > 0 and (held or int(self.upcoming) < after):
-            held |= self._replace(seen, after, rng())
-        slots, rows = torch.tensor([[*held], [*held.values()]], device=self.inputs.device).long()
+            held |= self._replace(seen, after, rng)
+        slots, rows = self._tensor([*held]), self._tensor([*held.values()])
         if held:
             inputs, targets = (each.index_select(0, rows) for each in batch[:2])
             targets = torch.where(batch.asked, targets, UNASKED)
@@ -69,7 +65,7 @@ class Reservoir(nn.Module):
             self.targets.index_copy_(0, slots, targets.to(self.targets))
         return slots, rows
 
-    def _replace(self, seen: int, after: int, rng: np.random.Generator) -> dict[int, int]:
+    def _replace(self, seen: int, after: int, rng: torch.Generator) -> dict[int, int]:
         """Slots of a full reservoir that sequences of the numbers [seen, after) take over, and by which row."""
         taken = dict[int, int]()
         if seen < self.capacity:  # it has just become full, by a sequence that has a slot already
@@ -77,21 +73,34 @@ class Reservoir(nn.Module):
         else:
             upcoming, w = int(self.upcoming), float(self.largest)
         while upcoming < after:
+            slot, u, v = torch.rand(3, generator=rng, dtype=torch.float64).tolist()
             if upcoming >= self.capacity:
-                taken[int(rng.integers(self.capacity))] = upcoming - seen
-            w *= (1 - rng.random()) ** (1 / self.capacity)
-            upcoming += int(rng.geometric(w))
+                taken[int(slot * self.capacity)] = upcoming - seen
+            w = min(w * (1 - u) ** (1 / self.capacity), BELOW_ONE)
+            upcoming += 1 + int(math.log(1 - v) / math.log1p(-w))
         self.upcoming.fill_(upcoming)
         self.largest.fill_(w)
         return taken
 
-    def draw(self, n: int, rng: np.random.Generator) -> Int[Tensor, " drawn"]:
-        """The slots of n held sequences without replacement, or of all of them if fewer."""
-        held = len(self)
-        chosen = rng.choice(held, size=min(n, held), replace=False)
-        return torch.from_numpy(chosen).to(self.inputs.device)
+    def draw(self, n: int, rng: torch.Generator) -> Int[Tensor, " drawn"]:
+        """The slots of n held sequences without replacement, or of all of them if fewer; in no particular order.
 
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        Every set of n is as likely as another (R. Floyd's algorithm, in Bentley 1987, CACM 30(9)): for j of the last
+        n slots, one of those up to j, and j itself where that is taken already.
+        """
+        held = len(self)
+        last = range(held - min(n, held), held)
+        uniform = torch.rand(len(last), generator=rng, dtype=torch.float64).tolist()
+        chosen = dict[int, None]()
+        for j, u in zip(last, uniform, strict=True):
+            drawn = int(u * (j + 1))
+            chosen[j if drawn in chosen else drawn] = None
+        return self._tensor([*chosen])
+
+    def _tensor(self, numbers: list[int]) -> Int[Tensor, " numbers"]:
+        return torch.tensor(numbers, dtype=torch.int64, device=self.inputs.device)
+
+    def sample(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """N held sequences without replacement, or all of them if fewer: (inputs, targets)."""
         slots = self.draw(n, rng)
         inputs, targets = (held.index_select(0, slots) for held in (self.inputs, self.targets))

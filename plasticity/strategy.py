@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -128,6 +128,16 @@ class Strategy(nn.Module):
             whole.stepped(learner)
             learner.turn += 1
 
-    def rng(self, learner: Learner) -> np.random.Generator:
-        """This update's randomness: a pure function of (seed, step, update), so that nothing need be saved."""
-        return np.random.default_rng((4, learner.seed, learner.step, learner.turn))
+    def rng(
+        self, learner: Learner, *purpose: object, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
+        """This update's randomness: a pure function of (seed, step, update, purpose), so that nothing need be saved.
+
+        Args:
+            learner: whose seed, step and update it is.
+            purpose: what tells it from other randomness of the same update.
+            device: where it draws; another device draws other numbers.
+        """
+        place = learner.seed, learner.step, learner.turn, *purpose
+        digest = hashlib.blake2b(" ".join(map(str, place)).encode(), digest_size=8).digest()
+        return torch.Generator(device).manual_seed(int.from_bytes(digest, "big"))

@@ -57,4 +57,4 @@ class AGEM(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the memory."""
         if self.capacity:
-            self.memory.add(batch, lambda: self.rng(learner))
+            self.memory.add(batch, self.rng(learner))

@@ -91,7 +91,7 @@ class ContinualBackprop(Strategy):
         weight = torch.stack([reach, torch.ones_like(reach)])
         self.trace.mul_(self.decay).add_(self.now * weight, alpha=1 - self.decay)
         corrected = self.trace / (1 - self.decay**self.age).clamp(min=1e-12)
-        generator = torch.Generator().manual_seed(int(self.rng(learner).integers(2**63)))
+        rng = self.rng(learner)
         views = (self.age.split(self.sizes), self.trace.split(self.sizes, 1))
         for k, (group, age, trace, now) in enumerate(
             zip(self.groups, *views, corrected.split(self.sizes, 1), strict=True)
@@ -103,5 +103,5 @@ class ContinualBackprop(Strategy):
             if n:
                 chosen = mature[now[0, mature].topk(n, largest=False).indices]
                 group.transfer(chosen, now[1, chosen])
-                group.restart(chosen, generator, learner.optimizer)
+                group.restart(chosen, rng, learner.optimizer)
                 age[chosen], trace[:, chosen] = 0, 0.0

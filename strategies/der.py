@@ -84,6 +84,6 @@ class DER(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir; write down what is said of those that enter."""
         if self.capacity:
-            slots, rows = self.memory.add(batch, lambda: self.rng(learner))
+            slots, rows = self.memory.add(batch, self.rng(learner))
             if len(rows):
                 self.logits[slots] = learner(batch.inputs[rows]).to(self.logits)

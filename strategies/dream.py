@@ -1,6 +1,5 @@
 """Rehearsal without a memory: the network as it was before the shift is asked what the world was like."""
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -125,16 +124,16 @@ class Dream(Strategy):
             if int(self.clock) % self.period == 0:
                 rng = self.rng(learner)
                 dreamt = self.dream(learner, x, rng)
-                self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), lambda: rng)
+                self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), rng)
             self.clock += 1
 
     def dream(
-        self, learner: Learner, inputs: Int[Tensor, "batch time"], rng: np.random.Generator
+        self, learner: Learner, inputs: Int[Tensor, "batch time"], rng: torch.Generator
     ) -> Int[Tensor, "batch time"]:
         """Sequences by the old network, begun as these do, sampled wherever the symbol before it is asked."""
         inputs = inputs.clone()
         for t in learner.asked[:-1].nonzero().flatten().tolist():
             probs = self.before(learner, inputs[:, : t + 1])[:, -1].double().softmax(-1)
-            u = torch.from_numpy(rng.random((len(inputs), 1))).to(probs)
+            u = torch.rand(len(inputs), 1, generator=rng, dtype=torch.float64).to(probs)
             inputs[:, t + 1] = (probs.cumsum(-1)[:, :-1] <= u).sum(-1)
         return inputs

@@ -74,7 +74,7 @@ class EWC(Strategy):
     @torch.no_grad()
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
-        self.recent.add(batch, lambda: self.rng(learner))
+        self.recent.add(batch, self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's spring, tied to the weights as they are."""

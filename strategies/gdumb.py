@@ -37,10 +37,10 @@ class Balanced(nn.Module):
         """Sequences held now."""
         return int(self.held)
 
-    def add(self, batch: Batch, visit: Tensor, rng: np.random.Generator) -> None:
+    def add(self, batch: Batch, visit: Tensor, rng: torch.Generator) -> None:
         """Offer the sequences of a batch, all of one visit."""
         n, held = len(batch.inputs), len(self)
-        drawn = torch.from_numpy(rng.random(n)).to(self.key)
+        drawn = torch.rand(n, generator=rng, dtype=torch.float64).to(self.key)
         targets = torch.where(batch.asked, batch.targets, UNASKED)
         offered = {"inputs": batch.inputs, "targets": targets, "key": drawn}
         offered["visit"] = visit.expand(n)
@@ -112,21 +112,20 @@ class GDumb(Strategy):
 
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the memory; learn it all anew when that is due."""
-        rng = self.rng(learner).spawn(1)[0]
+        rng = self.rng(learner, "observe")
         self.memory.add(batch, self.visit, rng)
         due = (learner.step + 1) // self.period
         if due > int(self.done):
             self.done.fill_(due)
             self.retrain(learner, batch, rng)
 
-    def retrain(self, learner: Learner, batch: Batch, rng: np.random.Generator) -> None:
+    def retrain(self, learner: Learner, batch: Batch, rng: torch.Generator) -> None:
         """Go back to the start, and learn the memory."""
         self.reset(learner)
         held = len(self.memory)
         for _ in range(self.steps):
             size = min(learner.spec.batch, held)
-            rows = rng.choice(held, size=size, replace=False)
-            slots = torch.from_numpy(rows).to(self.memory.inputs.device)
+            slots = torch.randperm(held, generator=rng)[:size].to(self.memory.inputs.device)
             inputs, targets = self.memory.inputs[slots], self.memory.targets[slots]
             old = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)
             super().update(learner, old, learner(inputs))

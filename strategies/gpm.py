@@ -109,7 +109,7 @@ class GPM(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.energy:
-            self.recent.add(batch, lambda: self.rng(learner))
+            self.recent.add(batch, self.rng(learner))
 
     @torch.no_grad()
     def shift(self, learner: Learner) -> None:

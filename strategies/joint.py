@@ -49,8 +49,8 @@ class Joint(Strategy):
         """Keep the batch, then go over what was seen."""
         if not self.capacity:
             return
-        rng = self.rng(learner).spawn(1)[0]  # `rehearse` draws from its parent
-        self.memory.add(batch, lambda: rng)
+        rng = self.rng(learner, "observe")  # `rehearse` draws too
+        self.memory.add(batch, rng)
         for _ in range(self.passes):
             inputs, targets = self.memory.sample(len(batch.inputs), rng)
             seen = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)

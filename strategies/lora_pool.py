@@ -94,10 +94,9 @@ class LoRAPool(Strategy):
 
     def fresh(self, learner: Learner) -> Tensor:
         """An adapter that is the identity."""
-        seed = int(self.rng(learner).integers(2**63))
-        generator = torch.Generator().manual_seed(seed)
+        rng = self.rng(learner)
         for each in self.adapted:
-            each.adapter.begin(generator)
+            each.adapter.begin(rng)
         return parameters_to_vector(self.params())
 
     def params(self) -> list[nn.Parameter]:

@@ -62,7 +62,7 @@ class MAS(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.strength:
-            self.recent.add(batch, lambda: self.rng(learner))
+            self.recent.add(batch, self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's sensitivity, and move the anchors here."""

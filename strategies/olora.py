@@ -74,13 +74,13 @@ class OLoRA(Strategy):
 
     def shift(self, learner: Learner) -> None:
         """Merge the adapter, remember what it read, and begin a fresh one."""
-        generator = torch.Generator().manual_seed(int(self.rng(learner).integers(2**63)))
+        rng = self.rng(learner)
         for past, (weight, adapter) in zip(self.past(), self.adapted, strict=True):
             past[self.ended % self.slots] = adapter.A.data
             # Through `data`, as at an alarm the prediction that is learned from next has been made already. It
             # stands, and so does its gradient: the corrected weight is the same, and A and B are read at backward.
             weight.data.copy_(adapter(weight).detach())
-            adapter.begin(generator)
+            adapter.begin(rng)
             for p in (adapter.A, adapter.B):
                 learner.optimizer.state.pop(p, None)
         self.ended += 1

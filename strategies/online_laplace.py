@@ -1,6 +1,5 @@
 """A quadratic pull towards the past that knows which weights of a layer belong together."""
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -98,7 +97,7 @@ class OnlineLaplace(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.strength:
-            self.recent.add(batch, lambda: self.rng(learner))
+            self.recent.add(batch, self.rng(learner))
 
     def shift(self, learner: Learner) -> None:
         """Multiply the ended regime's likelihood in, as a Gaussian around where the weights are."""
@@ -149,11 +148,11 @@ class OnlineLaplace(Strategy):
         return calls, logits
 
     def answers(
-        self, logits: Float[Tensor, "1 time symbols"], rng: np.random.Generator
+        self, logits: Float[Tensor, "1 time symbols"], rng: torch.Generator
     ) -> Int[Tensor, "1 time"]:
         """One draw from what is predicted at each position."""
         p = logits.detach().double().softmax(-1)
-        u = torch.from_numpy(rng.random((*p.shape[:2], 1))).to(p)
+        u = torch.rand(*p.shape[:2], 1, generator=rng, dtype=torch.float64).to(p)
         return (p.cumsum(-1)[..., :-1] <= u).sum(-1)
 
     def factors(self) -> list[tuple[Tensor, Tensor]]:

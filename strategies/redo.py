@@ -70,15 +70,14 @@ class ReDo(Strategy):
         if not self.every or not self.groups:
             return
         rng = self.rng(learner)
-        self.recent.add(batch, lambda: rng)
+        self.recent.add(batch, rng)
         if int(self.steps) < self.every:
             return
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         inputs = self.recent.inputs[: len(self.recent)]
         seen = activations(learner.network, inputs, self.groups)
         for group, h in zip(self.groups, seen, strict=True):
             chosen = (dormancy(h) <= self.tau).nonzero()[:, 0]
-            group.restart(chosen, generator, learner.optimizer)
+            group.restart(chosen, rng, learner.optimizer)
             self.recycled += len(chosen)
         self.steps.zero_()
         self.recent.clear()

@@ -56,4 +56,4 @@ class Replay(Strategy):
     def observe(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir."""
         if self.capacity:
-            self.memory.add(batch, lambda: self.rng(learner))
+            self.memory.add(batch, self.rng(learner))

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +51,6 @@ class SelfEdit(Strategy):
         """What is tried, (batch, asked): samples, by the Gumbel-max trick, or the most likely symbols."""
         if not self.temperature:
             return log_probs.argmax(-1)
-        uniform = self.rng(learner).random(tuple(log_probs.shape))
-        gumbel = torch.from_numpy(-np.log(-np.log(uniform))).to(log_probs)
+        uniform = torch.rand(log_probs.shape, generator=self.rng(learner), dtype=torch.float64)
+        gumbel = -(-uniform.log()).log().to(log_probs)
         return (log_probs / self.temperature + gumbel).argmax(-1)

@@ -58,7 +58,7 @@ class ShrinkPerturb(Strategy):
             return
         theta = learner.strategy.trainable(learner)
         size, device = sum(p.numel() for p in theta), learner.asked.device
-        generator = torch.Generator(device).manual_seed(int(self.rng(learner).integers(2**63)))
-        noise = torch.randn(size, generator=generator, device=device) * self.sigma
+        rng = self.rng(learner, device=device)
+        noise = torch.randn(size, generator=rng, device=device) * self.sigma
         for p, eps in zip(theta, shaped(noise, theta), strict=True):
             p.mul_(1 - self.shrink).add_(eps)

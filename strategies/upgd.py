@@ -72,9 +72,8 @@ class UPGD(Strategy):
         lr = learner.optimizer.param_groups[0]["lr"]
         step = parameters_to_vector(params) - self.before
         if self.sigma:
-            seed = int(self.rng(learner).integers(2**63))
-            generator = torch.Generator(step.device).manual_seed(seed)
-            noise = torch.randn(step.shape, generator=generator, device=step.device)
+            rng = self.rng(learner, device=step.device)
+            noise = torch.randn(step.shape, generator=rng, device=step.device)
             step.sub_(noise, alpha=lr * self.sigma)
         if self.decay is not None:
             most = self.utility.max().clamp(min=torch.finfo(self.utility.dtype).tiny)

@@ -246,8 +246,8 @@ BROKEN = {
     "everybody's randomness": (
         {FOLLOW: FOLLOW.replace("lerp_(", "lerp_(torch.rand(()) + ")},
         {
-            "leaves_global_randomness_alone": "torch.Generator().manual_seed(int(self.rng(",
-            "reproducible": "take randomness from self.rng(learner), or for torch from",
+            "leaves_global_randomness_alone": "self.rng(learner), a torch.Generator",
+            "reproducible": "take randomness from self.rng(learner), a torch.Generator",
         },
     ),
     "the answer key": (

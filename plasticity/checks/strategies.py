@@ -24,10 +24,7 @@ from plasticity.walk import Hardware, walk
 Subject = Recipe[Strategy]
 """How to make the strategy: each run needs a new one."""
 ANNOUNCED = (True, False)
-CHANCE = (
-    "self.rng(learner), or for torch from "
-    "torch.Generator().manual_seed(int(self.rng(learner).integers(2**62)))"
-)
+CHANCE = "self.rng(learner), a torch.Generator"
 """Where randomness comes from, for messages."""
 
 

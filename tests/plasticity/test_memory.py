@@ -1,6 +1,5 @@
 """The reservoir: what is kept beside it stays with its sequence, and small integers hold as much."""
 
-from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -19,13 +18,19 @@ def numbered(start: int, size: int) -> Batch:
     return Batch(values, values + 1, torch.ones(1, dtype=torch.bool), nobody, values[:, 0])
 
 
+def chance(*numbers: int) -> torch.Generator:
+    """Randomness of its own for each of these numbers."""
+    (seed,) = np.random.SeedSequence(numbers).generate_state(1)
+    return torch.Generator().manual_seed(int(seed))
+
+
 def test_slots_and_rows_say_who_is_where():
     """Offered by a batch larger than the reservoir, a slot is taken more than once: the last one has it."""
-    memory, rng = Reservoir(3, 1), np.random.default_rng(0)
+    memory, rng = Reservoir(3, 1), chance(0)
     beside = torch.full((3,), -1)
     for start in range(0, 200, 10):
         batch = numbered(start, 10)
-        slots, rows = memory.add(batch, lambda: rng)
+        slots, rows = memory.add(batch, rng)
         assert len(slots.unique()) == len(slots) == len(rows)
         beside[slots] = batch.regime[rows]
         assert torch.equal(beside, memory.inputs[:, 0])
@@ -38,8 +43,7 @@ def filled(
     """What is held of n sequences that come in batches; each call has a generator of its own, as in a strategy."""
     memory = memory or Reservoir(capacity, 1)
     for start in range(0, n, size):
-        rng = partial(np.random.default_rng, (seed, start))
-        memory.add(numbered(start, min(size, n - start)), rng)
+        memory.add(numbered(start, min(size, n - start)), chance(seed, start))
     return sorted(memory.inputs[:, 0].tolist())
 
 
@@ -59,15 +63,15 @@ def test_a_cleared_reservoir_begins_anew():
     assert filled(3, 40, 1, memory=memory) == filled(3, 40, 1)
 
 
-def test_what_comes_in_vain_costs_no_randomness():
+def test_what_comes_in_vain_draws_nothing():
     """Of n sequences, capacity (1 + ln(n / capacity)) are ever held: harmonic numbers, to 5 standard errors."""
     counts = list[int]()
     for seed in range(200):
-        memory, rng, held = Reservoir(5, 1), np.random.default_rng(seed), 0
+        memory, rng, held = Reservoir(5, 1), chance(seed), 0
         for start in range(1000):
-            asked = list[int]()
-            _, rows = memory.add(numbered(start, 1), lambda: asked.append(0) or rng)  # noqa: B023
-            assert not asked or len(rows), "a generator was made for nothing"
+            before = rng.get_state()
+            _, rows = memory.add(numbered(start, 1), rng)
+            assert len(rows) or torch.equal(rng.get_state(), before)
             held += len(rows)
         counts.append(held)
     wanted = 5 + 5 * sum(1 / n for n in range(6, 1001))
@@ -77,18 +81,24 @@ def test_what_comes_in_vain_costs_no_randomness():
 def test_small_integers_hold_the_same_and_come_back_as_int64():
     small, wide = Reservoir(5, 1, torch.uint8), Reservoir(5, 1)
     for memory in (small, wide):
-        memory.add(numbered(240, 12), lambda: np.random.default_rng(1))
+        memory.add(numbered(240, 12), chance(1))
     assert small.inputs.dtype == torch.uint8
-    pairs = zip(
-        small.sample(4, np.random.default_rng(2)),
-        wide.sample(4, np.random.default_rng(2)),
-        strict=True,
-    )
-    for one, other in pairs:
+    for one, other in zip(small.sample(4, chance(2)), wide.sample(4, chance(2)), strict=True):
         assert one.dtype == torch.int64 and torch.equal(one, other)
 
 
 def test_draw_is_without_replacement_and_of_what_is_held():
     memory = Reservoir(10, 1)
-    memory.add(numbered(0, 6), lambda: np.random.default_rng(0))
-    assert sorted(memory.draw(100, np.random.default_rng(1)).tolist()) == [0, 1, 2, 3, 4, 5]
+    memory.add(numbered(0, 6), chance(0))
+    assert sorted(memory.draw(100, chance(1)).tolist()) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("held", "n"), [(6, 1), (6, 3), (5, 4)])
+def test_every_set_of_slots_is_drawn_equally_often(held: int, n: int):
+    """Chi-square over 3,000 draws, p above 1e-4."""
+    memory = Reservoir(10, 1)
+    memory.add(numbered(0, held), chance(0))
+    sets, rng = {each: 0 for each in combinations(range(held), n)}, chance(1)
+    for _ in range(3000):
+        sets[tuple(sorted(memory.draw(n, rng).tolist()))] += 1
+    assert chisquare([*sets.values()]).pvalue > 1e-4

@@ -231,15 +231,15 @@ class Drawn(Replay):
         self.drawn: list[float] = []
 
     def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        self.drawn.append(self.rng(learner).random())
+        self.drawn.append(torch.rand((), generator=self.rng(learner)).item())
         return super().extra(learner, batch, logits)
 
     def observe(self, learner: Learner, batch: Batch) -> None:
-        self.drawn.append(self.rng(learner).random())
+        self.drawn.append(torch.rand((), generator=self.rng(learner)).item())
         super().observe(learner, batch)
 
     def shift(self, learner: Learner) -> None:
-        self.drawn.append(self.rng(learner).random())
+        self.drawn.append(torch.rand((), generator=self.rng(learner)).item())
 
 
 @pytest.mark.parametrize("updates", [Updates(), Updates("episode"), Updates("chunk", 3, 2)])

@@ -93,7 +93,7 @@ def test_agem_draws_no_more_than_it_is_told_to():
     strategy, old = AGEM(capacity=4, samples=1), batch(3)
     made = learner(strategy)
     strategy.observe(made, old)
-    (row,) = strategy.rng(made).choice(4, size=1, replace=False)
+    (row,) = strategy.memory.draw(1, strategy.rng(made)).tolist()
     one = Batch(old.inputs[[row]], old.targets[[row]], *old[2:])
     found = torch.cat([g.flatten() for g in strategy.reference(made, strategy.trainable(made))])
     torch.testing.assert_close(found.double(), gradient(made, one), rtol=1e-4, atol=1e-7)

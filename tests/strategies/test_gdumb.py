@@ -27,7 +27,7 @@ def numbered(start: int, size: int) -> Batch:
 
 def fill(capacity: int, sizes: list[int], seed: int, by: int = 3) -> Balanced:
     """A memory after visits of so many sequences each, offered a few at a time."""
-    memory, rng, start = Balanced(capacity, 1), np.random.default_rng(seed), 0
+    memory, rng, start = Balanced(capacity, 1), torch.Generator().manual_seed(seed), 0
     for visit, size in enumerate(sizes):
         for begin in range(0, size, by):
             some = numbered(start + begin, min(by, size - begin))
@@ -80,12 +80,13 @@ def test_it_is_a_uniform_sample_of_each_visit(sizes: list[int]):
 def test_it_holds_what_eviction_one_by_one_would():
     """Each newcomer that finds no room pushes out the largest key of the largest visits."""
     sizes, capacity = [9, 1, 14, 7, 30], 7
-    keys = np.random.default_rng(5)
+    keys = torch.Generator().manual_seed(5)
     held = list[tuple[int, float, int]]()
     number = 0
     for visit, size in enumerate(sizes):
         for _ in range(size):
-            held.append((visit, keys.random(), number))
+            key = torch.rand((), generator=keys, dtype=torch.float64).item()
+            held.append((visit, key, number))
             number += 1
             if len(held) > capacity:
                 counts = Counter(v for v, _, _ in held)
