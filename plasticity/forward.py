@@ -15,7 +15,7 @@ from plasticity.stream import Group, Stream
 from plasticity.tunnel import Batch
 from plasticity.updates import Updates
 
-CHUNK = 10
+CHUNK = 20
 """Steps that share one Lightning batch, so that Lightning's 0.4 ms per batch is paid once for all of them."""
 
 

@@ -1,6 +1,7 @@
 """Reservoir: a bounded, uniform sample of everything seen."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -57,7 +58,7 @@ class Reservoir(nn.Module):
         held = {slot: slot - seen for slot in range(seen, min(after, self.capacity))}
         if after >= self.capacity > 0 and (held or int(self.upcoming) < after):
             held |= self._replace(seen, after, rng)
-        slots, rows = self._tensor([*held]), self._tensor([*held.values()])
+        slots, rows = self._tensor([[*held], [*held.values()]])
         if held:
             inputs, targets = (each.index_select(0, rows) for each in batch[:2])
             targets = torch.where(batch.asked, targets, UNASKED)
@@ -97,7 +98,7 @@ class Reservoir(nn.Module):
             chosen[j if drawn in chosen else drawn] = None
         return self._tensor([*chosen])
 
-    def _tensor(self, numbers: list[int]) -> Int[Tensor, " numbers"]:
+    def _tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Int[Tensor, "..."]:
         return torch.tensor(numbers, dtype=torch.int64, device=self.inputs.device)
 
     def sample(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -121,7 +121,9 @@ class Strategy(nn.Module):
                 logits = learner.answer(batch)
             beside = whole.extra(learner, batch, logits) + learner.rehearsed(logits)
             loss = whole.loss(learner, batch, logits) + beside
-            learner.optimizer.zero_grad()
+            for group in learner.optimizer.param_groups:  # its zero_grad() takes 1 % of a step
+                for p in group["params"]:
+                    p.grad = None
             learner.backward(loss)
             whole.project(learner)
             learner.optimizer.step()

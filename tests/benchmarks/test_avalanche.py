@@ -46,17 +46,22 @@ Run = Callable[[], Times]
 
 
 class Recorded(Abrupt):
-    """A stream whose batches were made beforehand, so that data cost nothing."""
+    """A stream whose batches and shifts were made beforehand, as Avalanche's experiences are: data cost nothing."""
 
     def __getitem__(self, step: int) -> Batch:
         if not hasattr(self, "made"):
             self.made = [super(Recorded, self).__getitem__(s) for s in range(len(self))]
         return self.made[step]
 
+    def shifts(self, step: int) -> bool:
+        if not hasattr(self, "begins"):
+            self.begins = [super(Recorded, self).shifts(s) for s in range(len(self))]
+        return self.begins[step]
+
 
 def stream(period: int, regimes: int) -> Recorded:
     made = Recorded([Markov(6, 0.3)], period, period * regimes, SPEC.batch, SPEC.time, probe=8)
-    assert len(made[0].inputs) == SPEC.batch
+    assert len(made[0].inputs) == SPEC.batch and not made.shifts(0)
     return made
 
 

@@ -6,7 +6,8 @@ import torch
 from scipy.stats import kstest
 
 from strategies import Replay
-from tests.strategies import tiny
+
+from ..strategies import tiny
 
 
 def first(seed: int, step: int, turn: int, *purpose: str) -> float:
@@ -20,8 +21,7 @@ def first(seed: int, step: int, turn: int, *purpose: str) -> float:
 
 def test_it_is_a_pure_function_of_seed_step_update_and_purpose():
     """2,000 places have 2,000 first numbers, uniform by Kolmogorov and Smirnov; some are had again."""
-    ranges = range(5), range(100), range(2), ((), ("observe",))
-    places = [(*where, *purpose) for *where, purpose in product(*ranges)]
+    places = [*product(range(5), range(100), range(2), ("", "observe"))]
     found = [first(*place) for place in places]
     assert len(set(found)) == len(places) == 2000 and kstest(found, "uniform").pvalue > 1e-4
     assert [first(*place) for place in places[::100]] == found[::100]
