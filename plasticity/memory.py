@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from plasticity.tunnel import UNASKED, Batch
 
 BELOW_ONE = math.nextafter(1.0, 0.0)
+"""The largest w, so that there is a logarithm of 1 - w."""
 
 
 class Reservoir(nn.Module):

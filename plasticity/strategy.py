@@ -135,6 +135,9 @@ class Strategy(nn.Module):
     ) -> torch.Generator:
         """This update's randomness: a pure function of (seed, step, update, purpose), so that nothing need be saved.
 
+        The generator's seed is a hash of these. On the CPU torch uses 32 bits of it, so that of T updates T^2 / 2^33
+        pairs are expected to draw alike.
+
         Args:
             learner: whose seed, step and update it is.
             purpose: what tells it from other randomness of the same update.
