@@ -48,7 +48,8 @@ class Replay(Strategy):
         inputs, targets = self.memory.sample(size, self.rng(learner))
 
         def loss(logits: Tensor) -> Tensor:
-            return self.weight * learner.nll(logits, targets, learner.asked)
+            nll = learner.nll(logits, targets, learner.asked)
+            return nll if self.weight == 1.0 else self.weight * nll
 
         return Rehearsal(inputs, loss)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plasticity import networks
+from plasticity import forward, networks
 from plasticity.walk import Hardware
+from streams import Abrupt, Markov
 
 from .compiled import walked
 
@@ -18,6 +19,28 @@ def test_batches_made_ahead_are_the_same_batches(tmp_path: Path, workers: int) -
     alone = walked(tmp_path / "0", Hardware(threads=1))
     helped = walked(tmp_path / "1", Hardware(threads=1, workers=workers))
     assert alone.equals(helped)
+
+
+@pytest.mark.parametrize("room", [1, 10_000])
+def test_how_many_steps_are_handed_over_together_changes_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    usual = walked(tmp_path / "0", Hardware(threads=1))
+    monkeypatch.setattr(forward, "ROOM", room)
+    assert usual.equals(walked(tmp_path / "1", Hardware(threads=1)))
+
+
+def test_steps_are_handed_over_together_as_far_as_there_is_room_for_what_observers_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def chunk(batch: int, probe: int, room: int) -> int:
+        monkeypatch.setattr(forward, "ROOM", room)
+        return forward.Forward(Abrupt([Markov(3)], 2, 2, batch, 5, probe=probe), 2).chunk
+
+    step = 4 * 5 * 3
+    assert chunk(4, 2, 10**9) == forward.CHUNK
+    assert [chunk(4, 2, room * step) for room in (7, 1, 0)] == [7, 1, 1]
+    assert chunk(2, 4, 7 * step) == 7 and chunk(2, 4, 7 * step - 1) == 6
 
 
 def test_a_compiled_network_is_captured_whole_and_computes_the_same() -> None:
