@@ -1,6 +1,7 @@
 """Forward: walks a stream once, in order, and faces every batch with the ideal observers."""
 
 import pickle
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,9 +97,7 @@ class Forward(pl.LightningDataModule):
         return DataLoader(
             _Walk(self.stream),
             sampler=steps,
-            batch_size=-(
-                -self.chunk // (self.workers + 1)
-            ),  # so that there is work for each of them
+            batch_size=ceil(self.chunk / (self.workers + 1)),  # there is work for each of them
             collate_fn=list,
             num_workers=self.workers,
         )

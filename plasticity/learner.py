@@ -172,7 +172,7 @@ class Learner(pl.LightningModule):
         found = self.accepts(said.cpu().numpy(), wanted.cpu().numpy())
         return torch.from_numpy(np.asarray(found)).to(said.device)
 
-    def backward(self, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(self, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] no more arguments than are used
         """Gradients of the loss; where several processes share a batch, those of all, averaged."""
         if torch.distributed.is_initialized():
             self.trainer.strategy.pre_backward(loss)

@@ -119,9 +119,9 @@ class Strategy(nn.Module):
         for turn in range(learner.updates.steps):
             if turn:
                 logits = learner.answer(batch)
+            beside = whole.extra(learner, batch, logits), learner.rehearsed(logits)
             loss = whole.loss(learner, batch, logits)
-            for beside in (whole.extra(learner, batch, logits), learner.rehearsed(logits)):
-                loss = loss + beside if isinstance(beside, Tensor) else loss
+            loss = sum((each for each in beside if isinstance(each, Tensor)), start=loss)
             for group in learner.optimizer.param_groups:  # its zero_grad() takes 1 % of a step
                 for p in group["params"]:
                     p.grad = None

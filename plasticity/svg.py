@@ -81,7 +81,7 @@ def picture(
 def alone(drawn: str) -> str:
     """A picture as the text of a file: with its fonts, its colours and a light background."""
     style = re.sub(r"var\(--(\w+)\)", lambda name: LIGHT[name[1]], STYLE)
-    width, height = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawn).groups()  # pyright: ignore
+    width, height = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawn).groups()  # pyright: ignore[reportOptionalMemberAccess] every picture here has one
     back = tag("rect", width=width, height=height, fill=LIGHT["paper"])
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
     inside = drawn.removeprefix("<svg").replace(">", f"><style>{style}</style>{back}", 1)

@@ -48,7 +48,7 @@ def main() -> None:
             hardware = Hardware(threads=1, compile="default")
             other = walked(Path(folder) / f"{name}-compiled", hardware, network)
             column = "kl/model"
-            found[name] = float((one[column] - other[column]).abs().max()), [*asked]  # type: ignore
+            found[name] = float((one[column] - other[column]).abs().max()), [*asked]  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType] numbers
     print(json.dumps(found))
 
 

@@ -41,8 +41,8 @@ def test_least_squares_equals_scipys_line() -> None:
     rng = np.random.default_rng(0)
     x, y = np.sort(rng.random(30)), rng.random(30)
     line = stats.linregress(x, y)
-    half = stats.t.ppf(0.975, 28) * line.stderr  # pyright: ignore[reportAttributeAccessIssue]
-    slope = line.slope  # pyright: ignore[reportAttributeAccessIssue]
+    half = stats.t.ppf(0.975, 28) * line.stderr  # pyright: ignore[reportAttributeAccessIssue] scipy's stub lacks it
+    slope = line.slope  # pyright: ignore[reportAttributeAccessIssue] scipy's stub lacks it
     assert least_squares(x, y) == pytest.approx((slope, slope - half, slope + half))
     assert least_squares(x[:2], y[:2]) is None
 
