@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from plasticity.cli.common import parsed
-from plasticity.kept import at_last
-from plasticity.store import Run
-from streams.answers import accuracy
-from streams.conversation import Conversation
-from streams.conversations import Conversations
+from plasticity.launch.restore import at_last
+from plasticity.results.store import Run
+from streams.conversation.answers import accuracy
+from streams.conversation.conversation import Conversation
+from streams.conversation.schedule import Conversations
 
 CONVERSATIONS = 512
 """Of each dialect."""

@@ -17,14 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from plasticity.cli.common import parsed
+from plasticity.core.stream import Stream
 from plasticity.metrics.gravity import log_odds
-from plasticity.metrics.retention import probed
-from plasticity.report import by_label
-from plasticity.store import Cell, Run
-from plasticity.stream import Stream
-from streams.anomaly import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
-from streams.conversations import Conversations
-from streams.revised import CHANGED, UNCHANGED, Revised
+from plasticity.metrics.visits import probed
+from plasticity.report.run_report import by_label
+from plasticity.results.store import Cell, Run
+from streams.causal.revised import CHANGED, UNCHANGED, Revised
+from streams.conversation.schedule import Conversations
+from streams.laws.revolution import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
 
 BAYES = "exact Bayes"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

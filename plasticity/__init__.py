@@ -8,101 +8,91 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plasticity.detector import Detector
-    from plasticity.experiment import Experiment
-    from plasticity.hidden_units import Units, activations, dormancy, units
-    from plasticity.learner import Learner, Spec
-    from plasticity.linear_maps import Map, maps
-    from plasticity.low_rank import Adapted, LowRank, adapt
-    from plasticity.memory import Reservoir
-    from plasticity.metric import Metric
-    from plasticity.network import Network
-    from plasticity.optimizer import Optimizer
-    from plasticity.other_weights import elsewhere
-    from plasticity.quantities import Count, Fraction, Natural, NonNegative, Positive
-    from plasticity.recipes import Recipe, recipe
-    from plasticity.results import load
-    from plasticity.rows import gradient, shaped
-    from plasticity.strategy import Rehearsal, Strategy
-    from plasticity.stream import Stream
-    from plasticity.tunnel import (
-        UNASKED,
+    from plasticity.config.plugins import discover
+    from plasticity.config.recipe import Recipe, recipe
+    from plasticity.core.bounded import Count, Fraction, Natural, NonNegative, Positive
+    from plasticity.core.detector import Detector
+    from plasticity.core.errors import did_you_mean, reason
+    from plasticity.core.learner import Learner, Prediction, Spec
+    from plasticity.core.network import Network
+    from plasticity.core.optimizer import Optimizer
+    from plasticity.core.strategy import Rehearsal, Strategy
+    from plasticity.core.stream import (
+        BATCH,
+        EPISODE,
+        LATENT,
+        PROBE,
+        PROBED,
+        SCHEDULE,
+        Belief,
+        Group,
+        Hold,
+        Stream,
+    )
+    from plasticity.core.tunnel import (
+        IGNORE_INDEX,
+        AnswerKey,
         Batch,
+        InputEvidence,
         Latents,
         Observer,
         Probabilities,
-        Shown,
         Symbols,
         Tunnel,
     )
-    from plasticity.updates import Updates
+    from plasticity.core.updates import Updates
+    from plasticity.launch.experiment import Experiment
+    from plasticity.metrics.gravity import LawChange, code_length, law_change
+    from plasticity.metrics.visits import probed
+    from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
+    from plasticity.nn.linear_inputs import LinearMap, linear_maps
+    from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
+    from plasticity.nn.parameters import gradient_vector, logits_with, vector_to_tensors
+    from plasticity.nn.reservoir import Reservoir
+    from plasticity.observers.conjugate import (
+        DirichletObserver,
+        Draws,
+        Explanation,
+        FiniteObserver,
+        Format,
+        FormattedObserver,
+        KnownObserver,
+        RecallObserver,
+        chain,
+        log,
+        normalise,
+    )
+    from plasticity.results.load import load
+    from plasticity.results.store import Table
 
 _HOMES = {
-    "detector": "Detector",
-    "other_weights": "elsewhere",
-    "experiment": "Experiment",
-    "learner": "Learner Spec",
-    "low_rank": "Adapted LowRank adapt",
-    "linear_maps": "Map maps",
-    "memory": "Reservoir",
-    "metric": "Metric",
-    "network": "Network",
-    "optimizer": "Optimizer",
-    "quantities": "Count Fraction Natural NonNegative Positive",
-    "recipes": "Recipe recipe",
-    "results": "load",
-    "rows": "gradient shaped",
-    "strategy": "Rehearsal Strategy",
-    "stream": "Stream",
-    "tunnel": "UNASKED Batch Latents Observer Probabilities Shown Symbols Tunnel",
-    "hidden_units": "Units activations dormancy units",
-    "updates": "Updates",
+    "config.plugins": "discover",
+    "config.recipe": "Recipe recipe",
+    "core.bounded": "Count Fraction Natural NonNegative Positive",
+    "core.detector": "Detector",
+    "core.errors": "did_you_mean reason",
+    "core.learner": "Learner Prediction Spec",
+    "core.network": "Network",
+    "core.optimizer": "Optimizer",
+    "core.strategy": "Rehearsal Strategy",
+    "core.stream": "BATCH EPISODE LATENT PROBE PROBED SCHEDULE Belief Group Hold Stream",
+    "core.tunnel": "IGNORE_INDEX AnswerKey Batch InputEvidence Latents Observer Probabilities Symbols Tunnel",
+    "core.updates": "Updates",
+    "launch.experiment": "Experiment",
+    "metrics.gravity": "LawChange code_length law_change",
+    "metrics.visits": "probed",
+    "nn.hidden_units": "HiddenUnits activations dormancy hidden_units",
+    "nn.linear_inputs": "LinearMap linear_maps",
+    "nn.low_rank": "Adapted LowRank add_adapters",
+    "nn.parameters": "gradient_vector logits_with vector_to_tensors",
+    "nn.reservoir": "Reservoir",
+    "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
+    "KnownObserver RecallObserver chain log normalise",
+    "results.load": "load",
+    "results.store": "Table",
 }
 """Module -> the names that it gives to the package. Neither a module nor a folder here is called like one of them."""
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-
-__all__ = [
-    "UNASKED",
-    "Adapted",
-    "Batch",
-    "Count",
-    "Detector",
-    "Experiment",
-    "Fraction",
-    "Latents",
-    "Learner",
-    "LowRank",
-    "Map",
-    "Metric",
-    "Natural",
-    "Network",
-    "NonNegative",
-    "Observer",
-    "Optimizer",
-    "Positive",
-    "Probabilities",
-    "Recipe",
-    "Rehearsal",
-    "Reservoir",
-    "Shown",
-    "Spec",
-    "Strategy",
-    "Stream",
-    "Symbols",
-    "Tunnel",
-    "Units",
-    "Updates",
-    "activations",
-    "adapt",
-    "dormancy",
-    "elsewhere",
-    "gradient",
-    "load",
-    "maps",
-    "recipe",
-    "shaped",
-    "units",
-]
 
 
 def __getattr__(name: str) -> Any:
@@ -115,4 +105,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOME})

@@ -34,11 +34,11 @@ class AGEM(Strategy):
         """Allocate the memory."""
         self.memory = Reservoir(self.capacity, learner.spec.time)
 
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """Take out of the gradient what points against the past; `grad` itself is not used to find it."""
         if not len(self.memory):
             return
-        params = [p for p in learner.strategy.trainable(learner) if p.grad is not None]
+        params = [p for p in learner.trainable() if p.grad is not None]
         grads = [p.grad for p in params if p.grad is not None]
         refs = self.reference(learner, params)
         g, ref = parameters_to_vector(grads), parameters_to_vector(refs)
@@ -50,11 +50,11 @@ class AGEM(Strategy):
     def reference(self, learner: Learner, params: list[torch.nn.Parameter]) -> list[Tensor]:
         """g_ref: the gradient of the mean loss on remembered sequences, in nats per asked position."""
         inputs, targets = self.memory.sample(self.samples, self.rng(learner))
-        loss = learner.nll(learner(inputs), targets, learner.asked)
+        loss = learner.nll(learner.network(inputs), targets, learner.asked)
         return list(torch.autograd.grad(loss, params, materialize_grads=True))
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the memory."""
         if self.capacity:
             self.memory.add(batch, self.rng(learner))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity import Batch, Learner, Positive, Rehearsal, Strategy
+from plasticity import Batch, Learner, Positive, Prediction, Rehearsal, Strategy
 
-SINGLE = ("update", "loss", "trainable")
+SINGLE = ("predict", "update", "loss", "trainable")
 """What only one part may replace."""
 
 
@@ -24,7 +24,8 @@ class Chain(Strategy):
         lr: learning rate; null: the experiment's optimizer decides.
 
     Raises:
-        ValueError: two parts replace the update, the loss, or what is trainable; or a part has a learning rate.
+        ValueError: two parts replace the prediction, the update, the loss, or what is trainable; or a part has a
+            learning rate.
     """
 
     off = {"parts": ()}
@@ -48,14 +49,23 @@ class Chain(Strategy):
         """As the part says that replaces it."""
         return self._ones["trainable"].trainable(learner)
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Each part, in order."""
         for part in self._parts():
-            part.shift(learner)
+            part.on_shift(learner)
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
+        """As the part says that replaces it."""
+        return self._ones["predict"].predict(learner, batch)
+
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """As the part does that replaces it; where it descends, it descends for all parts."""
-        self._ones["update"].update(learner, batch, logits)
+        self._ones["update"].update(learner, batch, prediction)
+
+    def replacing(self, hook: str) -> Strategy | None:
+        """The part that replaces a hook, or one of its own parts; None: none does."""
+        one = self._ones[hook]
+        return None if one is self.plain else one
 
     def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
         """The rows of all parts in one pass, and the sum of their losses."""
@@ -66,40 +76,32 @@ class Chain(Strategy):
         """As the part says that replaces it, in nats per asked position."""
         return self._ones["loss"].loss(learner, batch, logits)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The sum over parts, in nats per asked position."""
-        return sum((part.extra(learner, batch, logits) for part in self._parts()), start=0.0)
+        return sum((part.penalty(learner, batch, logits) for part in self._parts()), start=0.0)
 
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """Each part, in order."""
         for part in self._parts():
-            part.project(learner)
+            part.project_gradients(learner)
 
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Each part, in order."""
         for part in self._parts():
-            part.stepped(learner)
+            part.after_step(learner)
 
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Each part, in order."""
         for part in self._parts():
-            part.observe(learner, batch)
+            part.after_batch(learner, batch)
 
     def _parts(self) -> list[Strategy]:
         return [part for part in self.parts if isinstance(part, Strategy)]
 
     def _one(self, hook: str) -> Strategy:
         """The part that replaces this hook, or plain gradient descent."""
-        found = [one for part in self._parts() if (one := _replacing(part, hook))]
+        found = [one for part in self._parts() if (one := part.replacing(hook))]
         if len(found) > 1:
             names = " and ".join(type(part).__name__ for part in found)
             raise ValueError(f"parts: {names} each replace `{hook}`: expected one part at most")
         return found[0] if found else self.plain
-
-
-def _replacing(part: Strategy, hook: str) -> Strategy | None:
-    """What replaces this hook: the part, or one of its own parts; None: nothing."""
-    if isinstance(part, Chain):
-        one = part._ones[hook]
-        return None if one is part.plain else one
-    return None if getattr(type(part), hook) is getattr(Strategy, hook) else part

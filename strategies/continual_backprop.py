@@ -6,13 +6,13 @@ from torch import Tensor
 from plasticity import (
     Batch,
     Fraction,
+    HiddenUnits,
     Learner,
     Natural,
     Positive,
     Strategy,
-    Units,
     activations,
-    units,
+    hidden_units,
 )
 
 
@@ -65,14 +65,14 @@ class ContinualBackprop(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Find the units; all are new."""
-        self.groups: list[Units] = units(learner.network, learner.strategy.trainable(learner))
+        self.groups: list[HiddenUnits] = hidden_units(learner.network, learner.trainable())
         self.sizes = [group.number for group in self.groups]
         self.register_buffer("now", torch.zeros(2, sum(self.sizes)))  # E|h|, E h
         self.register_buffer("trace", torch.zeros(2, sum(self.sizes)))  # utility, mean
         self.register_buffer("age", torch.zeros(sum(self.sizes), dtype=torch.int64))
         self.register_buffer("due", torch.zeros(len(self.groups), dtype=torch.float64))
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> float:
         """Look at the units; nothing is added to the loss."""
         if self.rate and self.groups:
             seen = activations(learner.network, batch.inputs, self.groups)
@@ -82,7 +82,7 @@ class ContinualBackprop(Strategy):
         return 0.0
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Follow utility and mean, and replace what is due."""
         if not self.rate or not self.groups:
             return

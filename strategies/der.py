@@ -81,9 +81,9 @@ class DER(Strategy):
         return Rehearsal.together(drawn)
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir; write down what is said of those that enter."""
         if self.capacity:
             slots, rows = self.memory.add(batch, self.rng(learner))
             if len(rows):
-                self.logits[slots] = learner(batch.inputs[rows]).to(self.logits)
+                self.logits[slots] = learner.network(batch.inputs[rows]).to(self.logits)

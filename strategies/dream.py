@@ -13,8 +13,8 @@ from plasticity import (
     Rehearsal,
     Reservoir,
     Strategy,
-    elsewhere,
-    shaped,
+    logits_with,
+    vector_to_tensors,
 )
 
 
@@ -64,7 +64,7 @@ class Dream(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the old weights and room for dreams."""
-        theta = nn.utils.parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = nn.utils.parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("old", theta.clone())
         self.register_buffer("shifted", torch.tensor(False))
         self.register_buffer("fed", torch.tensor(learner.spec.symbols <= learner.spec.vocab))
@@ -72,9 +72,9 @@ class Dream(Strategy):
         self.pool = Reservoir(self.dreams, learner.spec.time)
 
     @torch.no_grad()
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """What was, is as the network now has it; older dreams are forgotten, since it dreams them too."""
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         self.old.copy_(nn.utils.parameters_to_vector(params))
         self.shifted.fill_(True)
         self.clock.zero_()
@@ -87,7 +87,7 @@ class Dream(Strategy):
         inputs, _ = self.pool.sample(size, self.rng(learner))
         return Rehearsal(inputs, lambda now: self.divergence(learner, inputs, learner.asked, now))
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """Where the stream does not feed itself: that divergence on the batch, in nats per asked position."""
         if not self.weight or not self.shifted or self.fed:
             return 0.0
@@ -110,11 +110,11 @@ class Dream(Strategy):
         self, learner: Learner, inputs: Int[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time symbols"]:
         """Logits of the old network."""
-        params = learner.strategy.trainable(learner)
-        return elsewhere(learner, shaped(self.old, params), inputs)
+        params = learner.trainable()
+        return logits_with(learner, vector_to_tensors(self.old, params), inputs)
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """See whether the stream feeds itself; if it does and it is time, dream."""
         if not self.weight:
             return

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from plasticity import Learner, NonNegative, Positive, Strategy, gradient
+from plasticity import Learner, NonNegative, Positive, Strategy, gradient_vector
 
 
 class DynamicEvaluation(Strategy):
@@ -53,25 +53,25 @@ class DynamicEvaluation(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Note where the weights are; allocate the mean square."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("prior", theta.clone())
         self.register_buffer("mean_square", torch.zeros_like(theta))
         self.register_buffer("before", theta.clone(), persistent=False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """Note where the step starts."""
         if self.decay or self.step == "rms":
-            self.before.copy_(parameters_to_vector(learner.strategy.trainable(learner)))
+            self.before.copy_(parameters_to_vector(learner.trainable()))
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Count the gradient in; then put the weights where the equation has them."""
         if not self.decay and self.step == "optimizer":
             return
-        params = learner.strategy.trainable(learner)
-        grad = gradient(params)
+        params = learner.trainable()
+        grad = gradient_vector(params)
         self.steps += 1
         self.mean_square += (grad**2 - self.mean_square) / self.steps
         size = self.mean_square.sqrt()

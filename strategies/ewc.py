@@ -56,29 +56,29 @@ class EWC(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the springs, slack, and the sample of the regime."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("fisher", torch.zeros_like(theta))
         self.register_buffer("anchor", theta.clone())
         self.register_buffer("rest", theta.new_zeros(()))
         self.recent = Reservoir(self.samples, learner.spec.time)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The springs' energy, in nats per asked position."""
         return self.strength / 2 * self.energy(learner) if self.strength else 0.0
 
     def energy(self, learner: Learner) -> Float[Tensor, ""]:
         """sum_i F_i (theta_i - theta*_i)^2, over all springs."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner))
+        theta = parameters_to_vector(learner.trainable())
         return (self.fisher * (theta - self.anchor) ** 2).sum() + self.rest
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         self.recent.add(batch, self.rng(learner))
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's spring, tied to the weights as they are."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         older, new = self.decay * self.fisher, self.information(learner)
         self.fisher.copy_(older + new)
         if self.form == "separate":
@@ -93,10 +93,10 @@ class EWC(Strategy):
 
     def information(self, learner: Learner) -> Tensor:
         """F_regime, from the sample; 0 if there is none."""
-        params, held = learner.strategy.trainable(learner), len(self.recent)
+        params, held = learner.trainable(), len(self.recent)
         positions, total = int(learner.asked.sum()), torch.zeros_like(self.fisher)
         for x, y in zip(self.recent.inputs[:held], self.recent.targets[:held], strict=True):
-            mean = learner.nll(learner(x[None]), y[None], learner.asked)
+            mean = learner.nll(learner.network(x[None]), y[None], learner.asked)
             grad = parameters_to_vector(torch.autograd.grad(mean, params))
             total.add_(grad**2, alpha=positions / held)  # (positions * grad)^2 / positions
         return total

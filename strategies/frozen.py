@@ -1,8 +1,8 @@
 """Weights that never move: in-context learning alone."""
 
-from torch import Tensor, nn
+from torch import nn
 
-from plasticity import Batch, Learner, Strategy
+from plasticity import Batch, Learner, Prediction, Strategy
 
 
 class Frozen(Strategy):
@@ -22,5 +22,5 @@ class Frozen(Strategy):
         """Nothing."""
         return []
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Nothing."""

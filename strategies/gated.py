@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from plasticity import Batch, Fraction, Learner, Positive, Strategy
+from plasticity import Batch, Fraction, Learner, Positive, Prediction, Strategy
 
 
 class Gated(Strategy):
@@ -48,10 +48,10 @@ class Gated(Strategy):
         """Share of what was met that was skipped; 0 if nothing was met."""
         return float(self.skipped) / max(int(self.met), 1)
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Descend, as the whole Chain does, or let it be."""
-        if self.margin is None or self.surprised(learner, batch, logits, self.margin):
-            super().update(learner, batch, logits)
+        if self.margin is None or self.surprised(learner, batch, prediction.logits, self.margin):
+            super().update(learner, batch, prediction)
 
     @torch.no_grad()
     def surprised(self, learner: Learner, batch: Batch, logits: Tensor, margin: float) -> bool:

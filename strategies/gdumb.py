@@ -4,7 +4,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plasticity import UNASKED, Batch, Count, Learner, Natural, Positive, Strategy, shaped
+from plasticity import (
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Learner,
+    Natural,
+    Positive,
+    Prediction,
+    Strategy,
+    vector_to_tensors,
+)
 
 
 class Balanced(nn.Module):
@@ -41,7 +51,7 @@ class Balanced(nn.Module):
         """Offer the sequences of a batch, all of one visit."""
         n, held = len(batch.inputs), len(self)
         drawn = torch.rand(n, generator=rng, dtype=torch.float64).to(self.key)
-        targets = torch.where(batch.asked, batch.targets, UNASKED)
+        targets = torch.where(batch.asked, batch.targets, IGNORE_INDEX)
         offered = {"inputs": batch.inputs, "targets": targets, "key": drawn}
         offered["visit"] = visit.expand(n)
         union = {
@@ -98,19 +108,19 @@ class GDumb(Strategy):
     def attach(self, learner: Learner) -> None:
         """Allocate the memory, and keep the weights to start from."""
         self.memory = Balanced(self.capacity, learner.spec.time)
-        theta = nn.utils.parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = nn.utils.parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("start", theta.clone())
         self.register_buffer("visit", torch.zeros((), dtype=torch.int64))
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """From here on it is another visit."""
         self.visit += 1
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Let the weights stand."""
 
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the memory; learn it all anew when that is due."""
         rng = self.rng(learner, "observe")
         self.memory.add(batch, self.visit, rng)
@@ -128,12 +138,12 @@ class GDumb(Strategy):
             slots = torch.randperm(held, generator=rng)[:size].to(self.memory.inputs.device)
             inputs, targets = self.memory.inputs[slots], self.memory.targets[slots]
             old = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)
-            super().update(learner, old, learner(inputs))
+            super().update(learner, old, learner.predict(old))
 
     @torch.no_grad()
     def reset(self, learner: Learner) -> None:
         """The weights and the optimizer as they were at first."""
-        params = learner.strategy.trainable(learner)
-        for p, first in zip(params, shaped(self.start, params), strict=True):
+        params = learner.trainable()
+        for p, first in zip(params, vector_to_tensors(self.start, params), strict=True):
             p.copy_(first)
         learner.optimizer.state.clear()

@@ -9,12 +9,12 @@ from plasticity import (
     Count,
     Fraction,
     Learner,
-    Map,
+    LinearMap,
     Positive,
     Reservoir,
     Strategy,
-    maps,
-    shaped,
+    linear_maps,
+    vector_to_tensors,
 )
 
 ROUNDING = 1e-12
@@ -62,7 +62,7 @@ class GPM(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Find the maps; allocate their spans, empty, and the sample of the regime."""
-        self.params = learner.strategy.trainable(learner)
+        self.params = learner.trainable()
         found = self.look(learner, torch.zeros_like(learner.asked, dtype=torch.int64)[None])
         if self.params and not found:
             raise ValueError(
@@ -80,7 +80,7 @@ class GPM(Strategy):
         self.recent = Reservoir(self.samples, learner.spec.time)
 
     @torch.no_grad()
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """G <- G - G M M^T; and note where the step starts."""
         if not self.energy:
             return
@@ -94,11 +94,13 @@ class GPM(Strategy):
         self.before.copy_(parameters_to_vector(self.params))
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """The same of the step that was really taken."""
         if not self.energy:
             return
-        old = dict(zip(map(id, self.params), shaped(self.before, self.params), strict=True))
+        old = dict(
+            zip(map(id, self.params), vector_to_tensors(self.before, self.params), strict=True)
+        )
         for each, span in zip(self.found, self.spans(), strict=True):
             step = each.matrix(each.weight - old[id(each.weight)])
             each.matrix(each.weight).sub_(step @ span)
@@ -106,13 +108,13 @@ class GPM(Strategy):
             p.copy_(torch.where(self.frozen, old[id(p)], p))
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.energy:
             self.recent.add(batch, self.rng(learner))
 
     @torch.no_grad()
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Widen the spans by what the ended regime put in."""
         if not len(self.recent):
             return
@@ -127,10 +129,10 @@ class GPM(Strategy):
         self.frozen.fill_(True)
         self.recent.clear()
 
-    def look(self, learner: Learner, inputs: Tensor) -> list[Map]:
+    def look(self, learner: Learner, inputs: Tensor) -> list[LinearMap]:
         """The maps that are trained, with the inputs that these sequences cause."""
         mine = {id(p) for p in self.params}
-        return [each for each in maps(learner.network, inputs) if id(each.weight) in mine]
+        return [each for each in linear_maps(learner.network, inputs) if id(each.weight) in mine]
 
     def spans(self) -> list[Tensor]:
         """M M^T of each map and group."""

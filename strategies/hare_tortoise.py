@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Fraction, Learner, Natural, Positive, Strategy, shaped
+from plasticity import Fraction, Learner, Natural, Positive, Strategy, vector_to_tensors
 
 
 class HareTortoise(Strategy):
@@ -34,18 +34,18 @@ class HareTortoise(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """The tortoise begins where the hare does."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("tortoise", theta.clone())
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """The tortoise follows; when it is time, the hare returns to it."""
         if not self.every:
             return
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         self.tortoise.lerp_(parameters_to_vector(params), 1 - self.momentum)
         self.steps += 1
         if int(self.steps) % self.every == 0:
-            for p, slow in zip(params, shaped(self.tortoise, params), strict=True):
+            for p, slow in zip(params, vector_to_tensors(self.tortoise, params), strict=True):
                 p.copy_(slow)

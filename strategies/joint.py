@@ -45,7 +45,7 @@ class Joint(Strategy):
         inputs, targets = self.memory.sample(size, self.rng(learner))
         return Rehearsal(inputs, lambda logits: learner.nll(logits, targets, learner.asked))
 
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep the batch, then go over what was seen."""
         if not self.capacity:
             return
@@ -54,4 +54,4 @@ class Joint(Strategy):
         for _ in range(self.passes):
             inputs, targets = self.memory.sample(len(batch.inputs), rng)
             seen = batch._replace(inputs=inputs, targets=targets, asked=learner.asked)
-            super().update(learner, seen, learner.answer(seen))
+            super().update(learner, seen, learner.predict(seen))

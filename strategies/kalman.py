@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity import Batch, Fraction, Learner, NonNegative, Positive, Strategy
+from plasticity import Batch, Fraction, Learner, NonNegative, Positive, Prediction, Strategy
 
 LIMIT = 4096
 """Rows of the largest precision matrix: 128 MiB."""
@@ -85,9 +85,9 @@ class Kalman(Strategy):
         self.seen = inputs[0], logits
 
     @torch.no_grad()
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Let time pass, then condition on the batch."""
-        x = self.features(learner, batch, logits)
+        x = self.features(learner, batch, prediction.logits)
         y = nn.functional.one_hot(batch.targets[:, batch.asked].flatten(), learner.spec.symbols)
         self.forget(self.decay)
         if self.drift:
@@ -102,7 +102,6 @@ class Kalman(Strategy):
             precision = self.precision + information
             force = self.columns((y - p).T @ x) + information @ (after - before)
             after = before + torch.cholesky_solve(force, torch.linalg.cholesky(precision))
-            learner.turn += 1
         self.precision.copy_((precision + precision.T) / 2)
         self.settle(self.rows(after))
 
@@ -138,7 +137,7 @@ class Kalman(Strategy):
         if kept < 1:
             self.precision.mul_(kept).diagonal().add_((1 - kept) / self.variance)
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Forget, as much as a shift makes one forget."""
         self.forget(self.shift_decay)
 

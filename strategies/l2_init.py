@@ -32,12 +32,12 @@ class L2Init(Strategy):
     @torch.no_grad()
     def attach(self, learner: Learner) -> None:
         """Remember where the weights are."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner))
+        theta = parameters_to_vector(learner.trainable())
         self.register_buffer("start", theta.clone())
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted squared distance, in nats per asked position."""
         if not self.strength:
             return 0.0
-        theta = parameters_to_vector(learner.strategy.trainable(learner))
+        theta = parameters_to_vector(learner.trainable())
         return self.strength * (theta - self.start).square().sum()

@@ -1,6 +1,6 @@
 """A low-rank correction beside frozen weights."""
 
-from plasticity import Learner, Natural, Positive, Strategy, adapt
+from plasticity import Learner, Natural, Positive, Strategy, add_adapters
 
 
 class LoRA(Strategy):
@@ -28,4 +28,4 @@ class LoRA(Strategy):
     def attach(self, learner: Learner) -> None:
         """Freeze the network and put an adapter on each of its matrices."""
         if self.rank:
-            adapt(learner.network, self.rank, self.alpha, learner.seed)
+            add_adapters(learner.network, self.rank, self.alpha, learner.seed)

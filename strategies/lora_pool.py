@@ -4,7 +4,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from plasticity import Adapted, Batch, Count, Learner, Natural, Positive, Strategy, adapt
+from plasticity import (
+    Adapted,
+    Batch,
+    Count,
+    Learner,
+    Natural,
+    Positive,
+    Prediction,
+    Strategy,
+    add_adapters,
+)
 
 
 class LoRAPool(Strategy):
@@ -48,25 +58,25 @@ class LoRAPool(Strategy):
         self.adapted: list[Adapted] = []
         if not self.rank:
             return
-        self.adapted = adapt(learner.network, self.rank, self.alpha, learner.seed)
+        self.adapted = add_adapters(learner.network, self.rank, self.alpha, learner.seed)
         first = parameters_to_vector(self.params()).detach()
         self.register_buffer("pool", first.new_zeros(self.slots, len(first)))
         self.register_buffer("used", torch.zeros(self.slots, dtype=torch.int64))  # 0: empty
         self.register_buffer("due", torch.zeros((), dtype=torch.bool))
         self.used[0] = 1
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Choose, as soon as there is something to choose by."""
         if self.rank:
             self.due.fill_(True)
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Choose if a choice is due, and learn."""
         if self.rank and self.due:
             self.due.fill_(False)
             self.choose(learner, batch)
-            logits = learner(batch.inputs)
-        super().update(learner, batch, logits)
+            prediction = learner.predict(batch)
+        super().update(learner, batch, prediction)
 
     @torch.no_grad()
     def choose(self, learner: Learner, batch: Batch) -> None:
@@ -90,7 +100,7 @@ class LoRAPool(Strategy):
     def tried(self, learner: Learner, batch: Batch, adapter: Tensor) -> float:
         """The loss on a batch with this adapter, in nats per asked position."""
         vector_to_parameters(adapter.clone(), self.params())
-        return learner.nll(learner(batch.inputs), batch.targets, batch.asked).item()
+        return learner.nll(learner.network(batch.inputs), batch.targets, batch.asked).item()
 
     def fresh(self, learner: Learner) -> Tensor:
         """An adapter that is the identity."""

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy, elsewhere, shaped
+from plasticity import (
+    Batch,
+    Learner,
+    NonNegative,
+    Positive,
+    Strategy,
+    logits_with,
+    vector_to_tensors,
+)
 
 
 class LwF(Strategy):
@@ -41,11 +49,11 @@ class LwF(Strategy):
     @torch.no_grad()
     def attach(self, learner: Learner) -> None:
         """Allocate the old weights."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner))
+        theta = parameters_to_vector(learner.trainable())
         self.register_buffer("old", theta.clone())
         self.register_buffer("shifted", torch.zeros((), dtype=torch.bool))
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted divergence from the old predictions, in nats per asked position."""
         if not self.strength or not self.shifted:
             return 0.0
@@ -57,11 +65,13 @@ class LwF(Strategy):
     @torch.no_grad()
     def answers(self, learner: Learner, batch: Batch) -> Tensor:
         """Logits of the old weights at the asked positions."""
-        params = learner.strategy.trainable(learner)
-        return elsewhere(learner, shaped(self.old, params), batch.inputs)[:, batch.asked]
+        params = learner.trainable()
+        return logits_with(learner, vector_to_tensors(self.old, params), batch.inputs)[
+            :, batch.asked
+        ]
 
     @torch.no_grad()
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """What is said now is what is to be kept."""
-        self.old.copy_(parameters_to_vector(learner.strategy.trainable(learner)))
+        self.old.copy_(parameters_to_vector(learner.trainable()))
         self.shifted.fill_(True)

@@ -46,30 +46,30 @@ class MAS(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the springs, slack, and the sample of the regime."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("importance", torch.zeros_like(theta))
         self.register_buffer("anchor", theta.clone())
         self.recent = Reservoir(self.samples, learner.spec.time)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The pull, in nats per asked position."""
         if not self.strength:
             return 0.0
-        away = parameters_to_vector(learner.strategy.trainable(learner)) - self.anchor
+        away = parameters_to_vector(learner.trainable()) - self.anchor
         return self.strength * (self.importance * away.square()).sum()
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.strength:
             self.recent.add(batch, self.rng(learner))
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's sensitivity, and move the anchors here."""
-        params, held = learner.strategy.trainable(learner), len(self.recent)
+        params, held = learner.trainable(), len(self.recent)
         self.importance.mul_(self.decay)
         for x in self.recent.inputs[:held]:
-            norm = learner(x[None])[0, learner.asked].square().sum(-1).mean()
+            norm = learner.network(x[None])[0, learner.asked].square().sum(-1).mean()
             grad = parameters_to_vector(torch.autograd.grad(norm, params))
             self.importance.add_(grad.abs(), alpha=1 / held)
         self.anchor.copy_(parameters_to_vector(params).detach())

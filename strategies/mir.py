@@ -14,7 +14,7 @@ from plasticity import (
     Positive,
     Reservoir,
     Strategy,
-    elsewhere,
+    logits_with,
 )
 
 
@@ -60,14 +60,14 @@ class MIR(Strategy):
         """Allocate the reservoir."""
         self.memory = Reservoir(self.capacity, learner.spec.time)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """Weighted loss on what would be harmed most, in nats per asked position."""
         if not len(self.memory) or not self.weight:
             return 0.0
         n = len(batch.inputs)
         inputs, targets = self.memory.sample(n * self.candidates, self.rng(learner))
         if len(inputs) > n:
-            params = learner.strategy.trainable(learner)
+            params = learner.trainable()
             mean = learner.nll(logits, batch.targets, batch.asked)
             grads = torch.autograd.grad(
                 mean, params, retain_graph=True, allow_unused=True, materialize_grads=True
@@ -75,7 +75,7 @@ class MIR(Strategy):
             rise = self.rise(learner, grads, inputs, targets)
             worst = rise.topk(n).indices
             inputs, targets = inputs[worst], targets[worst]
-        return self.weight * learner.nll(learner(inputs), targets, learner.asked)
+        return self.weight * learner.nll(learner.network(inputs), targets, learner.asked)
 
     @torch.no_grad()
     def rise(
@@ -86,16 +86,16 @@ class MIR(Strategy):
         targets: Int[Tensor, "candidates time"],
     ) -> Float[Tensor, " candidates"]:
         """l(theta - eta g) - l(theta) of each sequence, in nats per asked position."""
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         moved = [p - self.virtual * g for p, g in zip(params, grads, strict=True)]
         asked, losses = learner.asked, []
-        for logits in (elsewhere(learner, moved, inputs), learner(inputs)):
+        for logits in (logits_with(learner, moved, inputs), learner.network(inputs)):
             each = cross_entropy(logits[:, asked].mT, targets[:, asked], reduction="none")
             losses.append(each.mean(1))
         return losses[0] - losses[1]
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir."""
         if self.capacity:
             self.memory.add(batch, self.rng(learner))

@@ -12,7 +12,7 @@ from plasticity import (
     NonNegative,
     Positive,
     Strategy,
-    adapt,
+    add_adapters,
 )
 
 
@@ -55,12 +55,12 @@ class OLoRA(Strategy):
         """Freeze the network, put an adapter on each of its matrices, and allocate the past."""
         self.adapted: list[Adapted] = []
         if self.rank:
-            self.adapted = adapt(learner.network, self.rank, self.alpha, learner.seed)
+            self.adapted = add_adapters(learner.network, self.rank, self.alpha, learner.seed)
         for i, (_, adapter) in enumerate(self.adapted):
             self.register_buffer(f"past{i}", adapter.A.new_zeros(self.slots, *adapter.A.shape))
         self.register_buffer("ended", torch.zeros((), dtype=torch.int64))
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted overlap with the past, in nats per asked position."""
         if not self.rank or not self.strength:
             return 0.0
@@ -72,7 +72,7 @@ class OLoRA(Strategy):
         overlaps = [(past.flatten(0, 1) @ new.adapter.A.mT).abs().sum() for past, new in each]
         return torch.stack(overlaps).sum()
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Merge the adapter, remember what it read, and begin a fresh one."""
         rng = self.rng(learner)
         for past, (weight, adapter) in zip(self.past(), self.adapted, strict=True):

@@ -54,7 +54,7 @@ class OnlineLaplace(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Find the linear layers; allocate their factors, the diagonal, and the sample of the regime."""
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         theta = parameters_to_vector(params).detach()
         used = [id(p) for _, p in learner.network.named_parameters(remove_duplicate=False)]
         own = {id(p): p for p in params if used.count(id(p)) == 1}
@@ -76,7 +76,7 @@ class OnlineLaplace(Strategy):
         """What is held, layer by layer, and then the rest."""
         return [p for pair in self.owned for p in pair] + self.rest
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """Minus the log density of the past, but for a constant, in nats per asked position."""
         return self.strength / 2 * self.energy() if self.strength else 0.0
 
@@ -94,12 +94,12 @@ class OnlineLaplace(Strategy):
         return total + (self.diagonal * distance[at:] ** 2).sum()
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep a uniform sample of the live regime."""
         if self.strength:
             self.recent.add(batch, self.rng(learner))
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Multiply the ended regime's likelihood in, as a Gaussian around where the weights are."""
         held, positions = len(self.recent), int(learner.asked.sum())
         if not held:

@@ -6,16 +6,16 @@ from torch import Tensor
 from plasticity import (
     Batch,
     Count,
+    HiddenUnits,
     Learner,
     Natural,
     NonNegative,
     Positive,
     Reservoir,
     Strategy,
-    Units,
     activations,
     dormancy,
-    units,
+    hidden_units,
 )
 
 
@@ -55,17 +55,17 @@ class ReDo(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Find the units; allocate the sample."""
-        self.groups: list[Units] = units(learner.network, learner.strategy.trainable(learner))
+        self.groups: list[HiddenUnits] = hidden_units(learner.network, learner.trainable())
         self.recent = Reservoir(self.samples, learner.spec.time)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("recycled", torch.zeros((), dtype=torch.int64))
 
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Count."""
         self.steps += bool(self.every)
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Keep a sample; when it is time, recycle."""
         if not self.every or not self.groups:
             return

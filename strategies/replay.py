@@ -54,7 +54,7 @@ class Replay(Strategy):
         return Rehearsal(inputs, loss)
 
     @torch.no_grad()
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Offer the batch to the reservoir."""
         if self.capacity:
             self.memory.add(batch, self.rng(learner))

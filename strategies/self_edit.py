@@ -44,7 +44,7 @@ class SelfEdit(Strategy):
             return super().loss(learner, batch, logits)
         mine = logits[:, batch.asked].log_softmax(-1)
         said = self.answers(learner, mine.detach())
-        right = learner.accepted(said, batch)
+        right = learner.is_correct(said, batch)
         return -(mine.gather(-1, said[..., None])[..., 0] * right).mean()
 
     def answers(self, learner: Learner, log_probs: Tensor) -> Tensor:

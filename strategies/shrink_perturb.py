@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from plasticity import Fraction, Learner, NonNegative, Positive, Strategy, shaped
+from plasticity import Fraction, Learner, NonNegative, Positive, Strategy, vector_to_tensors
 
 
 class ShrinkPerturb(Strategy):
@@ -41,12 +41,12 @@ class ShrinkPerturb(Strategy):
         self.when: Literal["step", "shift"] = when
         self.needs_shifts = when == "shift"
 
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Shrink and perturb after each step."""
         if self.when == "step":
             self.apply_to(learner)
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Shrink and perturb as the world does."""
         if self.when == "shift":
             self.apply_to(learner)
@@ -56,9 +56,9 @@ class ShrinkPerturb(Strategy):
         """Shrink, then perturb."""
         if not self.shrink and not self.sigma:
             return
-        theta = learner.strategy.trainable(learner)
+        theta = learner.trainable()
         size, device = sum(p.numel() for p in theta), learner.asked.device
         rng = self.rng(learner, device=device)
         noise = torch.randn(size, generator=rng, device=device) * self.sigma
-        for p, eps in zip(theta, shaped(noise, theta), strict=True):
+        for p, eps in zip(theta, vector_to_tensors(noise, theta), strict=True):
             p.mul_(1 - self.shrink).add_(eps)

@@ -43,7 +43,7 @@ class Spectral(Strategy):
             self.register_buffer(f"u{i}", left[:, 0].clone())
             self.register_buffer(f"v{i}", right[0].clone())
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted penalty, in nats per asked position."""
         stretches = self.stretches(learner) if self.strength else []
         if not stretches:
@@ -56,7 +56,7 @@ class Spectral(Strategy):
         return [self.get_buffer(f"u{i}") @ w @ self.get_buffer(f"v{i}") for i, w in pairs]
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Follow the matrices by one round of power iteration."""
         if not self.strength:
             return
@@ -68,4 +68,4 @@ class Spectral(Strategy):
 
     def matrices(self, learner: Learner) -> list[nn.Parameter]:
         """Every two-dimensional parameter that is trained."""
-        return [p for p in learner.strategy.trainable(learner) if p.ndim == 2]
+        return [p for p in learner.trainable() if p.ndim == 2]

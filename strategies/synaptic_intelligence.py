@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy, gradient
+from plasticity import Batch, Learner, NonNegative, Positive, Strategy, gradient_vector
 
 
 class SI(Strategy):
@@ -14,7 +14,7 @@ class SI(Strategy):
     Omega_i <- Omega_i + max(omega_i, 0) / ((theta_i - theta*_i)^2 + xi), then omega <- 0, theta* <- theta
     (Zenke, Poole & Ganguli 2017, arXiv 1703.04200, eqs. 3 to 5)
 
-    g is the gradient of the loss without the pull, as in the paper and its authors' code: from the gradient
+    g is the gradient of the loss without the pull, as in the paper and its authors' code: from the gradient_vector
     that is descended, 2 strength Omega (theta - theta*) at the weights of before the step is taken away. What other
     parts of a Chain add to the loss remains in g; edits by parts that stand before SI do too. dtheta is the
     step that the optimizer took, momentum and all. Departs from the paper: weights that raised the loss count 0
@@ -51,7 +51,7 @@ class SI(Strategy):
         for name in ("before", "gradient"):  # live from project to stepped
             self.register_buffer(name, torch.zeros_like(theta), persistent=False)
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The pull, in nats per asked position."""
         if not self.strength:
             return 0.0
@@ -59,23 +59,23 @@ class SI(Strategy):
         return self.strength * (self.importance * away.square()).sum()
 
     @torch.no_grad()
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """Note where the step begins, and the gradient there without the pull's."""
         if not self.strength:
             return
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         self.before.copy_(parameters_to_vector(params))
         pull = self.importance * (self.before - self.anchor)
-        self.gradient.copy_(gradient(params)).sub_(pull, alpha=2 * self.strength)
+        self.gradient.copy_(gradient_vector(params)).sub_(pull, alpha=2 * self.strength)
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Credit each weight with what its step gained, to first order."""
         if self.strength:
             self.path.addcmul_(self.gradient, self.theta(learner) - self.before, value=-1)
 
     @torch.no_grad()
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         """Consolidate: turn the path into springs, and begin a new one here."""
         theta = self.theta(learner)
         moved = (theta - self.anchor).square()
@@ -85,4 +85,4 @@ class SI(Strategy):
 
     def theta(self, learner: Learner) -> Tensor:
         """What is trained, in a row."""
-        return parameters_to_vector(learner.strategy.trainable(learner))
+        return parameters_to_vector(learner.trainable())

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Fraction, Learner, NonNegative, Positive, Strategy, gradient, shaped
+from plasticity import (
+    Fraction,
+    Learner,
+    NonNegative,
+    Positive,
+    Strategy,
+    gradient_vector,
+    vector_to_tensors,
+)
 
 
 class UPGD(Strategy):
@@ -48,27 +56,27 @@ class UPGD(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Nothing is of use yet."""
-        theta = parameters_to_vector(learner.strategy.trainable(learner)).detach()
+        theta = parameters_to_vector(learner.trainable()).detach()
         self.register_buffer("utility", torch.zeros_like(theta))
         self.register_buffer("before", theta.clone(), persistent=False)
 
     @torch.no_grad()
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         """Follow the utility; note where the step starts."""
         if self.idle:
             return
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         self.before.copy_(parameters_to_vector(params))
         if self.decay is not None:
-            gain = -gradient(params) * self.before
+            gain = -gradient_vector(params) * self.before
             self.utility.mul_(self.decay).add_(gain, alpha=1 - self.decay)
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         """Shake the step that was taken, and take only the share 1 - u of it."""
         if self.idle:
             return
-        params = learner.strategy.trainable(learner)
+        params = learner.trainable()
         lr = learner.optimizer.param_groups[0]["lr"]
         step = parameters_to_vector(params) - self.before
         if self.sigma:
@@ -79,5 +87,5 @@ class UPGD(Strategy):
             most = self.utility.max().clamp(min=torch.finfo(self.utility.dtype).tiny)
             step.mul_(1 - torch.sigmoid(self.utility / most))
         step.add_(self.before, alpha=1 - lr * self.weight_decay)
-        for p, value in zip(params, shaped(step, params), strict=True):
+        for p, value in zip(params, vector_to_tensors(step, params), strict=True):
             p.copy_(value)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from plasticity import Stream
-from plasticity.bracket import PREDICTORS, Bracket
-from plasticity.metrics.retention import UNDEFINED
-from plasticity.store import Run
+from plasticity.core.predictors import PREDICTORS
+from plasticity.metrics.visits import UNDEFINED
+from plasticity.observers.reference import ReferencePredictors
+from plasticity.results.store import Run
 from streams import HMM
 
 from .test_experiments import ROOT, SHRUNK, experiment, plasticity
@@ -27,7 +28,7 @@ def worlds(name: str, *overrides: str) -> list[Stream]:
 
 def bits(world: Stream) -> np.ndarray:
     """KL(informed || amnesic) and KL(informed || continual) at each step, per asked position."""
-    bracket, found = Bracket(world), []
+    bracket, found = ReferencePredictors(world), []
     for step in range(len(world)):
         batch, groups = world[step], world.groups(step)
         truth = bracket.predict(batch, groups)
@@ -43,7 +44,9 @@ def test_skill_is_defined_where_latents_are_held(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In every regime and under every seed; where every episode has its own latent, the ideals are one."""
-    monkeypatch.setattr("plasticity.bracket.SAMPLE", 512)  # of baselines that are not looked at
+    monkeypatch.setattr(
+        "plasticity.observers.reference.SAMPLE", 512
+    )  # of baselines that are not looked at
     for world in worlds(file.stem, "--stream.period=4", "--stream.steps=12"):
         lost = bits(world)
         regimes = np.array([world.live(step)[0] for step in range(len(world))])

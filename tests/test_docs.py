@@ -10,7 +10,7 @@ import pytest
 
 from .calling import Call
 
-DOCS = Path(__file__).parent.parent / "plasticity" / "docs"
+DOCS = Path(__file__).parents[1] / "plasticity" / "docs"
 PRINTED = {"own_tunnel.md": "my_tunnel.Dice", "own_network.md": "my_network.GRU"}
 
 

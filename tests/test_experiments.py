@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli, launch, plugins
-from plasticity.experiment import Experiment
+from plasticity import Network, Optimizer, Strategy, Stream, Tunnel, cli
+from plasticity.config import plugins
+from plasticity.config.recipe import plain
+from plasticity.config.schema import parse
+from plasticity.config.yaml_source import read
+from plasticity.launch import run as launch
+from plasticity.launch.experiment import Experiment
 from plasticity.networks.matched import parameters
-from plasticity.recipes import plain
-from plasticity.schema import parse
-from plasticity.store import Run
-from plasticity.yamlfile import read
+from plasticity.results.store import Run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 YAMLS = [p for p in sorted((ROOT / "experiments").rglob("*.yaml")) if p.parent.name != "sweeps"]
 FULL = [path for path in YAMLS if path.parent.name == "full"]
 """Of a size that no test can run; they are built."""
@@ -75,7 +77,7 @@ def test_every_experiment_runs_and_its_record_runs_again(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shrunken YAML, then one cell of it again, from the resolved YAML that the run wrote down."""
-    monkeypatch.setattr("plasticity.bracket.SAMPLE", 512)  # most of the time, else
+    monkeypatch.setattr("plasticity.observers.reference.SAMPLE", 512)  # most of the time, else
     monkeypatch.chdir(tmp_path)
     shrunk = (*SHRUNK, f"--out={tmp_path / 'runs'}")
     plasticity(monkeypatch, "run", file, "--run-dir", "first", *shrunk)

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 import strategies
-from plasticity import Network, Strategy, Stream, metrics, networks
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
-from plasticity.optimizer import AdamW
-from plasticity.recipes import Recipe, parameters
-from plasticity.store import Cell
-from plasticity.walk import Hardware, walk
+from plasticity import Network, Strategy, Stream, networks
+from plasticity.config.recipe import Recipe, parameters
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.engine import scorer as metrics
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.trainer import fit
+from plasticity.results.store import Cell
 from streams import Markov, Recurring
 
 STRATEGIES: list[type[Strategy]] = [getattr(strategies, name) for name in strategies.__all__]
@@ -45,7 +48,7 @@ def test_every_strategy_walks_with_every_network(
         before = net(inputs)
     cell = Cell(tmp_path)
 
-    walk(cell, learner, Forward(stream, stretch=STEPS), Hardware(threads=1))
+    fit(cell, learner, StreamDataModule(stream, stretch=STEPS), TrainerConfig(threads=1))
 
     steps = cell.steps.read()
     scores = steps.select([c for c in steps.columns if "/" in c]).to_numpy()

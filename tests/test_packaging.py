@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 WORLD = """
 stream: {type: Recurring, tunnels: [{type: Urn, alpha: [1, 1]}], regimes: 2, period: 2, steps: 4, batch: 2, time: 4}
 network: {type: LSTM, width: 4, depth: 1}

@@ -27,7 +27,7 @@ def test_nothing_heavy_comes_with_it(first: str) -> None:
 
 
 def test_river_waits_for_a_detector() -> None:
-    code = "import sys, plasticity.detector; print('river' in sys.modules)"
+    code = "import sys, plasticity.core.detector; print('river' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plasticity import launch
-from plasticity.bench import cells
-from plasticity.bench.cells import Case, Done, case, single
 from plasticity.bench.results import SCHEMA, Choice, Environment, How, Identity, Results, Score
 from plasticity.bench.suite import Suite
-from plasticity.bracket import PREDICTORS
-from plasticity.learner import MODEL
+from plasticity.core.predictors import MODEL, PREDICTORS
+from plasticity.launch import cells
+from plasticity.launch import run as launch
+from plasticity.launch.cells import CellJob, Done, case, single
+from plasticity.launch.executors import Engine
+from plasticity.launch.validate import build_all
 from plasticity.metrics.summary import summarise
-from plasticity.share import Engine
 
 
 class Contest:
@@ -35,9 +35,9 @@ class Contest:
         self.places = self.folder / "cells"
         worlds = [suite.experiments(out, tuning) for tuning in (True, False)]
         first, *others = (each for world in worlds for each in world.values())
-        launch.rehearse(first)
+        build_all(first)
         for each in others:  # the strategies have been built by now
-            launch.rehearse(replace(each, strategies=each.strategies[:1]))
+            build_all(replace(each, strategies=each.strategies[:1]))
         self.how: dict[tuple[str, str], How] = {
             (network, strategy): cells.rate(single(first, contender, 0))
             for network, strategy, contender in suite.entrants()
@@ -59,7 +59,7 @@ class Contest:
         rates = dict.fromkeys(self.how)
         return cells.networks([*self._cases(True, rates), *self._cases(False, rates)])
 
-    def tuning(self) -> list[Case]:
+    def tuning(self) -> list[CellJob]:
         """Every rate of the grid, in every held-out world, for all that have a rate to choose."""
         tuned = [who for who, how in self.how.items() if how == "tuned"]
         return [
@@ -82,7 +82,7 @@ class Contest:
             made.append(Choice(network, strategy, how, best(skills), named))
         return made
 
-    def counted(self, choices: list[Choice]) -> list[Case]:
+    def counted(self, choices: list[Choice]) -> list[CellJob]:
         """The cells that count, at these rates; the seeds outermost."""
         return self._cases(False, {(c.network, c.strategy): c.lr for c in choices})
 
@@ -101,7 +101,7 @@ class Contest:
             [self._score(each) for each in self.counted(choices)],
         )
 
-    def _score(self, each: Case) -> Score:
+    def _score(self, each: CellJob) -> Score:
         cell = each.cell(self.places)
         found = cell.summary | summarise(cell.steps.read(), cell.probes.read())  # today's formulas
         return Score(
@@ -120,7 +120,7 @@ class Contest:
             {who: found[f"kl/{who}"] for who in (MODEL, *PREDICTORS)},
         )
 
-    def _cases(self, tuning: bool, rates: dict[tuple[str, str], Any]) -> list[Case]:
+    def _cases(self, tuning: bool, rates: dict[tuple[str, str], Any]) -> list[CellJob]:
         """One for each seed, world, and (network, strategy) that has an entry among the rates."""
         worlds = self.suite.experiments(self.out, tuning)
         return [

@@ -9,8 +9,8 @@ from rich.table import Table as RichTable
 from scipy import stats
 
 from plasticity.bench.results import Results, Score
-from plasticity.metrics.retention import UNDEFINED
 from plasticity.metrics.summary import spread
+from plasticity.metrics.visits import UNDEFINED
 
 REFERENCE = "Finetune"
 """Whose cost is 1."""

@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from plasticity import page, pictures
-from plasticity.bench.leaderboard import (
-    CAPTION,
-    DIVERGED,
-    TITLES,
-    blocks,
-    cells,
-    grid,
-    rows,
-    skill,
-)
+from plasticity.bench.leaderboard import CAPTION, DIVERGED, TITLES, blocks, cells, grid, rows, skill
 from plasticity.bench.results import Results
-from plasticity.recipes import plain
+from plasticity.config.recipe import plain
+from plasticity.plots import pictures
+from plasticity.report import page
 
 LEAD = (
     "Which way of moving weights at test time carries what was learned over, and what does it cost? "

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from plasticity.quantities import Count, Natural, NonNegative, Positive
-from plasticity.recipes import ConfigError, Problem, plain, reason
-from plasticity.schema import parse
-from plasticity.store import write_json
-from plasticity.yamlfile import Located
+from plasticity.config.recipe import plain
+from plasticity.config.schema import parse
+from plasticity.config.yaml_source import Located
+from plasticity.core.bounded import Count, Natural, NonNegative, Positive
+from plasticity.core.errors import ConfigError, Problem, reason
+from plasticity.results.store import write_json
 
 How = Literal["tuned", "own", "none"]
 """Whose a learning rate is: the best of the grid, given by the strategy's arguments, or nobody's."""

@@ -9,10 +9,10 @@ import numpy as np
 from plasticity.bench.contest import best
 from plasticity.bench.results import Results, Score
 from plasticity.bench.suite import Suite
-from plasticity.bracket import AMNESIC, CONTINUAL, INFORMED
-from plasticity.forward import Forward, Item
-from plasticity.metrics.retention import UNDEFINED
-from plasticity.recipes import ConfigError, Problem
+from plasticity.core.errors import ConfigError, Problem
+from plasticity.core.predictors import AMNESIC, CONTINUAL, INFORMED
+from plasticity.engine.datamodule import Item, StreamDataModule
+from plasticity.metrics.visits import UNDEFINED
 
 CLOSE = 1e-9
 """How far numbers may be from those that are computed here, in bits."""
@@ -164,11 +164,13 @@ def ideals(suite: Suite, stream: str, seed: int) -> tuple[float, float]:
     They depend on the world and its seed alone: there is no learner here.
     """
     world = suite.streams[stream].build(seed=seed)
-    forward = Forward(world, suite.stretch, updates=suite.updates)
+    data = StreamDataModule(world, suite.stretch)
+    data.updates = suite.updates
     sums = np.zeros(2)
     for step in range(len(world)):
-        (lesson,) = forward.on_before_batch_transfer([Item(step, False, world[step])], 0)
-        truth = lesson.truth.numpy()
+        item = Item(step, False, *world.keyed(step))
+        (scored,) = data.on_before_batch_transfer([item], 0)
+        truth = scored.predictions.numpy()
         p, others = truth[INFORMED], truth[[AMNESIC, CONTINUAL]]
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(p > 0, p * np.log2(p / others), 0.0)

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from plasticity.condition import Condition
-from plasticity.detector import Detector
-from plasticity.experiment import Contender, Experiment
-from plasticity.network import Network
-from plasticity.optimizer import AdamW, Optimizer
-from plasticity.pretrain import Pretrain
-from plasticity.quantities import Count, Natural, Positive
-from plasticity.recipes import ConfigError, Problem, Recipe, did_you_mean, plain
-from plasticity.strategy import Strategy
-from plasticity.stream import Stream
+from plasticity.config.recipe import Recipe, plain
+from plasticity.core.bounded import Count, Natural, Positive
+from plasticity.core.detector import Detector
+from plasticity.core.errors import ConfigError, Problem, did_you_mean
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW, Optimizer
+from plasticity.core.strategy import Strategy
+from plasticity.core.stream import Stream
+from plasticity.core.updates import Updates
+from plasticity.diagnostics import Condition
+from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.tracking import Wandb
-from plasticity.updates import Updates
-from plasticity.walk import Hardware
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Suite:
     detector: Recipe[Detector] | None = None
     updates: Updates = field(default_factory=Updates)
     stretch: Count = 25
-    hardware: Hardware = field(default_factory=Hardware)
+    hardware: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
         for key in ("streams", "seeds"):
@@ -138,18 +138,18 @@ class Suite:
             )
         return found
 
-    def entrants(self) -> Iterator[tuple[str, str, Contender]]:
+    def entrants(self) -> Iterator[tuple[str, str, CellSpec]]:
         """(label of the network, label of the strategy, both) in the order of the YAML, contenders last."""
         networks = next(iter(self.experiments("runs").values())).labelled_networks()
         strategies = [*self.strategies, *self.contenders]
         for label, network in networks.items():
             for name, strategy in zip(self.labels(), strategies, strict=True):
-                yield label, name, Contender(network, strategy)
+                yield label, name, CellSpec(network, strategy)
 
 
 def shipped() -> dict[str, Path]:
     """Name -> file of every suite that comes with this package, in its newest version."""
-    folder = Path(str(files("plasticity"))) / "suites"
+    folder = Path(str(files("plasticity.bench"))) / "suites"
     return {path.stem: path for path in sorted(folder.glob("v*/*.yaml"))}
 
 

@@ -5,14 +5,14 @@ from plasticity.checks.named import named
 from plasticity.checks.networks import NETWORK_CHECKS
 from plasticity.checks.strategies import STRATEGY_CHECKS
 from plasticity.checks.tunnels import TUNNEL_CHECKS
-from plasticity.checks.world import learner, taught, world
+from plasticity.checks.world import loop, taught, world
 
 __all__ = [
     "NETWORK_CHECKS",
     "STRATEGY_CHECKS",
     "TUNNEL_CHECKS",
     "Result",
-    "learner",
+    "loop",
     "named",
     "parametrize_with_checks",
     "run",

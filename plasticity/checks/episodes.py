@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from plasticity.tunnel import Observer, Probabilities, Symbols, Tunnel
+from plasticity.core.tunnel import Observer, Probabilities, Symbols, Tunnel
 
 LONGEST = 40
 """All lengths up to here are tried, in symbols."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from plasticity.checks.episodes import EARLIER, ROWS, cases, middling
 from plasticity.checks.exactness import ENOUGH, sample, short
 from plasticity.checks.frequencies import RARE, divergence
-from plasticity.tunnel import Observer, Symbols, Tunnel
+from plasticity.core.tunnel import Observer, Symbols, Tunnel
 
 EXACT = 1e-9
 """Largest gap between log probabilities that ought to be equal, in nats."""

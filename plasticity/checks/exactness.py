@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from plasticity.checks.episodes import faced, lengths, middling
 from plasticity.checks.frequencies import RARE, compare, histories
-from plasticity.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.core.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
 
 SEQUENCES, CARRIED = 4096, 512
 """Sequences where means are looked at; fewer for the continual observer, who is another one for each."""

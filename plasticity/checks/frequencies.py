@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity.tunnel import Probabilities, Symbols
+from plasticity.core.tunnel import Probabilities, Symbols
 
 RARE = 5.7e-7
 """False alarms per comparison: as rare as a normal deviate beyond 5 standard errors."""

@@ -13,10 +13,11 @@ import torch
 from plasticity.checks.networks import NETWORK_CHECKS
 from plasticity.checks.strategies import STRATEGY_CHECKS
 from plasticity.checks.tunnels import TUNNEL_CHECKS
-from plasticity.network import Network
-from plasticity.recipes import Recipe, did_you_mean, reason
-from plasticity.strategy import Strategy
-from plasticity.tunnel import Tunnel
+from plasticity.config.recipe import Recipe
+from plasticity.core.errors import did_you_mean, reason
+from plasticity.core.network import Network
+from plasticity.core.strategy import Strategy
+from plasticity.core.tunnel import Tunnel
 
 if TYPE_CHECKING:
     import pytest

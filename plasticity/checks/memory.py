@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from plasticity.guests import frozen
+from plasticity.integrations.avalanche_host import frozen
 
 INTERNAL = vars(nn.Module()).keys()
 """Attributes of any module."""

@@ -9,13 +9,14 @@ from tempfile import TemporaryDirectory
 from types import GenericAlias
 from typing import Any
 
-from plasticity.network import Network
-from plasticity.plugins import fault, full_name, known
-from plasticity.recipes import ConfigError, Problem, Recipe, did_you_mean
-from plasticity.schema import parse
-from plasticity.strategy import Strategy
-from plasticity.tunnel import Tunnel
-from plasticity.yamlfile import COMMAND_LINE, read
+from plasticity.config.plugins import fault, full_name, known
+from plasticity.config.recipe import Recipe
+from plasticity.config.schema import parse
+from plasticity.config.yaml_source import COMMAND_LINE, read
+from plasticity.core.errors import ConfigError, Problem, did_you_mean
+from plasticity.core.network import Network
+from plasticity.core.strategy import Strategy
+from plasticity.core.tunnel import Tunnel
 
 
 def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any:

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plasticity.checks.chance import difference, global_chance_untouched
-from plasticity.learner import Spec
-from plasticity.network import Network
-from plasticity.optimizer import AdamW
-from plasticity.pretrain import fresh_network
-from plasticity.recipes import Recipe
+from plasticity.config.recipe import Recipe
+from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW
+from plasticity.engine.pretrain import fresh_network
 
 SPEC = Spec(vocab=7, symbols=5, batch=6, time=12)
 CLOSE = 1e-4

@@ -1,6 +1,6 @@
 """Checks of a strategy: it keeps the contract of Strategy in a little world."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,20 +12,24 @@ from torch import Tensor
 from plasticity import networks
 from plasticity.checks.chance import difference, global_chance_untouched
 from plasticity.checks.memory import held, parts_that_differ, sizes
-from plasticity.checks.world import SPEC, STEPS, learner, taught, world
-from plasticity.forward import Forward
-from plasticity.learner import Learner
-from plasticity.recipes import Recipe, one_line, parameters, recipe, unknown_key
-from plasticity.store import Cell
-from plasticity.strategy import Strategy
-from plasticity.tunnel import Batch
-from plasticity.walk import Hardware, walk
+from plasticity.checks.world import SPEC, STEPS, Edit, loop, taught, world
+from plasticity.config.recipe import Recipe, parameters, recipe, unknown_key
+from plasticity.core.errors import one_line
+from plasticity.core.strategy import Strategy
+from plasticity.core.tunnel import IGNORE_INDEX, AnswerKey, Batch
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.prequential import Prequential
+from plasticity.engine.trainer import fit
+from plasticity.results.store import Cell
 
 Subject = Recipe[Strategy]
 """How to make the strategy: each run needs a new one."""
 ANNOUNCED = (True, False)
 CHANCE = "self.rng(learner), a torch.Generator"
 """Where randomness comes from, for messages."""
+CLOSE = 1e-5
+"""Nats by which two ways of computing the same logits may differ."""
 
 
 def check_reproducible(subject: Subject) -> None:
@@ -34,46 +38,71 @@ def check_reproducible(subject: Subject) -> None:
 
 
 def check_never_reads_the_answer_key(subject: Subject) -> None:
-    """Batches whose posterior is NaN, or sure of what came, lead to the same state, to the bit."""
+    """Whether predictions are scored or not, and by which key, leads to the same state, to the bit."""
 
-    def nothing(batch: Batch) -> Batch:
-        return batch._replace(posterior=torch.full_like(batch.posterior, torch.nan))
+    def wrong(batch: Batch, key: AnswerKey) -> tuple[Batch, AnswerKey]:
+        posterior, regime = torch.full_like(key.posterior, torch.nan), torch.zeros_like(key.regime)
+        return batch, AnswerKey(torch.zeros_like(key.drawn), posterior, regime, {0: 1.0})
 
-    def sure(batch: Batch) -> Batch:
-        hit = torch.nn.functional.one_hot(batch.targets, SPEC.symbols)
-        return batch._replace(posterior=hit.to(batch.posterior))
+    hint = (
+        "scores and the answer key are the scorer's: a strategy reads its Batch and its Learner only; "
+        "on_shift() tells it of changes"
+    )
+    for edit, what in ((None, "predictions were scored"), (wrong, "the answer key was another")):
+        _unmoved(subject, edit, f"two runs, in one of which {what},", hint, scored=True)
 
-    for edit, what in ((nothing, "NaN"), (sure, "1 for the symbol that came and 0 elsewhere")):
-        _unmoved(
-            subject,
-            edit,
-            f"two runs, in one of which batch.posterior was {what},",
-            "batch.posterior is the answer key: a strategy may read inputs, targets and asked",
+
+def check_prediction_is_causal(subject: Subject) -> None:
+    """Logits at t depend on inputs up to t and targets before t of their own sequence; predicting changes nothing."""
+    made = taught(loop(subject)).learner
+    batch = world(1)[0]
+    with torch.no_grad():
+        state = {k: v.clone() for k, v in made.state_dict().items() if isinstance(v, Tensor)}
+        said = made.strategy.predict(made, batch)
+        for t in range(SPEC.time):
+            inputs, targets = batch.inputs.clone(), batch.targets.clone()
+            inputs[:, t + 1 :] = (inputs[:, t + 1 :] + 1) % SPEC.vocab
+            asked = targets[:, t:] != IGNORE_INDEX
+            targets[:, t:] = (
+                targets[:, t:].add(1).remainder(SPEC.symbols).where(asked, IGNORE_INDEX)
+            )
+            moved = made.strategy.predict(made, Batch(inputs, targets, batch.asked)) - said
+            assert float(moved[:, : t + 1].abs().max()) <= CLOSE, (
+                f"predict() moved at position {int(moved.abs().amax((0, 2)).gt(CLOSE).nonzero()[0])} when inputs after "
+                f"position {t} and targets from it on were changed; expected row t to depend on inputs[:, :t+1] and "
+                "targets[:, :t], as the exact observers do"
+            )
+        inputs = batch.inputs.clone()
+        inputs[1:] = (inputs[1:] + 1) % SPEC.vocab
+        moved = made.strategy.predict(made, batch._replace(inputs=inputs)) - said
+        assert float(moved[0].abs().max()) <= CLOSE, (
+            "predict() of a sequence moved when the others of its batch were changed; expected each sequence on its own"
+        )
+        again = {k: v for k, v in made.state_dict().items() if isinstance(v, Tensor)}
+        assert not (found := difference(state, again)), (
+            f"predict() changed the learner: {found}; expected it to change nothing, because probes are answered by it"
         )
 
 
-def check_never_reads_the_regime(subject: Subject) -> None:
-    """Batches whose regime is always 0 lead to the same state, to the bit."""
-    _unmoved(
-        subject,
-        lambda batch: batch._replace(regime=torch.zeros_like(batch.regime)),
-        "two runs, in one of which batch.regime was always 0,",
-        "which regime is live is hidden: a strategy may read inputs, targets and asked; shift() tells it of changes",
-    )
-
-
 def check_learns_from_asked_positions_only(subject: Subject) -> None:
-    """Other targets at positions that are not asked lead to the same state, but for a memory that kept them."""
-
-    def edit(batch: Batch) -> Batch:
-        other = (batch.targets + 1) % SPEC.symbols
-        return batch._replace(targets=torch.where(batch.asked, batch.targets, other))
-
-    one, other = taught(learner(subject)), taught(learner(subject), edit=edit)
-    found = difference(one.network.state_dict(), other.network.state_dict())
-    _can_be_told(subject, found)
-    assert not found, (
-        f"targets at positions that are not asked were changed, and the network moved: {found}; "
+    """The loss has no gradient at positions where a sequence is not asked, whichever they are."""
+    made = loop(subject)
+    made.setup("fit")
+    made.configure_optimizers()
+    batch = world(1)[0]
+    targets = batch.targets.clone()
+    targets[0, int(batch.asked.nonzero()[0])] = (
+        IGNORE_INDEX  # this sequence alone is not asked there
+    )
+    batch = batch._replace(targets=targets)
+    logits = made.learner.predict(batch).logits.detach().requires_grad_()
+    loss = made.learner.strategy.loss(made.learner, batch, logits)
+    if not loss.requires_grad:
+        raise SkipTest("its loss does not depend on the logits")
+    (slope,) = torch.autograd.grad(loss, logits)
+    unasked = targets == IGNORE_INDEX
+    assert torch.isfinite(slope).all() and not slope[unasked].any(), (
+        "its loss moves with logits at positions where a sequence is not asked (targets are IGNORE_INDEX there); "
         "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
     )
 
@@ -81,12 +110,12 @@ def check_learns_from_asked_positions_only(subject: Subject) -> None:
 def check_leaves_global_randomness_alone(subject: Subject) -> None:
     """No global generator is drawn from or seeded, neither in the constructor nor in any hook."""
     with global_chance_untouched(subject.cls.__name__, CHANCE):
-        taught(learner(subject))
+        taught(loop(subject))
 
 
 def check_attach_allocates(subject: Subject) -> None:
     """After attach() a checkpoint fits: every buffer and parameter is there, in its final shape."""
-    trained, fresh = taught(learner(subject)), learner(subject)
+    trained, fresh = taught(loop(subject)), loop(subject)
     fresh.setup("fit")
     kept, room = trained.state_dict(), fresh.state_dict()
     for name in sorted(kept.keys() ^ room.keys()):
@@ -104,18 +133,18 @@ def check_attach_allocates(subject: Subject) -> None:
 
 def check_resumes_exactly(subject: Subject) -> None:
     """A run that was stopped, saved, loaded into a new learner and gone on with ends as one never stopped."""
-    ended = dict[str, tuple[Learner, Cell]]()
+    ended = dict[str, tuple[Prequential, Cell]]()
     with TemporaryDirectory() as folder:
         for name, stops in (("whole", [STEPS]), ("cut", [STEPS // 2, STEPS])):
             cell = Cell(Path(folder) / name)
             for stop in stops:
-                made = learner(subject)
+                made = loop(subject)
                 _walked(cell, made, stop)
                 ended[name] = made, cell
         (whole, record), (cut, again) = ended.values()
         found = difference(whole.state_dict(), cut.state_dict())
         _can_be_told(subject, found)
-        lost = _lost(subject, whole.strategy)
+        lost = _lost(subject, whole.learner.strategy)
         assert not found, (
             f"a run stopped after {STEPS // 2} of {STEPS} steps and resumed ends elsewhere than one never stopped: "
             f"{found}; {lost}expected all memory in buffers registered in attach(), and randomness from "
@@ -125,8 +154,8 @@ def check_resumes_exactly(subject: Subject) -> None:
             "a run stopped and resumed made other predictions than one never stopped, and has the same weights at "
             f"its end; {lost}expected all memory in buffers registered in attach()"
         )
-        kept = whole.strategy.state_dict().keys()
-        told = _named(parts_that_differ(whole.strategy, cut.strategy) - kept)
+        kept = whole.learner.strategy.state_dict().keys()
+        told = _named(parts_that_differ(whole.learner.strategy, cut.learner.strategy) - kept)
         assert not told, (
             f"after a run stopped and resumed, {told} is not what it is after one never stopped: no checkpoint holds "
             "it, even though nothing showed in so few steps; expected all memory in buffers registered in attach()"
@@ -136,14 +165,14 @@ def check_resumes_exactly(subject: Subject) -> None:
 def check_memory_is_bounded(subject: Subject) -> None:
     """What the strategy holds takes the same room after n steps and after 2 n."""
     for announced in ANNOUNCED:
-        made = taught(learner(subject, announce_shifts=announced))
-        for name, buffer in made.strategy.named_buffers():
+        made = taught(loop(subject, announce_shifts=announced))
+        for name, buffer in made.learner.strategy.named_buffers():
             assert buffer.grad_fn is None, (
                 f"{name} holds on to all it was computed from (its grad_fn is {buffer.grad_fn.name()}), which grows "
                 "from step to step; expected buffers to be written under @torch.no_grad(), or from .detach()ed values"
             )
-        half, before = held(made.strategy), sizes(made.strategy)
-        whole, after = held(taught(made).strategy), sizes(made.strategy)
+        half, before = held(made.learner.strategy), sizes(made.learner.strategy)
+        whole, after = held(taught(made).learner.strategy), sizes(made.learner.strategy)
         grown = [name for name, size in after.items() if size > before.get(name, 0)]
         assert half >= whole, (
             f"it holds {half} bytes after {STEPS} steps and {whole} after {2 * STEPS}, of which more in "
@@ -163,18 +192,20 @@ def check_off_switch(subject: Subject) -> None:
         )
     switched = Recipe(subject.cls, {**subject.args, **off})
     tuned = recipe(Strategy, lr=switched.build().lr)
-    one, other = taught(learner(switched)), taught(learner(tuned))
-    found = difference(one.network.state_dict(), other.network.state_dict())
+    one, other = taught(loop(switched)), taught(loop(tuned))
+    found = difference(one.learner.network.state_dict(), other.learner.network.state_dict())
     call = ", ".join(f"{name}={value!r}" for name, value in off.items())
     assert not found, (
         f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning by the class attribute `off`, and is "
         f"not: {found}; expected every hook to do nothing then: no arithmetic on loss, gradients or weights, not even "
-        "adding zero times something; extra() returns 0.0"
+        "adding zero times something; penalty() returns 0.0"
     )
     defaults = {name: p.default for name, p in parameters(subject.cls).items()}
     if any(
         (defaults | subject.args)[name] != value for name, value in off.items()
-    ) and not difference(taught(learner(subject)).network.state_dict(), other.network.state_dict()):
+    ) and not difference(
+        taught(loop(subject)).learner.network.state_dict(), other.learner.network.state_dict()
+    ):
         raise SkipTest(
             f"it is plain fine-tuning with the arguments it was given, too, for {STEPS} steps and two shifts: is the "
             "name of a hook misspelt? If it begins later, check it with arguments that let it begin sooner"
@@ -184,9 +215,9 @@ def check_off_switch(subject: Subject) -> None:
 def check_works_on_every_network(subject: Subject) -> None:
     """On each network of plasticity.networks everything trainable moves, and stays finite."""
     for name in networks.__all__:
-        made = learner(subject, recipe(getattr(networks, name), width=8, depth=1))
+        made = loop(subject, recipe(getattr(networks, name), width=8, depth=1))
         made.setup("fit")
-        trainable = {id(p) for p in made.strategy.trainable(made)}
+        trainable = {id(p) for p in made.learner.trainable()}
         before = {n: p.detach().clone() for n, p in made.named_parameters() if id(p) in trainable}
         assert len(before) == len(trainable), (
             f"on {name}, trainable() holds {len(trainable) - len(before)} parameters that are neither the network's "
@@ -201,21 +232,25 @@ def check_works_on_every_network(subject: Subject) -> None:
             )
 
 
-def _unmoved(subject: Subject, edit: Callable[[Batch], Batch] | None, what: str, hint: str) -> None:
-    """Runs with and without the edit end in the same state, and predict the same.
+def _unmoved(
+    subject: Subject, edit: Edit | None, what: str, hint: str, scored: bool = False
+) -> None:
+    """Runs with and without the edit, scored and not, end in the same state, and predict the same.
 
     Raises:
         AssertionError: they do not; `what` and `hint` are in the message.
         SkipTest: they do not without an edit, either.
     """
-    probe = world(1)[0].inputs
+    probe = world(1)[0]
     for announced in ANNOUNCED:
-        one = taught(learner(subject, announce_shifts=announced))
-        other = taught(learner(subject, announce_shifts=announced), edit=edit or (lambda b: b))
+        one = taught(loop(subject, announce_shifts=announced))
+        other = loop(subject, announce_shifts=announced)
+        taught(other, edit=edit or (lambda batch, key: (batch, key)), scored=scored)
         found = difference(one.state_dict(), other.state_dict())
-        if not found and not torch.equal(one(probe), other(probe)):
+        said = [each.learner.strategy.predict(each.learner, probe) for each in (one, other)]
+        if not found and not torch.equal(*said):
             found = "their logits differ"
-        if edit:
+        if scored:
             _can_be_told(subject, found)
         assert not found, (
             f"{what} ended differently, with shifts {'' if announced else 'not '}announced: {found}; {hint}"
@@ -228,20 +263,20 @@ def _can_be_told(subject: Subject, found: str) -> None:
     Raises:
         SkipTest: they cannot: two runs of one seed, and nothing else, differ already.
     """
-    if found and difference(*(taught(learner(subject)).state_dict() for _ in range(2))):
+    if found and difference(*(taught(loop(subject)).state_dict() for _ in range(2))):
         raise SkipTest(
             "two runs of one seed differ already, so that nothing can be told: mend `reproducible`"
         )
 
 
-def _walked(cell: Cell, made: Learner, stop: int) -> None:
+def _walked(cell: Cell, made: Prequential, stop: int) -> None:
     """The learner goes on from its checkpoint, if there is one.
 
     Raises:
         AssertionError: it cannot be loaded.
     """
     try:
-        walk(cell, made, Forward(world(stop), stretch=STEPS // 4), Hardware())
+        fit(cell, made, StreamDataModule(world(stop), stretch=STEPS // 4), TrainerConfig())
     except RuntimeError as error:
         if "loading state_dict" not in str(error):
             raise
@@ -254,9 +289,9 @@ def _walked(cell: Cell, made: Learner, stop: int) -> None:
 
 def _lost(subject: Subject, trained: Strategy) -> str:
     """What a checkpoint leaves out, as the beginning of a message; empty if nothing is found."""
-    fresh = learner(subject)
+    fresh = loop(subject)
     fresh.setup("fit")
-    told = _named(parts_that_differ(fresh.strategy, trained) - trained.state_dict().keys())
+    told = _named(parts_that_differ(fresh.learner.strategy, trained) - trained.state_dict().keys())
     return f"{told} changed while it learned, and no checkpoint holds it; " if told else ""
 
 
@@ -272,7 +307,7 @@ STRATEGY_CHECKS = [
     check_reproducible,
     check_leaves_global_randomness_alone,
     check_never_reads_the_answer_key,
-    check_never_reads_the_regime,
+    check_prediction_is_causal,
     check_learns_from_asked_positions_only,
     check_attach_allocates,
     check_memory_is_bounded,

@@ -18,8 +18,8 @@ from plasticity.checks.exactness import (
     check_posterior_is_calibrated,
     check_posterior_matches_frequencies,
 )
-from plasticity.recipes import parameters
-from plasticity.tunnel import Tunnel
+from plasticity.config.recipe import parameters
+from plasticity.core.tunnel import Tunnel
 
 T = TypeVar("T")
 

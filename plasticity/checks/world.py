@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytorch_lightning as pl
@@ -10,28 +10,38 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.utils.data import DataLoader, Dataset
 
-from plasticity.learner import Learner, Lesson, Spec
-from plasticity.metrics import standard
-from plasticity.network import Network
+from plasticity.config.recipe import Recipe, recipe
+from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW
+from plasticity.core.predictors import AMNESIC, PREDICTORS
+from plasticity.core.strategy import Strategy
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import AnswerKey, Batch, Symbols, Tunnel
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential, ScoredBatch
+from plasticity.engine.pretrain import fresh_network
 from plasticity.networks import MLP
-from plasticity.observers import DirichletObserver, KnownObserver
-from plasticity.optimizer import AdamW
-from plasticity.pretrain import fresh_network
-from plasticity.recipes import Recipe, recipe
-from plasticity.strategy import Strategy
-from plasticity.stream import Stream
-from plasticity.tunnel import Batch, Symbols, Tunnel
+from plasticity.observers.conjugate import DirichletObserver, KnownObserver
 
 STEPS = 12
 """Steps of a run: three visits; half of it ends within one."""
 SPEC = Spec(vocab=3, symbols=3, batch=4, time=6)
 SMALL = recipe(MLP, width=8, depth=1)
+Edit = Callable[[Batch, AnswerKey], tuple[Batch, AnswerKey]]
 
 
 class _Coins(Tunnel):
-    """A chain over three symbols; every other position is asked."""
+    """A chain over three symbols, asked at some positions.
+
+    Args:
+        places: which; in the kit's world the two tunnels differ.
+    """
 
     vocab = symbols = 3
+
+    def __init__(self, places: Sequence[int]):
+        self.places = places
 
     def latents(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 3 3"]:
         """Transition matrices."""
@@ -48,8 +58,8 @@ class _Coins(Tunnel):
         return path[:, :-1], path[:, 1:]
 
     def asked(self, time: int) -> Bool[np.ndarray, " time"]:
-        """Odd positions."""
-        return np.arange(time) % 2 == 1
+        """Its own positions."""
+        return np.isin(np.arange(time), self.places)
 
     def observer(self) -> DirichletObserver:
         """Uniform over matrices."""
@@ -68,54 +78,63 @@ class _Visits(Stream):
         return np.full(self.batch, step // 4 % 2)
 
 
-class _Lessons(Dataset[Lesson]):
-    """A stream as lessons that nobody scores, each batch edited first."""
+class _Edited(Dataset[ScoredBatch]):
+    """A stream whose batches and keys are edited first; scored, or not."""
 
-    def __init__(self, stream: Stream, edit: Callable[[Batch], Batch]):
-        self.stream, self.edit = stream, edit
+    def __init__(self, stream: Stream, edit: Edit, scored: bool):
+        self.stream, self.edit, self.scored = stream, edit, scored
 
     def __len__(self) -> int:
         return len(self.stream)
 
-    def __getitem__(self, step: int) -> Lesson:
-        batch, unscored = self.edit(self.stream[step]), torch.zeros(0, 0, 0, 0)
-        return Lesson(step, self.stream.shifts(step), batch, unscored)
+    def __getitem__(self, step: int) -> ScoredBatch:
+        batch, key = self.edit(*self.stream.keyed(step))
+        shape = len(PREDICTORS), len(batch.inputs), int(batch.asked.sum()), SPEC.symbols
+        said = torch.full(shape, 1 / SPEC.symbols, dtype=torch.float64)
+        said[AMNESIC] = key.posterior[:, batch.asked]
+        unscored = torch.zeros(0, 0, 0, 0)
+        return ScoredBatch(
+            step, self.stream.shifts(step), batch, key, said if self.scored else unscored
+        )
 
 
 def world(steps: int = STEPS) -> Stream:
-    """Two regimes in turn, four steps each; every other position is asked."""
-    return _Visits([_Coins()], 2, steps, SPEC.batch, SPEC.time, probe=8)
+    """Two regimes in turn, four steps each, which ask at different positions."""
+    return _Visits([_Coins([1, 3, 5]), _Coins([0, 3])], 2, steps, SPEC.batch, SPEC.time, probe=8)
 
 
-def learner(
+def loop(
     strategy: Recipe[Strategy],
     network: Recipe[Network] = SMALL,
     announce_shifts: bool = True,
-) -> Learner:
-    """A learner who has seen nothing; every one starts from the same weights."""
-    return Learner(
+) -> Prequential:
+    """The loop of a learner who has seen nothing; every one starts from the same weights."""
+    made = OnlineLearner(
         fresh_network(network, SPEC, 0),
         strategy.build(),
         AdamW(1e-2),
         SPEC,
-        standard(),
         seed=0,
-        announce_shifts=announce_shifts,
-        asked=torch.from_numpy(_Coins().asked(SPEC.time)),
+        asked=torch.from_numpy(world().asked),
     )
+    return Prequential(made, announce_shifts)
 
 
 def taught(
-    subject: Learner, steps: int = STEPS, edit: Callable[[Batch], Batch] = lambda batch: batch
-) -> Learner:
-    """The learner after so many steps of the world, each batch edited first; nothing is scored.
+    subject: Prequential,
+    steps: int = STEPS,
+    edit: Edit = lambda batch, key: (batch, key),
+    scored: bool = False,
+) -> Prequential:
+    """The loop after so many steps of the world, each batch and its key edited first.
 
     Args:
-        subject: learns.
+        subject: whose learner learns.
         steps: how many.
-        edit: what is done to each batch.
+        edit: what is done to each batch and its answer key.
+        scored: whether predictions are graded.
     """
-    lessons = _Lessons(world(steps), edit)
+    lessons = _Edited(world(steps), edit, scored)
     # A generator of its own: a loader without one draws from torch's.
     loader = DataLoader(lessons, batch_size=8, collate_fn=list, generator=torch.Generator())
     with warnings.catch_warnings():

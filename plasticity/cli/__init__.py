@@ -5,7 +5,6 @@ import sys
 
 import typer
 
-from plasticity.bench.cli import app as bench
 from plasticity.cli import (
     authoring,
     configuring,
@@ -16,6 +15,7 @@ from plasticity.cli import (
     tunnels,
     watching,
 )
+from plasticity.cli.bench import app as bench
 from plasticity.cli.common import err
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ app.add_typer(bench, name="bench")
 
 def main() -> None:
     """The entry point: a wrong configuration is exit code 2 and its problems, one per line."""
-    from plasticity.recipes import ConfigError
+    from plasticity.core.errors import ConfigError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a ctrl-C
     try:

@@ -17,7 +17,7 @@ app = typer.Typer()
 @app.command("list")
 def list_() -> None:
     """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
-    from plasticity.plugins import full_name, known
+    from plasticity.config.plugins import full_name, known
 
     nouns = contracts()
     table = Table("kind", "type", "what it is", box=None, header_style="bold")
@@ -42,8 +42,8 @@ def new(
 
     It is there to be edited; plasticity/docs/pages/own_strategy.md goes through it.
     """
-    from plasticity import scaffold
-    from plasticity.plugins import known
+    from plasticity.cli import scaffold
+    from plasticity.config.plugins import known
 
     nouns = contracts()
     taken = {each.__name__.lower(): list(known(each, nouns)) for each in nouns}

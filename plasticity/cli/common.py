@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from plasticity.experiment import Experiment
-    from plasticity.store import Run
-    from plasticity.yamlfile import Located
+    from plasticity.config.yaml_source import Located
+    from plasticity.launch.experiment import Experiment
+    from plasticity.results.store import Run
 
 Configs = Annotated[
     list[Path] | None,
@@ -42,9 +42,9 @@ def located(
     Raises:
         ConfigError: it describes none; with every problem.
     """
-    from plasticity.experiment import Experiment
-    from plasticity.schema import parse
-    from plasticity.yamlfile import read
+    from plasticity.config.schema import parse
+    from plasticity.config.yaml_source import read
+    from plasticity.launch.experiment import Experiment
 
     tree = read(file, overrides, configs)
     return parse(Experiment, tree, contracts()), tree
@@ -52,7 +52,8 @@ def located(
 
 def contracts() -> list[type]:
     """The nouns a YAML chooses among, with every plugin loaded."""
-    from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel, plugins
+    from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel
+    from plasticity.config import plugins
 
     for failure in plugins.load():
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
@@ -64,7 +65,7 @@ def existing(folder: Path) -> Path:
     """The resolved YAML of a run directory."""
     file = folder / "experiment.yaml"
     if not file.exists():
-        from plasticity.recipes import did_you_mean
+        from plasticity.core.errors import did_you_mean
 
         near = "" if folder.exists() else " There is no such folder."
         if not folder.exists() and folder.parent.is_dir():
@@ -76,7 +77,7 @@ def existing(folder: Path) -> Path:
 
 def print_table(where: "Run") -> None:
     """What fits a terminal of the table of a run."""
-    from plasticity.report import CAPTION, COLUMNS, rows, title
+    from plasticity.report.run_report import CAPTION, COLUMNS, rows, title
 
     table = Table(
         title=title(where), caption=CAPTION, box=None, header_style="bold", pad_edge=False

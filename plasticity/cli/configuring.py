@@ -9,13 +9,13 @@ import typer
 from plasticity.cli.common import PASS_ON, Configs, contracts, located, out, refusal
 
 if TYPE_CHECKING:
-    from plasticity.experiment import Experiment
-    from plasticity.explain import Explanation
+    from plasticity.cli.explain import Explanation
+    from plasticity.core.stream import Stream
+    from plasticity.launch.experiment import Experiment
     from plasticity.metrics.glossary import Entry
-    from plasticity.stream import Stream
 
 app = typer.Typer()
-SCHEMA = Path("plasticity.schema.json")
+SCHEMA = Path("plasticity.config.schema.json")
 """What the starter's first line names: beside it, so that the folder can be moved."""
 
 
@@ -28,7 +28,7 @@ def init(
 
     if file.exists():
         raise refusal(f"{file}: expected a new file, this one is there already")
-    text = (files("plasticity") / "assets" / "starter.yaml").read_text(encoding="utf-8")
+    text = (files("plasticity.cli") / "starter.yaml").read_text(encoding="utf-8")
     _write(file.parent / SCHEMA, _schema())
     _write(file, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
     told = (
@@ -48,7 +48,7 @@ def schema(
 ) -> None:
     """JSON schema of an experiment, with every class that is installed, for an editor.
 
-    The first line of a YAML tells the editor where it is: # yaml-language-server: $schema=plasticity.schema.json
+    The first line of a YAML tells the editor where it is: # yaml-language-server: $schema=plasticity.config.schema.json
     """
     text = _schema(suite)
     if to is None:
@@ -72,7 +72,7 @@ def validate(
 
     Every part is built once, of a sweep those of every variation, so what passes here will start.
     """
-    from plasticity.recipes import ConfigError
+    from plasticity.core.errors import ConfigError
 
     files = [word for word in words if not word.startswith("--") and "=" not in word]
     overrides = [word for word in words if word not in files]
@@ -104,8 +104,8 @@ def explain(
 
     plasticity explain strategy EWC; plasticity explain stream; plasticity explain metric skill
     """
-    from plasticity.explain import explain as explained
-    from plasticity.explain import pick, shelves
+    from plasticity.cli.explain import explain as explained
+    from plasticity.cli.explain import pick, shelves
     from plasticity.metrics import glossary
 
     nouns = contracts()
@@ -140,7 +140,7 @@ def _entry(name: str) -> "Entry":
     Raises:
         ConfigError: there is none; with the nearest one.
     """
-    from plasticity.explain import pick
+    from plasticity.cli.explain import pick
     from plasticity.metrics import glossary
 
     try:
@@ -167,18 +167,18 @@ def _checked(file: Path, overrides: list[str], configs: list[Path]) -> str:
     Raises:
         ConfigError: it is not; with every problem.
     """
-    from plasticity.yamlfile import read
+    from plasticity.config.yaml_source import read
 
     if not configs and "experiment" in read(file).value:  # a key that only a sweep has
-        from plasticity.sweep import planned
+        from plasticity.launch.sweep import planned
 
         _, points = planned(file, overrides, contracts())
         cells = sum(len(e.contenders()) * len(e.seeds) for _, e, _ in points)
         return f"a sweep of {cells} cells ({len(points)} variations)"
-    from plasticity.rehearse import rehearse
+    from plasticity.launch.validate import build_all
 
     experiment, tree = located(file, overrides, configs)
-    return _told(experiment, rehearse(experiment, tree))
+    return _told(experiment, build_all(experiment, tree))
 
 
 def _told(experiment: "Experiment", stream: "Stream") -> str:
@@ -198,8 +198,8 @@ def _told(experiment: "Experiment", stream: "Stream") -> str:
 def _schema(suite: bool = False) -> str:
     """JSON schema of an experiment, or of a suite."""
     from plasticity.bench.suite import Suite
-    from plasticity.editor import json_schema
-    from plasticity.experiment import Experiment
+    from plasticity.config.json_schema import json_schema
+    from plasticity.launch.experiment import Experiment
 
     return json.dumps(json_schema(Suite if suite else Experiment, contracts()), indent=1) + "\n"
 

@@ -33,10 +33,10 @@ def matrix(
     Its rank, what compression loses, how far evidence moves a row against Bayes' rule, nearest prompts, a picture.
     Of a cell: its learner as the last checkpoint has it, beside the continual observer of the regime that was live.
     """
-    from plasticity import matrix_page
-    from plasticity.matrix_study import Size, studies
-    from plasticity.progress import bars
-    from plasticity.store import Cell
+    from plasticity.engine.progress import bars
+    from plasticity.results.store import Cell
+    from plasticity.studies import matrix_page
+    from plasticity.studies.matrix_study import Size, studies
 
     cell = Cell(file) if (file / "cell.json").exists() else None
     if file.is_dir() and not (cell and cell.checkpoint.exists()):

@@ -24,10 +24,10 @@ def report(
     export: Export = None,
 ) -> None:
     """Write report.html from what the runs have stored, and print the table."""
-    from plasticity.store import Run
+    from plasticity.results.store import Run
 
     runs = [Run(existing(folder).parent) for folder in run_dirs]
-    from plasticity import report as reports
+    from plasticity.report import run_report as reports
 
     for each in runs:
         if recompute:
@@ -53,11 +53,11 @@ def compare(
     export: Export = None,
 ) -> None:
     """Hold the strategies of several runs against one of them, paired by seed, and write compare.html."""
-    from plasticity.store import Run
+    from plasticity.results.store import Run
 
     runs = [Run(existing(folder).parent) for folder in run_dirs]
-    from plasticity import compare as comparison
-    from plasticity.compare_page import write
+    from plasticity.report import comparison as comparison
+    from plasticity.report.compare_page import write
 
     try:
         found = comparison.compared(runs, against)
@@ -77,7 +77,7 @@ def _written(what: str, page: Path, export: Path | None) -> None:
     """Say where the page is; save what it shows."""
     out.print(f"{what}: {page}", highlight=False, soft_wrap=True)
     if export:
-        from plasticity.page import export as exported
+        from plasticity.report.page import export as exported
 
         number = len(exported(page, export))
         out.print(

@@ -19,8 +19,8 @@ from plasticity.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from plasticity.experiment import Experiment
-    from plasticity.store import Run
+    from plasticity.launch.experiment import Experiment
+    from plasticity.results.store import Run
 
 app = typer.Typer()
 
@@ -41,8 +41,8 @@ def run(
 
     Any key of FILE may be overridden: --stream.period=50 --strategies.2.strength=10 --wandb.mode=disabled
     """
-    from plasticity import launch
-    from plasticity.recipes import did_you_mean
+    from plasticity.core.errors import did_you_mean
+    from plasticity.launch import run as launch
 
     for word in overrides or []:
         if did_you_mean(word.partition("=")[0], ["--run-dir", "--rundir", "--run_dir"]):
@@ -61,18 +61,18 @@ def resume(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a run that was cut off.")],
 ) -> None:
     """Take up a run where its last checkpoint lies; what is done stays as it is."""
-    from plasticity import launch
-    from plasticity.store import Run
+    from plasticity.launch.validate import build_all
+    from plasticity.results.store import Run
 
     experiment = parsed(existing(run_dir), [])
-    launch.rehearse(experiment)
+    build_all(experiment)
     _carry_out(experiment, Run(run_dir))
 
 
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
-    from plasticity import launch
-    from plasticity.report import answer, write
+    from plasticity.launch import run as launch
+    from plasticity.report.run_report import answer, write
 
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from plasticity.bench.cli import GO_ON
+from plasticity.cli.bench import GO_ON
 from plasticity.cli.common import PASS_ON, Overrides, contracts, err, out, refusal
 
 if TYPE_CHECKING:
-    from plasticity.sweep import Point
+    from plasticity.launch.sweep import Point
 
 app = typer.Typer()
 
@@ -37,9 +37,9 @@ def sweep(
     What is done is kept, so the same command goes on where it was stopped, and new values and seeds cost their own
     cells only. Any key of the experiment may be overridden: --stream.steps=100
     """
-    from plasticity import sweep as sweeps
-    from plasticity.progress import bars
-    from plasticity.share import Engine
+    from plasticity.engine.progress import bars
+    from plasticity.launch import sweep as sweeps
+    from plasticity.launch.executors import Engine
 
     where = Engine(engine, jobs, address)
     if lack := where.lack():
@@ -82,7 +82,7 @@ def _show(points: "list[Point]", folder: Path) -> None:
     """One line for every variation and strategy, and the same of every cell as a file."""
     import polars as pl
 
-    from plasticity import sweep as sweeps
+    from plasticity.launch import sweep as sweeps
     from plasticity.metrics.summary import spread
 
     found = sweeps.table(points)

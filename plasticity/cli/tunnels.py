@@ -23,8 +23,9 @@ def tunnel_table(
 
     What is done is kept, so the same command goes on where it was stopped.
     """
-    from plasticity import launch, table
-    from plasticity.progress import bars
+    from plasticity.engine.progress import bars
+    from plasticity.launch.validate import build_all
+    from plasticity.studies import tunnel_table as table
 
     overrides = [word for word in words if word.startswith("--")]
     files = [Path(word) for word in words if not word.startswith("--")]
@@ -32,7 +33,7 @@ def tunnel_table(
         raise refusal("command line: expected the file of an experiment, got none")
     experiments = [parsed(file, overrides) for file in files]
     for experiment in experiments:
-        launch.rehearse(experiment)
+        build_all(experiment)
     wanted = table.entries(experiments)
     try:
         with bars(out) as progress:

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from plasticity.metrics.plasticity import TRAILING
-from plasticity.metrics.retention import UNDEFINED, Visit, by_visit
+from plasticity.metrics.recovery import TRAILING
+from plasticity.metrics.visits import UNDEFINED, Visit, by_visit
 
 INTERVAL = 50
 """Steps of a window of interval regret."""

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from plasticity.bracket import PREDICTORS
+from plasticity.core.predictors import PREDICTORS
 
 
 class Entry(NamedTuple):

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 Bits = Float[np.ndarray, " checkpoints"]
-Seen = Int[np.ndarray, " checkpoints"]
+Observed = Int[np.ndarray, " checkpoints"]
 
 
-class Verdict(NamedTuple):
+class LawChange(NamedTuple):
     """A learner against the ideal reasoner, in a world whose law was revised."""
 
     held: float
@@ -61,7 +61,7 @@ def log_odds(revised: Bits, old: Bits, noise: float) -> Bits:
     return (old - revised) / (1 - noise)
 
 
-def switch(odds: Bits, seen: Seen) -> int | None:
+def switch(odds: Bits, seen: Observed) -> int | None:
     """Anomalies seen at the first checkpoint from which on the odds are positive to the end; None: not at the end.
 
     >>> switch(np.array([-1.0, 0.5, -0.1, 0.2, 3.0]), np.array([0, 2, 4, 6, 8]))
@@ -77,7 +77,7 @@ def gravity(switched: int | None, ideal: int | None) -> float | None:
     return switched / ideal if ideal and switched is not None else None
 
 
-def lost(bits: Bits, seen: Seen) -> float:
+def lost(bits: Bits, seen: Observed) -> float:
     """Bits lost on all anomalies: each costs what the probe said at the checkpoint before it.
 
     >>> lost(np.array([3.0, 2.0, 0.0]), np.array([0, 2, 3]))
@@ -96,12 +96,12 @@ def code_length(realised: Float[np.ndarray, " steps"], answers: int) -> Float[np
     return answers * realised.cumsum()
 
 
-def verdict(
+def law_change(
     learner: Float[np.ndarray, "checkpoints 4"],
     ideal: Float[np.ndarray, "checkpoints 4"],
-    seen: Seen,
+    seen: Observed,
     noise: float,
-) -> Verdict:
+) -> LawChange:
     """All of it, from the probes.
 
     Args:
@@ -117,7 +117,7 @@ def verdict(
     switched, consequences, best, consequences_best = (switch(odds, seen) for odds in curves)
     held = -float(curves[0][seen == 0][-1])
     whole = int(seen[-1]) if switched is None else switched
-    return Verdict(
+    return LawChange(
         held,
         switched,
         best,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from plasticity.metrics.retention import UNDEFINED, Probed, Visit
+from plasticity.metrics.visits import UNDEFINED, Probed, Visit
 
 EVALUATIONS = 10
 """Evaluations in a window of WF and WP: theirs, w = 10."""

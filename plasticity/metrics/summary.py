@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from plasticity.bracket import PREDICTORS
+from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics import adaptation, stability, transfer
-from plasticity.metrics.plasticity import condition_trends, in_context, recovery_skill50
-from plasticity.metrics.retention import (
+from plasticity.metrics.recovery import condition_trends, in_context, recovery_skill50
+from plasticity.metrics.trend import Trend, least_squares, theil_sen
+from plasticity.metrics.visits import (
     OPENING,
     Probed,
     Visit,
@@ -27,7 +28,6 @@ from plasticity.metrics.retention import (
     untouched,
     visits,
 )
-from plasticity.metrics.trend import Trend, least_squares, theil_sen
 
 PER = 100
 """Visits per which a trend is given."""

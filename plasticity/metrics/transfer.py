@@ -10,7 +10,7 @@ or some task was never probed.
 import numpy as np
 from jaxtyping import Float
 
-from plasticity.metrics.retention import UNDEFINED
+from plasticity.metrics.visits import UNDEFINED
 
 Tasks = Float[np.ndarray, "tasks tasks"]
 Each = Float[np.ndarray, " tasks"]

@@ -1,8 +1,11 @@
 """Networks: causal sequence models over symbols, and a control that cannot see the past."""
 
-from plasticity.networks.lstm import LSTM
-from plasticity.networks.mamba import Mamba
-from plasticity.networks.mlp import MLP
-from plasticity.networks.transformer import Transformer
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LSTM", "MLP", "Mamba", "Transformer"]
+from plasticity.config.plugins import discover
+
+globals().update(discover(__name__))
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

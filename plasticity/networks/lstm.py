@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity.hidden_units import Part, Units
+from plasticity.core.bounded import Count
 from plasticity.networks.mlp import Stack
-from plasticity.quantities import Count
+from plasticity.nn.hidden_units import HiddenUnits, Part
 
 
 class Recurrence(nn.Module):
@@ -48,7 +48,7 @@ class Recurrence(nn.Module):
         )
         return h
 
-    def declare_units(self) -> Units:
+    def declare_units(self) -> HiddenUnits:
         """Its cells. A cell's h goes to the other gates, and as it is into the residual stream.
 
         What enters a cell (g) begins at zero, hence h, whatever its gates say; they are redrawn. The bias of the
@@ -61,7 +61,7 @@ class Recurrence(nn.Module):
         rows = [Part(w, 0, first, bound, uniform=True) for w in weights for first in gates]
         forget = Part(self.bias_ih_l0, first=width, centre=1.0)
         others = [Part(b, first=first) for b in biases for first in gates]
-        return Units(
+        return HiddenUnits(
             self,
             "output",
             width,

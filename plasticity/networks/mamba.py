@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity.hidden_units import Part, Units
+from plasticity.core.bounded import Count
 from plasticity.networks.mlp import Stack
-from plasticity.quantities import Count
+from plasticity.nn.hidden_units import HiddenUnits, Part
 
 CHUNK = 256
 """Positions that the kernel takes at once; what mamba-ssm uses."""
@@ -75,7 +75,7 @@ class SSD(nn.Module):
         y = scan(x, dt, -self.A_log.exp(), b, c, CHUNK, D=self.D)
         return self.out_proj(self.norm(y.flatten(2) * F.silu(z)))
 
-    def declare_units(self) -> Units:
+    def declare_units(self) -> HiddenUnits:
         """Its inner channels, as they leave the norm.
 
         The gate z begins at zero, hence the channel, in the norm's mean too. What reads it stays as it is: were
@@ -86,7 +86,7 @@ class SSD(nn.Module):
         weight, conv = self.in_proj.weight, self.conv1d
         assert conv.bias is not None
         fresh = Part(weight, first=inner, spread=self.in_proj.in_features**-0.5)
-        return Units(
+        return HiddenUnits(
             self.out_proj,
             "input",
             inner,

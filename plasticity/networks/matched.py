@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from plasticity.network import Network
+from plasticity.core.network import Network
 
 TOLERANCE = 0.03
 """How far a matched network's number of parameters may be from what was asked, relatively."""

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from plasticity.hidden_units import Part, Units
-from plasticity.network import Network
-from plasticity.quantities import Count
+from plasticity.core.bounded import Count
+from plasticity.core.network import Network
+from plasticity.nn.hidden_units import HiddenUnits, Part
 
 
 class Stack(Network):
@@ -73,12 +73,12 @@ class Feedforward(nn.Module):
         """The update of the residual stream."""
         return self.out_proj(F.gelu(self.in_proj(x)))
 
-    def declare_units(self) -> Units:
+    def declare_units(self) -> HiddenUnits:
         """Its 4 * width hidden channels."""
         linear = self.in_proj
         fresh = Part(linear.weight, spread=linear.in_features**-0.5)
         out = Part(self.out_proj.weight, axis=1)
-        return Units(
+        return HiddenUnits(
             self.out_proj,
             "input",
             linear.out_features,

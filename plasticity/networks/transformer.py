@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
-from plasticity.hidden_units import Part, Units
+from plasticity.core.bounded import Count
 from plasticity.networks.mlp import Feedforward, Stack
-from plasticity.quantities import Count
+from plasticity.nn.hidden_units import HiddenUnits, Part
 
 
 class Rotary(nn.Module):
@@ -81,12 +81,12 @@ class Attention(nn.Module):
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out_proj(y.transpose(1, 2).flatten(-2))
 
-    def declare_units(self) -> Units:
+    def declare_units(self) -> HiddenUnits:
         """The channels of its values; there is no bias that could stand for one."""
         width = self.qkv.in_features
         value = Part(self.qkv.weight, first=2 * width, spread=width**-0.5)
         out = Part(self.out_proj.weight, axis=1)
-        return Units(self.out_proj, "input", width, (value,), silenced=(out,), outgoing=out)
+        return HiddenUnits(self.out_proj, "input", width, (value,), silenced=(out,), outgoing=out)
 
 
 class Transformer(Stack):

@@ -17,7 +17,7 @@ from wandb_workspaces.workspaces import (
     WorkspaceSettings,
 )
 
-from plasticity.store import write_json
+from plasticity.results.store import write_json
 
 STEP = "stream/step"
 NAME = "Plasticity"
@@ -190,7 +190,7 @@ def push(entity: str, project: str) -> dict[str, str]:
 
 def preset(chart: str) -> dict[str, Any]:
     """The Vega-Lite of a chart; `${field:x}` stands for the column that a panel puts there."""
-    file = files("plasticity") / "assets" / "wandb" / f"{chart}.json"
+    file = files("plasticity.tracking") / "charts" / f"{chart}.json"
     return json.loads(file.read_text())
 
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from plasticity.forward import Forward
-from plasticity.learner import Learner
-from plasticity.quantities import NonNegative
-from plasticity.store import Cell
+from plasticity.core.bounded import NonNegative
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import OnlineLearner
+from plasticity.results.store import Cell
 from plasticity.tracking import tables
 from plasticity.tracking.config import columns, tags
 
@@ -119,8 +119,8 @@ class StretchLogger(WandbLogger):
 
 def finish(
     cell: Cell,
-    learner: Learner,
-    forward: Forward,
+    learner: OnlineLearner,
+    data: StreamDataModule,
     summary: Mapping[str, Any],
     loggers: list[Logger],
     checkpoint: float,
@@ -130,7 +130,7 @@ def finish(
     Args:
         cell: its probes are drawn.
         learner: at the end of the walk.
-        forward: the walk, whose observers say what the truth is.
+        data: the stream, whose observers say what the truth is.
         summary: the final numbers, which become `final/<formula id>`.
         loggers: of `Wandb.logger`.
         checkpoint: the largest that is kept, in megabytes.
@@ -139,7 +139,7 @@ def finish(
         if not isinstance(logger, StretchLogger):
             continue
         live, timing = logger.experiment, cell.timing.read()
-        shown = tables.probe_matrix(cell) | tables.posteriors(learner, forward)
+        shown = tables.probe_matrix(cell) | tables.posteriors(learner, data)
         last = {"stream/step": int(timing["step"][-1])}
         logger.log_metrics(
             last | shown, step=len(timing) + 1

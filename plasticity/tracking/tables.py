@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from plasticity import svg
-from plasticity.bracket import AMNESIC, CONTINUAL, INFORMED
-from plasticity.forward import Forward
-from plasticity.heat_maps import Heat, heats
-from plasticity.learner import Learner
-from plasticity.metrics.retention import probed
-from plasticity.pictures import letter
-from plasticity.store import Cell
-from plasticity.stream import Stream
+from plasticity.core.predictors import AMNESIC, CONTINUAL, INFORMED
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Batch
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import OnlineLearner
+from plasticity.metrics.visits import probed
+from plasticity.plots import svg
+from plasticity.plots.heat_maps import Heat, heats
+from plasticity.plots.pictures import letter
+from plasticity.results.store import Cell
 
 CHECKPOINTS = 200
 """Checkpoints of a probe matrix, at most: evenly spread."""
@@ -43,14 +44,14 @@ def probe_matrix(cell: Cell) -> dict[str, Any]:
     }
 
 
-def posteriors(learner: Learner, forward: Forward) -> dict[str, Any]:
+def posteriors(learner: OnlineLearner, data: StreamDataModule) -> dict[str, Any]:
     """`posteriors`: what the model says at some asked positions of the last probes, beside three exact observers."""
     columns = ["regime", "position", "context", "symbol", "came"]
     columns += ["informed", "continual", "amnesic", "model"]
     rows = [
         row
-        for regime in [r for r in forward.stream.probed if r >= 0][:REGIMES]
-        for row in _regime(learner, forward, regime)
+        for regime in [r for r in data.stream.probed if r >= 0][:REGIMES]
+        for row in _regime(learner, data, regime)
     ]
     return {"posteriors": _table(columns, rows)}
 
@@ -62,13 +63,14 @@ def _table(columns: Any, rows: Any) -> Any:
     return wandb.Table(columns=columns, data=rows)
 
 
-def _regime(learner: Learner, forward: Forward, regime: int) -> Rows:
+def _regime(learner: OnlineLearner, data: StreamDataModule, regime: int) -> Rows:
     """Rows of the first sequence of one regime's probe."""
-    stream: Stream = forward.stream
-    batch = stream.probes()[stream.probed.index(regime)]
-    truth = forward.bracket.predict(batch, stream.probe_groups(regime))[:, 0]
+    stream: Stream = data.stream
+    batch, key = stream.keyed_probes()[stream.probed.index(regime)]
+    truth = data.reference.predict(batch, key, stream.probe_groups(regime))[:, 0]
+    first = Batch(*(each.to(learner.device) for each in batch.rows(slice(1))))
     with torch.no_grad():
-        logits = learner.network(batch.inputs[:1].to(learner.device))[0, batch.asked]
+        logits = learner.strategy.predict(learner, first)[0, first.asked]
     model = logits.double().softmax(-1).cpu().numpy()
     asked = np.flatnonzero(batch.asked.numpy())
     rows: Rows = []

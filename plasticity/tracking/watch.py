@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
-from plasticity.learner import MODEL
-from plasticity.pictures import letter
-from plasticity.store import Cell
+from plasticity.core.predictors import MODEL
+from plasticity.plots.pictures import letter
+from plasticity.results.store import Cell
+from plasticity.results.stretches import Stretches
 from plasticity.tracking.config import columns
-from plasticity.tracking.stretches import Stretches
 
 PROJECT = "plasticity"
 SECTIONS = {

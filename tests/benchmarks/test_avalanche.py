@@ -21,16 +21,18 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import t
 
 from plasticity import Strategy, Stream
-from plasticity.avalanche import Criterion, to_avalanche
-from plasticity.forward import Forward
-from plasticity.guests import fenced
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.core.tunnel import Batch
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.trainer import fit
+from plasticity.integrations.avalanche import Criterion, to_avalanche
+from plasticity.integrations.avalanche_host import fenced
 from plasticity.metrics import standard
 from plasticity.networks import Transformer
-from plasticity.optimizer import AdamW
-from plasticity.store import Cell
-from plasticity.tunnel import Batch
-from plasticity.walk import Hardware, walk
+from plasticity.results.store import Cell
 from strategies import EWC, Finetune, Replay
 from streams import Abrupt, Markov
 
@@ -87,7 +89,7 @@ def ours(make: Callable[[], Strategy], world: Recorded, folder: Path) -> Run:
         setattr(strategy, "shift", timed)  # noqa: B010 a module refuses a method that it has
         learner = Learner(network(), strategy, AdamW(), SPEC, standard())
         cell = Cell(folder / str(len(list(folder.iterdir()))))
-        walk(cell, learner, Forward(world, len(world), score_steps=False), Hardware())
+        fit(cell, learner, StreamDataModule(world, len(world), score_steps=False), TrainerConfig())
         pairs = list(zip(marks[1:], marks[2:], strict=False))
         inner = [(after[0] - before[1]) / world.period for before, after in pairs]
         return Times(inner, [(b[0] - a[0]) / world.period for a, b in pairs])

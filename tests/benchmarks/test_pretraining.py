@@ -15,16 +15,18 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Tunnel
+from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.pretrain import _Pretraining, fresh
+from plasticity.engine.trainer import fit
 from plasticity.metrics import standard
 from plasticity.networks import Transformer
-from plasticity.optimizer import AdamW
-from plasticity.pretrain import Pretrain, _Pretraining, fresh
-from plasticity.store import Cell
-from plasticity.stream import Stream
-from plasticity.tunnel import Tunnel
-from plasticity.walk import Hardware, walk
+from plasticity.results.store import Cell
 from streams import Bijection, Recurrence
 
 SIZES: dict[str, tuple[Tunnel, int, int]] = {
@@ -54,7 +56,7 @@ def ours(world: Stream, network: Transformer, plan: Pretrain, folder: Path) -> f
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
     learner = Learner(network, _Pretraining(plan), AdamW(plan.lr), spec, standard())
     cell = Cell(folder)
-    walk(cell, learner, Forward(world, plan.steps, score_steps=False), Hardware())
+    fit(cell, learner, StreamDataModule(world, plan.steps, score_steps=False), TrainerConfig())
     return cell.timing.read()["seconds"].item() / plan.steps
 
 

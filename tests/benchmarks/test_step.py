@@ -12,16 +12,18 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from plasticity.bracket import Bracket
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Batch
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.trainer import fit
 from plasticity.metrics import standard
 from plasticity.networks import Transformer
-from plasticity.optimizer import AdamW
-from plasticity.store import Cell
-from plasticity.stream import Stream
-from plasticity.tunnel import Batch
-from plasticity.walk import Hardware, walk
+from plasticity.observers.reference import ReferencePredictors
+from plasticity.results.store import Cell
 from strategies import Finetune
 from streams import Markov, Recurring
 
@@ -73,7 +75,7 @@ def engine(world: Stream, folder) -> Callable[[], float]:
         cell = Cell(folder / str(next(rounds)))
         spec = Spec(6, 6, 8, 32)
         learner = Learner(network(), Finetune(), AdamW(), spec, standard())
-        walk(cell, learner, Forward(world, STEPS, score_steps=False), Hardware())
+        fit(cell, learner, StreamDataModule(world, STEPS, score_steps=False), TrainerConfig())
         return cell.timing.read()["seconds"].item() / STEPS
 
     return run
@@ -83,7 +85,7 @@ def observers(world: Stream) -> Callable[[], float]:
     """Drawing the batch, and the three observers' predictions of it."""
 
     def run() -> float:
-        bracket = Bracket(world)
+        bracket = ReferencePredictors(world)
         began = time.perf_counter()
         for step in range(STEPS):
             batch, groups = world[step], world.groups(step)

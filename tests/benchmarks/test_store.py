@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from plasticity.bracket import PREDICTORS
+from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics import standard
-from plasticity.results import load
-from plasticity.store import Cell, Run, Table, write_json, write_whole
+from plasticity.results.load import load
+from plasticity.results.store import Cell, Run, Table, write_json, write_whole
 
 KL = [f"kl/{name}" for name in ("model", *PREDICTORS)]
 ALL = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]

@@ -16,14 +16,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import strategies
 from plasticity import Network, Recipe, Strategy, networks, recipe
 from plasticity.checks.memory import held
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.core.stream import Stream
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.pretrain import fresh_network
+from plasticity.engine.trainer import fit
 from plasticity.metrics import standard
-from plasticity.optimizer import AdamW
-from plasticity.pretrain import fresh_network
-from plasticity.store import Cell
-from plasticity.stream import Stream
-from plasticity.walk import Hardware, walk
+from plasticity.results.store import Cell
 from streams import Markov
 
 from .test_step import Recorded
@@ -40,7 +42,9 @@ def walked(
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
     learner = Learner(fresh_network(network, spec, 0), strategy, AdamW(1e-3), spec, standard())
     cell = Cell(folder)
-    walk(cell, learner, Forward(world, stretch, score_steps=False), Hardware(threads=1))
+    fit(
+        cell, learner, StreamDataModule(world, stretch, score_steps=False), TrainerConfig(threads=1)
+    )
     return learner, cell.timing.read()
 
 

@@ -14,17 +14,19 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from plasticity import Stream, networks
-from plasticity.forward import Forward
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import AdamW
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import Learner
+from plasticity.engine.trainer import fit
 from plasticity.metrics import standard
 from plasticity.metrics.summary import summarise
-from plasticity.optimizer import AdamW
-from plasticity.store import Cell
-from plasticity.walk import Hardware, walk
+from plasticity.results.store import Cell
 from strategies import Finetune
 from streams import Abrupt, Compositional, FromFile, Markov
 
-from ..streams.test_schedules import SMALL, make
+from ..streams.schedules.test_schedules import SMALL, make
 
 STEPS = 2000
 
@@ -40,9 +42,9 @@ def seconds(stream: Stream, folder: Path) -> tuple[float, int]:
     spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
     network = networks.Transformer(6, 6, width=64, depth=2, heads=4)
     learner = Learner(network, Finetune(), AdamW(), spec, standard())
-    forward = Forward(stream, 100)
+    forward = StreamDataModule(stream, 100)
     began = time.process_time()
-    walk(Cell(folder), learner, forward, Hardware(threads=1))
+    fit(Cell(folder), learner, forward, TrainerConfig(threads=1))
     return time.process_time() - began, len(forward.state_dict()["memory"])
 
 
@@ -54,7 +56,7 @@ def test_a_thousand_regimes_cost_what_ten_cost(
     rounds = 5 if benchmark.enabled else 1
     if not benchmark.enabled:
         monkeypatch.setattr(f"{__name__}.STEPS", 1000)
-        monkeypatch.setattr("plasticity.bracket.SAMPLE", 512)
+        monkeypatch.setattr("plasticity.observers.reference.SAMPLE", 512)
     found: dict[int, list[tuple[float, int]]] = {10: [], 1000: []}
 
     def once() -> None:

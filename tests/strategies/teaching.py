@@ -29,9 +29,9 @@ def beside(made: Learner, data: Batch) -> Tensor | float:
 
 def meet(made: Learner, step: int, data: Batch) -> None:
     """One step of the world."""
-    made.step, made.turn = step, 0
+    made.step, made.update_index = step, 0
     made.strategy.update(made, data, made.answer(data))
-    made.strategy.observe(made, data)
+    made.strategy.after_batch(made, data)
 
 
 def taught(strategy: Strategy, steps: int = 6) -> dict[str, Tensor]:

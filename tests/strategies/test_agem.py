@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from plasticity.learner import Learner
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.tunnel import Batch
 from strategies import EWC, Chain
 from strategies.agem import AGEM
 
 from .tiny import batch, learner, log_likelihood
 
 
-def gradient(made: Learner, data: Batch) -> torch.Tensor:
+def gradient_vector(made: Learner, data: Batch) -> torch.Tensor:
     """Of the mean loss per asked position, from each sequence on its own."""
     params = made.strategy.trainable(made)
     total = torch.zeros(sum(p.numel() for p in params), dtype=torch.float64)
@@ -38,10 +38,10 @@ def opposite(data: Batch) -> Batch:
 
 def projected(made: Learner, old: Batch, new: Batch) -> torch.Tensor:
     """What the strategy makes of the new batch's gradient, with the old one in memory."""
-    made.strategy.observe(made, old)
+    made.strategy.after_batch(made, old)
     made.optimizer.zero_grad()
     made.nll(made(new.inputs), new.targets, new.asked).backward()
-    made.strategy.project(made)
+    made.strategy.project_gradients(made)
     return left_in_grad(made)
 
 
@@ -49,7 +49,7 @@ def projected(made: Learner, old: Batch, new: Batch) -> torch.Tensor:
 def test_agem_takes_out_what_points_against_the_memory(network: type):
     made, old = learner(AGEM(), network), batch(1)
     new = opposite(old)
-    g, ref = gradient(made, new), gradient(made, old)
+    g, ref = gradient_vector(made, new), gradient_vector(made, old)
     assert g @ ref < -1e-4  # the case is there
     found = projected(made, old, new)
     # The closest vector to g on the hyperplane of ref, by least squares along ref.
@@ -62,7 +62,7 @@ def test_agem_takes_out_what_points_against_the_memory(network: type):
 def test_agem_leaves_alone_what_agrees_with_the_memory():
     made, old = learner(AGEM()), batch(1)
     new = Batch(old.inputs[:3], old.targets[:3], *old[2:])
-    g, ref = gradient(made, new), gradient(made, old)
+    g, ref = gradient_vector(made, new), gradient_vector(made, old)
     assert g @ ref > 1e-4
     plain = learner(AGEM(capacity=0))
     assert torch.equal(projected(made, old, new), projected(plain, old, new))
@@ -71,18 +71,18 @@ def test_agem_leaves_alone_what_agrees_with_the_memory():
 def test_agem_projects_the_whole_gradient_and_not_the_loss_on_the_batch_only():
     parts = AGEM(), EWC(strength=50.0)
     made, old = learner(Chain(parts)), batch(2)
-    parts[1].observe(made, old)
-    parts[1].shift(made)
+    parts[1].after_batch(made, old)
+    parts[1].on_shift(made)
     with torch.no_grad():
         for p in made.network.parameters():
             p.add_(0.3)
     new = opposite(old)
     params = made.strategy.trainable(made)
     spring = torch.autograd.grad(parts[1].energy(made), params)
-    g = gradient(made, new) + 25.0 * torch.cat([s.flatten() for s in spring]).double()
-    ref = gradient(made, old)
+    g = gradient_vector(made, new) + 25.0 * torch.cat([s.flatten() for s in spring]).double()
+    ref = gradient_vector(made, old)
     assert g @ ref < -1e-4
-    parts[0].observe(made, old)
+    parts[0].after_batch(made, old)
     teach(made, new)
     torch.testing.assert_close(
         left_in_grad(made), g - g @ ref / (ref @ ref) * ref, rtol=1e-3, atol=1e-5
@@ -92,11 +92,11 @@ def test_agem_projects_the_whole_gradient_and_not_the_loss_on_the_batch_only():
 def test_agem_draws_no_more_than_it_is_told_to():
     strategy, old = AGEM(capacity=4, samples=1), batch(3)
     made = learner(strategy)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     (row,) = strategy.memory.draw(1, strategy.rng(made)).tolist()
     one = Batch(old.inputs[[row]], old.targets[[row]], *old[2:])
     found = torch.cat([g.flatten() for g in strategy.reference(made, strategy.trainable(made))])
-    torch.testing.assert_close(found.double(), gradient(made, one), rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found.double(), gradient_vector(made, one), rtol=1e-4, atol=1e-7)
 
 
 def test_agem_forgets_less_than_finetuning_where_regimes_disagree_in_part():
@@ -107,7 +107,7 @@ def test_agem_forgets_less_than_finetuning_where_regimes_disagree_in_part():
         for data in [old] * 30 + [new] * 30:
             teach(made, data)
             if data is old:
-                strategy.observe(made, data)
+                strategy.after_batch(made, data)
         return made.nll(made(old.inputs), old.targets, old.asked).item()
 
     assert after(AGEM()) < after(AGEM(capacity=0)) - 1e-4

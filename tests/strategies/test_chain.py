@@ -10,7 +10,7 @@ from plasticity import Batch, Learner, Positive, Strategy
 from plasticity.checks.chance import difference
 from plasticity.checks.world import learner as world_learner
 from plasticity.checks.world import taught
-from plasticity.recipes import Recipe, recipe
+from plasticity.config.recipe import Recipe, recipe
 from strategies import AGEM, EWC, Chain, Finetune, Frozen, Kalman, LoRA, OnlineLaplace, Replay
 
 from .tiny import batch, learner
@@ -26,20 +26,20 @@ class Noting(Strategy):
     def attach(self, learner: Learner) -> None:
         self.notes.append(f"{self.name} attach")
 
-    def shift(self, learner: Learner) -> None:
+    def on_shift(self, learner: Learner) -> None:
         self.notes.append(f"{self.name} shift")
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         self.notes.append(f"{self.name} extra")
         return self.share * logits.sum() if self.share else 0.0
 
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         self.notes.append(f"{self.name} project")
 
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         self.notes.append(f"{self.name} stepped")
 
-    def observe(self, learner: Learner, batch: Batch) -> None:
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
         self.notes.append(f"{self.name} observe")
 
 
@@ -51,13 +51,13 @@ class Edit(Strategy):
         self.times, self.plus = times, plus
 
     @torch.no_grad()
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         for p in learner.network.parameters():
             if p.grad is not None:
                 p.grad.mul_(self.times).add_(self.plus)
 
     @torch.no_grad()
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         for p in learner.network.parameters():
             p.mul_(self.times).add_(self.plus)
 
@@ -95,7 +95,7 @@ def weights(made: Learner) -> Tensor:
     return torch.cat([p.detach().flatten() for p in made.network.parameters()])
 
 
-def gradient(made: Learner, data: Batch) -> Tensor:
+def gradient_vector(made: Learner, data: Batch) -> Tensor:
     loss = made.nll(made(data.inputs), data.targets, data.asked)
     grads = torch.autograd.grad(loss, list(made.network.parameters()))
     return torch.cat([g.flatten() for g in grads])
@@ -105,8 +105,8 @@ def test_every_hook_reaches_every_part_in_order():
     notes: list[str] = []
     made = learner(Chain([Noting("a", notes), Noting("b", notes), Noting("c", notes)]))
     learn(made, batch(0))
-    made.strategy.observe(made, batch(0))
-    made.strategy.shift(made)
+    made.strategy.after_batch(made, batch(0))
+    made.strategy.on_shift(made)
     order = ["attach", "extra", "project", "stepped", "observe", "shift"]
     assert notes == [f"{name} {hook}" for hook in order for name in "abc"]
 
@@ -117,7 +117,7 @@ def test_gradients_and_weights_are_edited_one_after_the_other(first: int):
     edits = [(0.5, 0.02), (2.0, -0.03)]
     order = [edits[first], edits[1 - first]]
     made, data = learner(Chain([Edit(*order[0]), Edit(*order[1])])), batch(1)
-    theta, g = weights(made), gradient(made, data)
+    theta, g = weights(made), gradient_vector(made, data)
     learn(made, data)
     for times, plus in order:
         g = times * g + plus
@@ -133,9 +133,9 @@ def test_extra_losses_add_up():
     parts = [Noting("a", notes, 0.3), Noting("b", notes), Noting("c", notes, -0.1)]
     made, data = learner(Chain(parts)), batch(1)
     logits = made(data.inputs)
-    found = made.strategy.extra(made, data, logits)
+    found = made.strategy.penalty(made, data, logits)
     torch.testing.assert_close(found, 0.2 * logits.sum())
-    assert learner(Chain([Noting("b", notes)])).strategy.extra(made, data, logits) == 0.0
+    assert learner(Chain([Noting("b", notes)])).strategy.penalty(made, data, logits) == 0.0
     loss = made.nll(logits, data.targets, data.asked) + 0.2 * logits.sum()
     grads = torch.autograd.grad(loss, list(made.network.parameters()))
     expected = weights(made) - 0.1 * torch.cat([g.flatten() for g in grads])
@@ -241,8 +241,8 @@ def test_a_chain_inside_a_chain_is_its_parts_in_that_place():
     flat = learner(Chain([a2, b2, c2, Edit(0.5, 0.01), Twice(), d2]))
     for made in (nested, flat):
         learn(made, batch(0))
-        made.strategy.observe(made, batch(0))
-        made.strategy.shift(made)
+        made.strategy.after_batch(made, batch(0))
+        made.strategy.on_shift(made)
     assert notes[0] == notes[1] and len(notes[0]) == 4 * (3 + 2 * 3)
     assert torch.equal(weights(nested), weights(flat))
 
@@ -258,8 +258,8 @@ def test_what_the_parts_remember_is_in_the_chains_checkpoint():
         learner(Chain([Replay(4), EWC(samples=3)])),
         learner(Chain([Replay(4), EWC(samples=3)])),
     )
-    made.strategy.observe(made, batch(1))
-    made.strategy.shift(made)
+    made.strategy.after_batch(made, batch(1))
+    made.strategy.on_shift(made)
     fresh.load_state_dict(made.state_dict())
     names = {name for name, value in fresh.strategy.state_dict().items() if value.any()}
     assert {"parts.0.memory.seen", "parts.1.fisher", "parts.1.anchor"} <= names

@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from plasticity.hidden_units import activations, units
-from plasticity.learner import Learner
+from plasticity.core.optimizer import AdamW
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.networks.mlp import Stack
-from plasticity.optimizer import AdamW
-from plasticity.tunnel import Batch
+from plasticity.nn.hidden_units import activations, hidden_units
 from strategies import Chain, Finetune, Replay
 from strategies.continual_backprop import ContinualBackprop
 
@@ -29,7 +29,7 @@ def cbp(made: Learner) -> ContinualBackprop:
 def teach(made: Learner, seed: int, data: Batch | None = None) -> None:
     """One update, as the engine would make it."""
     data = data or batch(seed)
-    made.step, made.turn = seed, 0
+    made.step, made.update_index = seed, 0
     made.strategy.update(made, data, made(data.inputs))
 
 
@@ -121,8 +121,8 @@ def test_replacing_units_that_are_constant_changes_no_logit(network: type, layer
     others[begins + constant] = False
     for _ in range(4):  # nobody descends: the five come of age, and their means are known
         strategy.age[others] = 0
-        strategy.extra(made, data, before)
-        strategy.stepped(made)
+        strategy.penalty(made, data, before)
+        strategy.after_step(made)
     assert (strategy.age[begins + constant] == 0).all()
     assert old.abs().min() > 0
     new = made.network.get_parameter(f"mixers.{layer}.out_proj.weight")
@@ -142,22 +142,22 @@ def test_young_and_old_are_compared_at_their_true_utility():
     strategy.age[16:], strategy.trace[0, 16:] = 1000, (size * out.abs().sum(0))[16:]
     for _ in range(6):
         strategy.due[0] = 0.0  # nothing is due until the young have come of age
-        strategy.extra(made, data, made(data.inputs))
-        strategy.stepped(made)
+        strategy.penalty(made, data, made(data.inputs))
+        strategy.after_step(made)
     assert strategy.age[20] == 0 and (strategy.age == 0).sum() == 1
 
 
 @torch.no_grad()
 def test_the_gates_of_other_cells_are_given_the_mean_of_a_replaced_cell():
     made, data = learner(ContinualBackprop(1 / 8, DECAY, 0), LSTM), batch(1)
-    strategy, (group,) = cbp(made), units(made.network)
+    strategy, (group,) = cbp(made), hidden_units(made.network)
     (h,) = activations(made.network, data.inputs, [group])
     weight, bias = (made.network.get_parameter(f"mixers.0.{n}_hh_l0") for n in ("weight", "bias"))
     utility = [float(h[..., k].abs().mean() * (1 + weight[:, k].abs().sum())) for k in range(8)]
     worst = utility.index(min(utility))
     column, old = weight[:, worst].clone(), bias.clone()
-    strategy.extra(made, data, made(data.inputs))
-    strategy.stepped(made)
+    strategy.penalty(made, data, made(data.inputs))
+    strategy.after_step(made)
     assert (strategy.age == 0).nonzero().tolist() == [[worst]]
     for row in range(32):
         expected = old[row] + column[row] * h[..., worst].mean()
@@ -203,7 +203,7 @@ def test_beside_replay_units_are_judged_on_the_batch():
     assert isinstance(made.strategy, Chain)
     part = made.strategy.parts[1]
     assert isinstance(part, ContinualBackprop)
-    made.strategy.observe(made, batch(1))
+    made.strategy.after_batch(made, batch(1))
     (h,) = activations(made.network, data.inputs, part.groups)
     teach(made, 2, data)
     torch.testing.assert_close(part.now, torch.stack([h.abs().mean((0, 1)), h.mean((0, 1))]))

@@ -12,7 +12,7 @@ from .tiny import ASKED, batch
 def test_beside_the_loss_is_squared_distance_of_logits_plus_loss():
     strategy = DER(capacity=4, alpha=0.3, beta=0.2)
     made, old, new = learner(strategy), batch(6), batch(7)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     said = made(old.inputs).detach()
     jog(made)
     now, total, n = made(old.inputs).detach(), 0.0, 0
@@ -32,7 +32,7 @@ def test_logits_are_those_of_right_after_the_step():
     made, data = learner(strategy), batch(6)
     logits = made(data.inputs)
     strategy.update(made, data, logits)
-    strategy.observe(made, data)
+    strategy.after_batch(made, data)
     assert torch.equal(strategy.logits, made(data.inputs))
     assert not torch.equal(strategy.logits, logits)
 
@@ -42,14 +42,14 @@ def test_logits_stay_with_their_sequence():
     made = learner(strategy)
     jog(made)
     for made.step in range(20):
-        strategy.observe(made, batch(made.step, 7))
+        strategy.after_batch(made, batch(made.step, 7))
     torch.testing.assert_close(strategy.logits, made(strategy.memory.inputs).detach())
 
 
 def test_each_term_can_be_switched_off():
     strategy = DER(capacity=4, alpha=0.0, beta=0.0)
     made = learner(strategy)
-    strategy.observe(made, batch(6))
+    strategy.after_batch(made, batch(6))
     assert beside(made, batch(7)) == 0.0
     nothing = DER(capacity=4)
     assert beside(learner(nothing), batch(7)) == 0.0
@@ -66,7 +66,7 @@ def test_der_plus_plus_draws_twice():
     """What beta adds to alpha is a loss on another sample than alpha's."""
     strategy = DER(capacity=40)
     made = learner(strategy)
-    strategy.observe(made, batch(6, 40))
+    strategy.after_batch(made, batch(6, 40))
     jog(made)
     drawn = list[torch.Tensor]()
     real = strategy.memory.draw

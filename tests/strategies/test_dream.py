@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from plasticity import Learner
-from plasticity.learner import Spec
+from plasticity.core.learner import Spec
+from plasticity.core.tunnel import Batch
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.tunnel import Batch
 from strategies import Chain, LoRA
 from strategies.dream import Dream
 
@@ -42,8 +42,8 @@ def test_beside_the_loss_is_the_divergence_from_the_old_network_on_its_dreams(ne
     made = learner(strategy, network)
     jog(made)
     old = deepcopy(made.network)
-    strategy.shift(made)
-    strategy.observe(made, chained(1))
+    strategy.on_shift(made)
+    strategy.after_batch(made, chained(1))
     jog(made, 2)
     found = beside(made, chained(2))
     assert torch.is_tensor(found) and found.requires_grad and found > 0.01
@@ -59,27 +59,27 @@ def test_where_the_stream_does_not_feed_itself_the_inputs_are_the_batch():
     made, data = learner(strategy), batch(2)
     jog(made)
     old = deepcopy(made.network)
-    strategy.observe(made, batch(1))
-    strategy.observe(made, chained(1))  # once is enough
+    strategy.after_batch(made, batch(1))
+    strategy.after_batch(made, chained(1))  # once is enough
     assert not strategy.fed
-    strategy.shift(made)
+    strategy.on_shift(made)
     jog(made, 2)
-    found = strategy.extra(made, data, made(data.inputs))
+    found = strategy.penalty(made, data, made(data.inputs))
     assert torch.is_tensor(found) and beside(made, data) == 0.0
     assert float(found.detach()) == pytest.approx(
         0.3 * divergence(old, made.network, data.inputs), rel=1e-4
     )
-    strategy.observe(made, chained(3))
+    strategy.after_batch(made, chained(3))
     assert len(strategy.pool) == 0
 
 
 def test_one_wrong_symbol_is_seen_if_it_is_asked_only():
     strategy = Dream()
     made, data = learner(strategy), chained(1)
-    strategy.observe(made, data)
+    strategy.after_batch(made, data)
     assert strategy.fed
     data.targets[2, 3] = (data.targets[2, 3] + 1) % 3
-    strategy.observe(made, data)
+    strategy.after_batch(made, data)
     assert not strategy.fed
 
 
@@ -88,7 +88,7 @@ def test_dreams_follow_the_old_network():
     strategy = Dream(dreams=1)
     made = learner(strategy)
     jog(made, by=0.6)
-    strategy.shift(made)
+    strategy.on_shift(made)
     matrix = made(torch.arange(3)[:, None])[:, 0].double().softmax(-1).detach()
     assert (matrix - 1 / 3).abs().max() > 0.1
     jog(made, 2, by=0.6)  # what is new does not matter
@@ -112,7 +112,7 @@ def test_each_symbol_depends_on_the_dream_so_far(network: type):
     jog(made, 3, by=1.0)
     with torch.no_grad():
         made.network.get_parameter("head.weight").mul_(1e4)
-    strategy.shift(made)
+    strategy.on_shift(made)
     begun = batch(1, 16).inputs
     expected = begun.clone()
     for x in expected:
@@ -127,7 +127,7 @@ def test_dreams_come_every_period_and_start_over_at_a_shift():
     made = learner(strategy)
     for step in range(8):
         if step in (1, 6):
-            strategy.shift(made)
+            strategy.on_shift(made)
         meet(made, step, chained(step))
         held.append(len(strategy.pool))
     assert held == [0, 4, 4, 8, 8, 10, 4, 4]
@@ -136,13 +136,13 @@ def test_dreams_come_every_period_and_start_over_at_a_shift():
 def test_nothing_is_added_before_a_shift_or_before_a_dream():
     strategy, data = Dream(), chained(1)
     made = learner(strategy)
-    strategy.observe(made, data)
-    assert beside(made, data) == 0.0 == strategy.extra(made, data, made(data.inputs))
-    strategy.shift(made)
-    assert beside(made, data) == 0.0 == strategy.extra(made, data, made(data.inputs))
-    strategy.observe(made, data)
+    strategy.after_batch(made, data)
+    assert beside(made, data) == 0.0 == strategy.penalty(made, data, made(data.inputs))
+    strategy.on_shift(made)
+    assert beside(made, data) == 0.0 == strategy.penalty(made, data, made(data.inputs))
+    strategy.after_batch(made, data)
     assert torch.is_tensor(beside(made, data))
-    assert strategy.extra(made, data, made(data.inputs)) == 0.0
+    assert strategy.penalty(made, data, made(data.inputs)) == 0.0
 
 
 def test_a_target_that_cannot_be_an_input_is_never_dreamt():
@@ -160,7 +160,7 @@ def test_behind_an_adapter_the_old_adapter_is_kept():
     assert dream.old.numel() == sum(p.numel() for p in made.strategy.trainable(made))
     jog(made)
     inputs = batch(1).inputs
-    dream.shift(made)
+    dream.on_shift(made)
     before = made(inputs).detach()
     with torch.no_grad():
         for p in made.strategy.trainable(made):

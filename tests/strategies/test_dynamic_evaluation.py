@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from plasticity.learner import Learner
+from plasticity.core.optimizer import SGD, AdamW, Optimizer
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import MLP
-from plasticity.optimizer import SGD, AdamW, Optimizer
-from plasticity.tunnel import Batch
 from strategies import Chain, Finetune
 from strategies.dynamic_evaluation import DynamicEvaluation
 
@@ -18,7 +18,7 @@ def weights(made: Learner) -> np.ndarray:
     return np.concatenate([p.detach().flatten().numpy() for p in made.network.parameters()])
 
 
-def gradient(made: Learner, data: Batch) -> np.ndarray:
+def gradient_vector(made: Learner, data: Batch) -> np.ndarray:
     """Of the mean log loss per asked position, sequence by sequence."""
     params, n = list(made.network.parameters()), len(data.inputs) * int(data.asked.sum())
     pairs = zip(data.inputs, data.targets, strict=True)
@@ -48,7 +48,7 @@ def test_the_rule_is_the_papers_whatever_the_optimizer(decay: float, optimizer: 
     clipped = 0
     for seed in range(4):
         data = batch(seed)
-        g = gradient(made, data)
+        g = gradient_vector(made, data)
         squares.append(g**2)
         learn(made, data)
         rms = np.sqrt(np.mean(squares, axis=0))
@@ -73,7 +73,7 @@ def test_the_optimizers_step_with_the_decay_beside_it():
     for seed in range(3):
         plain.network.load_state_dict(made.network.state_dict())
         before, data = weights(made), batch(seed)
-        squares.append(gradient(made, data) ** 2)
+        squares.append(gradient_vector(made, data) ** 2)
         learn(made, data)
         learn(plain, data)
         rms = np.sqrt(np.mean(squares, axis=0))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from plasticity.learner import Learner
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.tunnel import Batch
 from strategies import EWC, Finetune, Frozen, LoRA, Replay
 
 from .tiny import batch, learner, log_likelihood
@@ -43,8 +43,8 @@ def fisher_by_hand(made: Learner, data: Batch) -> torch.Tensor:
 def test_ewc_fisher_is_per_sample_and_equals_the_definition(size: int):
     strategy = EWC(strength=7.0)
     made, data = learner(strategy), batch(2, size)
-    strategy.observe(made, data)
-    strategy.shift(made)
+    strategy.after_batch(made, data)
+    strategy.on_shift(made)
     torch.testing.assert_close(strategy.fisher, fisher_by_hand(made, data), rtol=1e-4, atol=1e-7)
 
 
@@ -55,8 +55,8 @@ def test_ewc_fisher_does_not_depend_on_how_the_data_was_batched():
         made = learner(strategy)
         for i in range(0, 16, size):
             piece = Batch(data.inputs[i : i + size], data.targets[i : i + size], *data[2:])
-            strategy.observe(made, piece)
-        strategy.shift(made)
+            strategy.after_batch(made, piece)
+        strategy.on_shift(made)
         fishers.append(strategy.fisher)
     torch.testing.assert_close(fishers[0], fishers[1])
     torch.testing.assert_close(fishers[0], fishers[2])
@@ -65,9 +65,9 @@ def test_ewc_fisher_does_not_depend_on_how_the_data_was_batched():
 def test_ewc_loss_adds_half_strength_fisher_distance_and_decays():
     strategy = EWC(strength=7.0, decay=0.5)
     made, first, second = learner(strategy), batch(4), batch(5)
-    strategy.observe(made, first)
+    strategy.after_batch(made, first)
     one = fisher_by_hand(made, first)
-    strategy.shift(made)
+    strategy.on_shift(made)
     anchor = strategy.anchor.clone()
     with torch.no_grad():
         for p in made.network.parameters():
@@ -76,11 +76,11 @@ def test_ewc_loss_adds_half_strength_fisher_distance_and_decays():
     plain = made.nll(logits, second.targets, second.asked)
     theta = torch.cat([p.flatten() for p in made.network.parameters()])
     expected = plain + 7.0 / 2 * (one * (theta - anchor) ** 2).sum()
-    found = made.strategy.loss(made, second, logits) + strategy.extra(made, second, logits)
+    found = made.strategy.loss(made, second, logits) + strategy.penalty(made, second, logits)
     torch.testing.assert_close(found, expected)
-    strategy.observe(made, second)
+    strategy.after_batch(made, second)
     two = fisher_by_hand(made, second)
-    strategy.shift(made)
+    strategy.on_shift(made)
     torch.testing.assert_close(strategy.fisher, 0.5 * one + two, rtol=1e-4, atol=1e-7)
 
 
@@ -97,14 +97,14 @@ def test_ewc_springs_over_three_shifts_are_those_kept_one_by_one(
     for regime in range(3):
         for p in params:
             p.data.add_(torch.randn(p.shape, generator=rng), alpha=0.3)
-        strategy.observe(made, batch(regime))
+        strategy.after_batch(made, batch(regime))
         fisher = fisher_by_hand(made, batch(regime))
         springs = [(decay * f, tied) for f, tied in springs]
         springs.append((fisher, parameters_to_vector(params).detach().clone()))
-        strategy.shift(made)
+        strategy.on_shift(made)
     if form == "online":
         springs = [(f, springs[-1][1]) for f, _ in springs]
-    strategy.shift(made)  # of a regime in which nothing was seen: the others fade
+    strategy.on_shift(made)  # of a regime in which nothing was seen: the others fade
     springs = [(decay * f, tied) for f, tied in springs]
     for p in params:
         p.data.add_(torch.randn(p.shape, generator=rng), alpha=0.3)
@@ -121,7 +121,7 @@ def test_ewc_springs_over_three_shifts_are_those_kept_one_by_one(
 def test_replay_loss_is_new_plus_weighted_old():
     strategy = Replay(capacity=4, weight=0.3)
     made, old, new = learner(strategy), batch(6), batch(7)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     logits = made(new.inputs)
     expected = made.nll(logits, new.targets, new.asked)
     expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)

@@ -52,7 +52,7 @@ def test_a_skipped_step_has_no_backward():
     meet(made, 0, batch(0))
     made.optimizer.zero_grad()
     meet(made, 1, batch(1))
-    assert all(p.grad is None for p in made.network.parameters()) and made.turn == 0
+    assert all(p.grad is None for p in made.network.parameters()) and made.update_index == 0
 
 
 def test_in_a_chain_it_gates_the_rehearsal_and_not_the_memory():
@@ -66,7 +66,7 @@ def test_in_a_chain_it_gates_the_rehearsal_and_not_the_memory():
     same(made.network, before, atol=0.0)
     assert torch.equal(replay.memory.inputs, torch.cat([one.inputs, two.inputs]))
     gate.usual.fill_(0.0)
-    made.step, made.turn = 2, 0
+    made.step, made.update_index = 2, 0
     rows = replay.memory.draw(4, replay.rng(made))
     old = three._replace(
         inputs=replay.memory.inputs[rows].clone(), targets=replay.memory.targets[rows].clone()

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from plasticity import Learner, Strategy, Updates
-from plasticity.learner import Lesson
+from plasticity.core.optimizer import AdamW
+from plasticity.core.tunnel import Batch
+from plasticity.engine.prequential import ScoredBatch
 from plasticity.networks import MLP
-from plasticity.optimizer import AdamW
-from plasticity.tunnel import Batch
 from strategies import Chain
 from strategies.gdumb import Balanced, GDumb
 
@@ -139,7 +139,7 @@ def test_shifts_part_the_visits():
     made = learner(strategy)
     for step in range(6):
         if step == 4:
-            strategy.shift(made)
+            strategy.on_shift(made)
         meet(made, step, batch(step))
     assert sorted(strategy.memory.visit.tolist()) == [0, 0, 1, 1]
 
@@ -149,7 +149,7 @@ class Diary(Strategy):
 
     steps = 0
 
-    def stepped(self, learner: Learner) -> None:
+    def after_step(self, learner: Learner) -> None:
         self.steps += 1
 
 
@@ -159,5 +159,5 @@ def test_other_parts_act_on_retraining_which_comes_once_a_period(per):
     made = learner(Chain([strategy, diary]))
     made.updates = Updates(per=per, chunk=2)
     for step in range(5):
-        made.meet(Lesson(step, False, batch(step), torch.zeros(0, 0, 0, 0)))
+        made.prequential_step(ScoredBatch(step, False, batch(step), torch.zeros(0, 0, 0, 0)))
         assert diary.steps == (step + 1) // 2 * 3

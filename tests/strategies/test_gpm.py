@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from plasticity import Batch, Learner, Optimizer
+from plasticity.core.optimizer import SGD, AdamW
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import SGD, AdamW
 from strategies import Chain, LoRA
 from strategies.gpm import GPM
 
@@ -70,8 +70,8 @@ def test_gpm_bases_are_the_papers_over_three_regimes_and_gradients_are_projected
         data = data._replace(inputs=torch.tensor(symbols)[data.inputs % len(symbols)])
         for name, r in mlp_inputs(made, data).items():
             bases[name] = widened(bases[name], r, 0.9)
-        strategy.observe(made, data)
-        strategy.shift(made)
+        strategy.after_batch(made, data)
+        strategy.on_shift(made)
         ranks.append([bases[n].shape[1] for n in names])
         for name, span in zip(names, strategy.spans(), strict=True):
             by_hand = torch.from_numpy(bases[name] @ bases[name].T).float()[None]
@@ -79,7 +79,7 @@ def test_gpm_bases_are_the_papers_over_three_regimes_and_gradients_are_projected
     assert ranks[0] == [1, 1, 1, 1] and ranks[0] < ranks[-1]
     made.nll(made(data.inputs), data.targets, data.asked).backward()
     plain = {n: p.grad.clone() for n, p in made.network.named_parameters() if p.grad is not None}
-    strategy.project(made)
+    strategy.project_gradients(made)
     for name, p in made.network.named_parameters():
         g, layer = plain[name].double().numpy(), name.removesuffix(".weight")
         if layer == "embed":
@@ -103,8 +103,8 @@ def test_gpm_keeps_every_answer_to_the_old_inputs_and_still_learns(
         old, new = batch(1, 2), batch(2, 2)
         old, new = old._replace(inputs=old.inputs % 2), new._replace(inputs=new.inputs % 2 + 1)
         teach(made, old, 3)
-        strategy.observe(made, old)
-        strategy.shift(made)
+        strategy.after_batch(made, old)
+        strategy.on_shift(made)
         before, worse = made(old.inputs).detach(), made.nll(made(new.inputs), *new[1:3]).item()
         teach(made, new, 10)
         better = made.nll(made(new.inputs), *new[1:3]).item()
@@ -125,8 +125,8 @@ def test_gpm_under_plain_sgd_takes_the_projected_gradient_step():
     made = wide(GPM(), MLP, SGD(0.1))
     strategy, old, new = made.strategy, batch(1, 2), batch(2, 2)
     assert isinstance(strategy, GPM)
-    strategy.observe(made, old)
-    strategy.shift(made)
+    strategy.after_batch(made, old)
+    strategy.on_shift(made)
     before = {n: p.detach().clone() for n, p in made.network.named_parameters()}
     teach(made, new)
     for name, p in made.network.named_parameters():
@@ -142,10 +142,10 @@ def test_gpm_is_finetuning_before_the_first_shift_and_freezes_the_rest_after():
     for _ in range(2):
         for each in (made, plain):
             teach(each, data)
-            each.strategy.observe(each, data)
+            each.strategy.after_batch(each, data)
     for p, q in zip(made.network.parameters(), plain.network.parameters(), strict=True):
         assert torch.equal(p, q)
-    made.strategy.shift(made)
+    made.strategy.on_shift(made)
     held = {n: p.detach().clone() for n, p in rest.items()}
     teach(made, opposite(data), 2)
     assert all(torch.equal(p, held[n]) for n, p in rest.items())
@@ -154,7 +154,7 @@ def test_gpm_is_finetuning_before_the_first_shift_and_freezes_the_rest_after():
 def test_gpm_at_a_shift_with_nothing_seen_does_nothing():
     made = learner(GPM())
     before = {k: v.clone() for k, v in made.state_dict().items()}
-    made.strategy.shift(made)
+    made.strategy.on_shift(made)
     assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items())
 
 
@@ -171,7 +171,7 @@ def test_gpm_stays_a_projection_over_many_regimes():
         with torch.no_grad():
             for p in made.network.parameters():
                 p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(seed)))
-        strategy.observe(made, batch(seed))
-        strategy.shift(made)
+        strategy.after_batch(made, batch(seed))
+        strategy.on_shift(made)
     for span in strategy.spans():
         torch.testing.assert_close(span @ span, span, rtol=0, atol=1e-5)

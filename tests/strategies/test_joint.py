@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from plasticity import Learner
-from plasticity.learner import Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import SGD
+from plasticity.core.tunnel import IGNORE_INDEX, Batch
 from plasticity.networks import MLP
-from plasticity.optimizer import SGD
-from plasticity.tunnel import UNASKED, Batch
 from strategies.joint import Joint
 
 from .teaching import beside, descended, jog, learner, mean, meet, same
@@ -28,7 +28,7 @@ def test_each_pass_is_a_step_on_what_was_seen(passes: int):
 def test_the_batch_is_learned_beside_the_past():
     strategy, old, new = Joint(passes=0), batch(1), batch(2)
     made = learner(strategy)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     found = beside(made, new)
     torch.testing.assert_close(found, mean(made.network, old))
 
@@ -37,10 +37,10 @@ def test_everything_is_held_exactly_in_one_byte_per_symbol():
     strategy, seen = Joint(passes=0), [batch(step) for step in range(60)]
     made = learner(strategy)
     for made.step, data in enumerate(seen):
-        strategy.observe(made, data)
+        strategy.after_batch(made, data)
     assert strategy.memory.inputs.dtype == torch.int8
     assert torch.equal(strategy.memory.inputs[:240].long(), torch.cat([b.inputs for b in seen]))
-    targets = torch.where(ASKED, torch.cat([b.targets for b in seen]), UNASKED)
+    targets = torch.where(ASKED, torch.cat([b.targets for b in seen]), IGNORE_INDEX)
     assert torch.equal(strategy.memory.targets[:240].long(), targets)
 
 
@@ -52,7 +52,7 @@ def test_large_alphabets_are_not_cut(vocab: int, symbols: int):
     made.setup("fit")
     x, y = torch.tensor([[vocab - 1]]), torch.tensor([[symbols - 1]])
     nobody = torch.zeros(1, 1, 1, dtype=torch.float64)
-    strategy.observe(made, Batch(x, y, torch.ones(1, dtype=torch.bool), nobody, x[0]))
+    strategy.after_batch(made, Batch(x, y, torch.ones(1, dtype=torch.bool), nobody, x[0]))
     inputs, targets = strategy.memory.sample(1, torch.Generator().manual_seed(0))
     assert torch.equal(inputs, x) and torch.equal(targets, y)
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plasticity.learner import Learner
+from plasticity.core.tunnel import Batch
+from plasticity.core.updates import Updates
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.tunnel import Batch
-from plasticity.updates import Updates
 from strategies import Chain, Frozen, LoRA
 from strategies.kalman import Kalman
 
@@ -190,7 +190,7 @@ def test_a_shift_forgets_what_it_was_told_to():
     made = student(strategy)
     learn(made, batch(1))
     before, mean = strategy.precision.clone(), head(made)
-    strategy.shift(made)
+    strategy.on_shift(made)
     expected = 0.25 * before + 0.75 * torch.eye(27, dtype=torch.float64) / 0.3
     torch.testing.assert_close(strategy.precision, expected)
     np.testing.assert_array_equal(head(made), mean)

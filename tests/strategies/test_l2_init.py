@@ -13,13 +13,13 @@ def test_extra_is_the_squared_distance_from_the_start():
     strategy, data = L2Init(strength=0.3), batch(1)
     made = learner(strategy)
     start = [p.detach().clone() for p in made.network.parameters()]
-    assert strategy.extra(made, data, made(data.inputs)) == 0.0
+    assert strategy.penalty(made, data, made(data.inputs)) == 0.0
     jog(made)
     total = 0.0
     for p, p0 in zip(made.network.parameters(), start, strict=True):
         for now, then in zip(p.flatten().tolist(), p0.flatten().tolist(), strict=True):
             total += (now - then) ** 2
-    found = strategy.extra(made, data, made(data.inputs))
+    found = strategy.penalty(made, data, made(data.inputs))
     torch.testing.assert_close(found, torch.tensor(0.3 * total))
 
 
@@ -55,5 +55,5 @@ def test_beside_lora_it_pulls_the_adapters_only():
     assert len(strategy.start) == sum(p.numel() for p in adapters)
     with torch.no_grad():
         adapters[-1].add_(1.0)
-    found = strategy.extra(made, batch(1), made(batch(1).inputs))
+    found = strategy.penalty(made, batch(1), made(batch(1).inputs))
     torch.testing.assert_close(found, torch.tensor(float(adapters[-1].numel())))

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from plasticity import Batch, Learner, Strategy, Updates
-from plasticity.learner import Lesson
+from plasticity.core.optimizer import AdamW
+from plasticity.engine.prequential import ScoredBatch
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import AdamW
 from strategies import LoRA
 from strategies.lora_pool import LoRAPool
 
@@ -39,9 +39,9 @@ def visit(made: Learner, turn: int, steps: int = 30, first: int = 0) -> list[flo
     losses = []
     for step in range(first, first + steps):
         data = regime(turn, step)
-        lesson = Lesson(step, step == first > 0, data, torch.zeros(0, 0, 0, 0))
+        lesson = ScoredBatch(step, step == first > 0, data, torch.zeros(0, 0, 0, 0))
         losses.append(made.nll(made(data.inputs), data.targets, data.asked).item())
-        made.meet(lesson)
+        made.prequential_step(lesson)
     return losses
 
 

@@ -5,8 +5,8 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from plasticity import Learner
+from plasticity.core.tunnel import Batch
 from plasticity.networks import LSTM, MLP
-from plasticity.tunnel import Batch
 from strategies.mas import MAS
 
 from . import tiny
@@ -35,8 +35,8 @@ def test_importance_is_the_mean_magnitude_of_each_sequences_gradient(size: int, 
     strategy = MAS()
     made, data = learner(strategy, network), batch(2, size)
     jog(made)
-    strategy.observe(made, data)
-    strategy.shift(made)
+    strategy.after_batch(made, data)
+    strategy.on_shift(made)
     expected = by_hand(made, data.inputs, ASKED)
     torch.testing.assert_close(strategy.importance, expected, rtol=1e-4, atol=1e-6)
 
@@ -50,8 +50,8 @@ def test_importance_does_not_depend_on_how_the_data_was_batched_nor_on_targets()
         for i in range(0, 16, size):
             targets = (data.targets + size) % 3
             piece = Batch(data.inputs[i : i + size], targets[i : i + size], *data[2:])
-            strategy.observe(made, piece)
-        strategy.shift(made)
+            strategy.after_batch(made, piece)
+        strategy.on_shift(made)
         found.append(strategy.importance)
     torch.testing.assert_close(found[0], found[1])
     torch.testing.assert_close(found[0], found[2])
@@ -69,8 +69,8 @@ def test_importance_does_not_grow_with_length():
         made.setup("fit")
         jog(made)
         longer = data._replace(inputs=data.inputs.repeat(1, times), asked=asked)
-        strategy.observe(made, longer._replace(targets=data.targets.repeat(1, times)))
-        strategy.shift(made)
+        strategy.after_batch(made, longer._replace(targets=data.targets.repeat(1, times)))
+        strategy.on_shift(made)
         found.append(strategy.importance)
     torch.testing.assert_close(found[0], found[1])
 
@@ -78,21 +78,21 @@ def test_importance_does_not_grow_with_length():
 def test_loss_adds_strength_importance_distance_and_decays():
     strategy = MAS(strength=7.0, decay=0.25)
     made, first, second = learner(strategy), batch(4), batch(5)
-    assert strategy.extra(made, first, made(first.inputs)) == 0.0
+    assert strategy.penalty(made, first, made(first.inputs)) == 0.0
     jog(made)
-    strategy.observe(made, first)
+    strategy.after_batch(made, first)
     one = by_hand(made, first.inputs, ASKED)
     anchor = parameters_to_vector(made.network.parameters()).detach().clone()
-    strategy.shift(made)
+    strategy.on_shift(made)
     jog(made, 2)
     away = parameters_to_vector(made.network.parameters()).detach() - anchor
-    found = strategy.extra(made, second, made(second.inputs))
+    found = strategy.penalty(made, second, made(second.inputs))
     torch.testing.assert_close(found, 7.0 * (one * away * away).sum(), check_stride=False)
-    strategy.observe(made, second)
+    strategy.after_batch(made, second)
     two = by_hand(made, second.inputs, ASKED)
-    strategy.shift(made)
+    strategy.on_shift(made)
     torch.testing.assert_close(strategy.importance, 0.25 * one + two, rtol=1e-4, atol=1e-6)
-    strategy.shift(made)  # of a regime in which nothing was seen
+    strategy.on_shift(made)  # of a regime in which nothing was seen
     torch.testing.assert_close(strategy.importance, 0.25 * (0.25 * one + two), rtol=1e-4, atol=1e-6)
 
 
@@ -103,7 +103,7 @@ def test_the_stronger_the_less_weights_move():
         made = learner(strategy)
         for step in range(12):
             if step == 6:
-                strategy.shift(made)
+                strategy.on_shift(made)
             meet(made, step, batch(step // 6))
         away = parameters_to_vector(made.network.parameters()).detach() - strategy.anchor
         moved.append(float(away.square().sum()))

@@ -39,12 +39,12 @@ def test_the_most_interfered_are_replayed(network: type):
     strategy = MIR(capacity=20, weight=0.3, candidates=5, virtual=0.5)
     made, old, new = learner(strategy, network), batch(6, 20), batch(7)
     jog(made)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     state = {k: v.clone() for k, v in made.state_dict().items()}
     rise = rises(made, new, old, 0.5)
     worst = rise.argsort(descending=True)[:4]
     logits = made(new.inputs)
-    found = strategy.extra(made, new, logits)
+    found = strategy.penalty(made, new, logits)
     torch.testing.assert_close(found, 0.3 * losses(made, old)[worst].mean())
     assert rise[worst].min() > rise.median() + 0.02  # it matters which
     assert all(torch.equal(v, state[k]) for k, v in made.state_dict().items())
@@ -67,7 +67,7 @@ def test_rises_are_of_what_the_chain_trains():
     with torch.no_grad():
         for p in made.strategy.trainable(made):
             p.normal_(generator=torch.Generator().manual_seed(2))
-    mir.observe(made, old)
+    mir.after_batch(made, old)
     params = made.strategy.trainable(made)
     loss = made.nll(made(new.inputs), new.targets, new.asked)
     found = mir.rise(made, torch.autograd.grad(loss, params), old.inputs, old.targets)
@@ -79,14 +79,14 @@ def test_rises_are_of_what_the_chain_trains():
 class L2(Strategy):
     """A spring to the origin."""
 
-    def extra(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+    def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
         return 0.05 * sum(p.square().sum() for p in self.trainable(learner))  # pyright: ignore
 
 
 def test_mir_and_a_spring_in_a_chain_descend_the_sum():
     mir = MIR(capacity=20, virtual=0.5)
     made, old, new = learner(Chain([mir, L2()])), batch(6, 20), batch(7)
-    mir.observe(made, old)
+    mir.after_batch(made, old)
     worst = rises(made, new, old, 0.5).argsort(descending=True)[:4]
     copy = deepcopy(made.network)
     x, y = torch.cat([new.inputs, old.inputs[worst]]), torch.cat([new.targets, old.targets[worst]])

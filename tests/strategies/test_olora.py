@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from plasticity import Learner
+from plasticity.core.optimizer import AdamW
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import AdamW
 from strategies import Finetune
 from strategies.olora import OLoRA
 
@@ -34,14 +34,14 @@ def test_olora_adds_every_overlap_of_the_new_with_each_of_the_old(network: type)
     for regime in range(3):
         teach(made, regime, 2)
         old.append(downs(made))
-        strategy.shift(made)
+        strategy.on_shift(made)
     new, expected = downs(made), 0.0
     for name, a in new.items():
         for past in old:
             for i in range(2):
                 for j in range(2):
                     expected += 0.3 * abs(float((past[name][i] * a[j]).sum()))
-    found = strategy.extra(made, data, made(data.inputs))
+    found = strategy.penalty(made, data, made(data.inputs))
     assert isinstance(found, torch.Tensor) and expected > 0.1
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
@@ -55,7 +55,7 @@ def test_a_shift_merges_and_changes_no_answer(network: type):
     before, old = made(data.inputs).detach(), downs(made)
     assert (before - start(data.inputs)).abs().max() > 1e-4
     assert made.optimizer.state
-    made.strategy.shift(made)
+    made.strategy.on_shift(made)
     torch.testing.assert_close(made(data.inputs).detach(), before, rtol=1e-4, atol=1e-5)
     fresh = downs(made)
     assert all(not torch.equal(a, old[n]) for n, a in fresh.items())
@@ -70,7 +70,7 @@ def test_the_oldest_adapter_is_dropped_when_the_slots_are_full():
     for regime in range(3):
         teach(made, regime)
         old.append(downs(made))
-        strategy.shift(made)
+        strategy.on_shift(made)
     for past, name in zip(strategy.past(), old[0], strict=True):
         assert torch.equal(past, torch.stack([old[2][name], old[1][name]]))
 
@@ -83,7 +83,7 @@ def test_at_an_alarm_the_gradient_of_the_prediction_made_before_it_is_the_fresh_
     made = learner(strategy, network)
     teach(made, 5, 5)
     early = made(data.inputs)
-    strategy.shift(made)
+    strategy.on_shift(made)
     params = strategy.trainable(made)
     late = made(data.inputs)
     pair = [
@@ -103,7 +103,7 @@ def test_the_penalty_turns_the_new_adapter_away_from_the_old():
         made.setup("fit")
         made.configure_optimizers()
         teach(made, 6, 20)
-        strategy.shift(made)
+        strategy.on_shift(made)
         teach(made, 7, 60)
         return strategy.overlap().item()
 

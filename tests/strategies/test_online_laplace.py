@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import SGD, AdamW
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import SGD, AdamW
-from plasticity.tunnel import Batch
 from strategies import Chain, Finetune, LoRA
 from strategies.online_laplace import OnlineLaplace, nearest
 
@@ -21,8 +22,8 @@ class Told(OnlineLaplace):
     """Answers what came, so that a test knows what was answered."""
 
     def answers(self, logits: Tensor, rng: torch.Generator) -> Tensor:
-        self.turn = getattr(self, "turn", -1) + 1
-        return self.recent.targets[self.turn % len(self.recent)][None]
+        self.update_index = getattr(self, "turn", -1) + 1
+        return self.recent.targets[self.update_index % len(self.recent)][None]
 
 
 def student(strategy: OnlineLaplace | Chain | Finetune, network: type = MLP) -> Learner:
@@ -42,8 +43,8 @@ def jog(made: Learner, seed: int, by: float) -> None:
 
 
 def consolidate(made: Learner, data: Batch) -> None:
-    made.strategy.observe(made, data)
-    made.strategy.shift(made)
+    made.strategy.after_batch(made, data)
+    made.strategy.on_shift(made)
 
 
 def by_hand(made: Learner, data: Batch) -> dict[str, np.ndarray]:
@@ -102,7 +103,7 @@ def test_the_penalty_is_half_the_strength_times_the_quadratic_form(network: type
         linear = f"{name}.weight" in start
         total += d @ form @ d if linear else (form * d**2).sum()
         total += 0.02 * (d**2).sum()
-    found = torch.as_tensor(strategy.extra(made, data, made(data.inputs)))
+    found = torch.as_tensor(strategy.penalty(made, data, made(data.inputs)))
     assert found.item() == pytest.approx(7.0 / 2 * total, rel=1e-4)
     prior = sum(
         float((p.detach() - start[k]).square().sum()) for k, p in made.network.named_parameters()
@@ -206,15 +207,15 @@ def test_the_second_regime_is_added_to_the_first_and_the_mode_moves():
 def test_before_the_first_shift_there_is_the_prior_around_where_it_began():
     strategy = OnlineLaplace(strength=2.0, prior=0.5)
     made, data = student(strategy), batch(1)
-    strategy.shift(made)  # nothing was seen
+    strategy.on_shift(made)  # nothing was seen
     start = [p.detach().clone() for p in made.network.parameters()]
     jog(made, 2, 0.1)
-    strategy.shift(made)
+    strategy.on_shift(made)
     far = sum(
         float((p.detach() - q).square().sum())
         for p, q in zip(made.network.parameters(), start, strict=True)
     )
-    found = torch.as_tensor(strategy.extra(made, data, made(data.inputs)))
+    found = torch.as_tensor(strategy.penalty(made, data, made(data.inputs)))
     assert found.item() == pytest.approx(0.5 * far, rel=1e-5)
 
 
@@ -248,14 +249,14 @@ def test_it_holds_on_to_what_it_said_in_the_regime_before():
         losses = []
         for regime in range(2):
             for step in range(80):
-                made.step, made.turn = step, 0
+                made.step, made.update_index = step, 0
                 x = batch(step).inputs % 2 if regime == 0 else torch.full((4, 5), 2)
                 data = batch(step)._replace(inputs=x, targets=(x + 1) % 3)
                 made.strategy.update(made, data, made(x))
-                made.strategy.observe(made, data)
+                made.strategy.after_batch(made, data)
             x = batch(99).inputs % 2
             losses.append(made.nll(made(x), (x + 1) % 3, ASKED).item())
-            made.strategy.shift(made)
+            made.strategy.on_shift(made)
         return losses[1] - losses[0]
 
     assert np.mean([lost(100.0, seed) for seed in range(8)]) < 0.5 * lost(0.0, 0)

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from plasticity.learner import Learner
+from plasticity.core.optimizer import AdamW
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.optimizer import AdamW
-from plasticity.tunnel import Batch
 from strategies import Finetune, LoRA
 from strategies.chain import Chain
 from strategies.redo import ReDo
@@ -27,8 +27,8 @@ def redo(made: Learner) -> ReDo:
 def met(made: Learner, *batches: Batch) -> None:
     """Counted and observed, without a step that would move the weights."""
     for data in batches:
-        made.strategy.stepped(made)
-        made.strategy.observe(made, data)
+        made.strategy.after_step(made)
+        made.strategy.after_batch(made, data)
 
 
 def state(made: Learner) -> dict[str, torch.Tensor]:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from plasticity import Batch, Learner, Strategy
-from plasticity.detector import Detector
-from plasticity.learner import Lesson
+from plasticity.config.recipe import Recipe, recipe
+from plasticity.core.detector import Detector
+from plasticity.core.updates import Updates
+from plasticity.engine.prequential import ScoredBatch
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.recipes import Recipe, recipe
-from plasticity.updates import Updates
 from strategies import DER, Chain, Dream, Gated, Joint, L2Init, LoRAPool, Replay
 
 from .teaching import jog, learner, mean
@@ -58,7 +58,7 @@ def seasoned(strategy: Strategy, network: type = MLP) -> Learner:
 
 
 def meet(made: Learner, step: int) -> None:
-    made.meet(Lesson(step, step == 1, fed(step), torch.zeros(0, 0, 0, 0)))
+    made.prequential_step(ScoredBatch(step, step == 1, fed(step), torch.zeros(0, 0, 0, 0)))
 
 
 def apart(made: Learner) -> None:
@@ -66,7 +66,7 @@ def apart(made: Learner) -> None:
     setattr(made, "answer", lambda data: made(data.inputs))  # noqa: B010
 
 
-def gradient(made: Learner, loss: Tensor) -> Tensor:
+def gradient_vector(made: Learner, loss: Tensor) -> Tensor:
     found = torch.autograd.grad(loss, made.strategy.trainable(made))
     return torch.cat([g.flatten() for g in found])
 
@@ -82,7 +82,7 @@ def calls(made: Learner) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("strategy", REHEARSERS[:6], ids=name)
 def test_loss_and_gradient_are_those_of_two_passes(strategy: Recipe[Strategy], network: type):
     made = seasoned(strategy.build(), network)
-    made.step, made.turn, data = 2, 0, fed(2)
+    made.step, made.update_index, data = 2, 0, fed(2)
     rehearsal = made.strategy.rehearse(made, 4)
     assert rehearsal is not None
     logits = made.answer(data)
@@ -90,7 +90,9 @@ def test_loss_and_gradient_are_those_of_two_passes(strategy: Recipe[Strategy], n
     two = made.nll(made(data.inputs), data.targets, data.asked)
     two = two + rehearsal.loss(made(rehearsal.inputs))
     torch.testing.assert_close(loss, two, rtol=0, atol=1e-6)
-    torch.testing.assert_close(gradient(made, loss), gradient(made, two), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        gradient_vector(made, loss), gradient_vector(made, two), rtol=1e-5, atol=1e-6
+    )
     assert rehearsal.loss(made(rehearsal.inputs)) > 0.001
 
 
@@ -99,12 +101,14 @@ def test_in_one_pass_replay_is_new_plus_weighted_old():
     strategy = Replay(capacity=4, weight=0.3)
     made, old, new = learner(strategy), batch(6), batch(7)
     jog(made)
-    strategy.observe(made, old)
+    strategy.after_batch(made, old)
     logits = made.answer(new)
     found = strategy.loss(made, new, logits) + made.rehearsed(logits)
     expected = mean(made.network, new) + 0.3 * mean(made.network, old)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(gradient(made, found), gradient(made, expected), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        gradient_vector(made, found), gradient_vector(made, expected), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ def test_without_anything_to_rehearse_the_batch_goes_alone_to_the_bit():
     for strategy in (Replay(capacity=0), Replay(capacity=4, weight=0.0), DER(4, 0.0, 0.0), Joint()):
         made, data = learner(strategy), batch(7)
         if not isinstance(strategy, Joint):
-            strategy.observe(made, batch(6))
+            strategy.after_batch(made, batch(6))
         seen = calls(made)
         logits = made.answer(data)
         assert made.rehearsed(logits) == 0.0 and seen == [(4, 5)]

@@ -36,7 +36,7 @@ def test_what_the_world_accepts_is_right_whatever_came() -> None:
     """A world that takes any even answer: targets then play no part."""
     made = SelfEdit()
     owner, data = learner(made), batch(1)
-    owner.accepts = lambda said, wanted: said % 2 == 0
+    owner.is_correct = lambda said, wanted: said % 2 == 0
     log_probs, said = sampled(made, owner, data)
     mine = log_probs.gather(-1, said[..., None])[..., 0]
     found = made.loss(owner, data, owner(data.inputs))
@@ -60,7 +60,7 @@ def test_its_loss_is_that_of_no_wrong_answer() -> None:
     """Where nothing is right, nothing is learned."""
     made = SelfEdit()
     owner, data = learner(made), batch(1)
-    owner.accepts = lambda said, wanted: np.zeros(said.shape, bool)
+    owner.is_correct = lambda said, wanted: np.zeros(said.shape, bool)
     found = made.loss(owner, data, owner(data.inputs))
     found.backward()
     assert float(found.detach()) == 0.0

@@ -6,8 +6,9 @@ from typing import Literal
 import pytest
 import torch
 
-from plasticity.detector import Detector
-from plasticity.learner import Learner, Lesson
+from plasticity.core.detector import Detector
+from plasticity.engine.learner import Learner
+from plasticity.engine.prequential import ScoredBatch
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, Finetune, LoRA
 from strategies.hare_tortoise import HareTortoise
@@ -19,7 +20,7 @@ from .tiny import batch, learner
 def teach(made: Learner, seed: int) -> None:
     """One update, as the engine would make it."""
     data = batch(seed)
-    made.step, made.turn = seed, 0
+    made.step, made.update_index = seed, 0
     made.strategy.update(made, data, made(data.inputs))
 
 
@@ -43,9 +44,9 @@ def test_noise_is_normal_and_of_the_said_size(when: Literal["step", "shift"]):
         before = flat(made)
         made.step = step
         if when == "step":
-            made.strategy.stepped(made)
+            made.strategy.after_step(made)
         else:
-            made.strategy.shift(made)
+            made.strategy.on_shift(made)
         drawn.append((flat(made) - 0.5 * before) / 2.0)
     n = len(drawn[0])
     for eps in drawn:
@@ -61,7 +62,7 @@ def test_it_forgets_towards_noise_of_variance_sigma2_over_2_shrink():
     made = learner(ShrinkPerturb(0.05, 0.3), Transformer)
     for step in range(200):
         made.step = step
-        made.strategy.stepped(made)
+        made.strategy.after_step(made)
     variance = 0.3**2 / (1 - 0.95**2)
     theta = flat(made)
     assert abs(theta.var() / variance - 1) < 4.5 * math.sqrt(2 / len(theta))
@@ -74,11 +75,11 @@ def test_at_shifts_only():
     teach(made, 1)
     teach(plain, 1)
     assert torch.equal(flat(made), flat(plain))
-    made.strategy.shift(made)
+    made.strategy.on_shift(made)
     assert not torch.equal(flat(made), flat(plain))
     each = learner(ShrinkPerturb(0.5, 0.1, "step"))
     before = flat(each)
-    each.strategy.shift(each)
+    each.strategy.on_shift(each)
     assert torch.equal(flat(each), before)
 
 
@@ -100,7 +101,7 @@ def test_at_an_alarm_the_weights_are_shrunk_and_the_step_starts_from_there(netwo
             p.mul_(0.5)
     loss = other.nll(other(data.inputs), data.targets, data.asked)
     grads = torch.autograd.grad(loss, list(other.network.parameters()))
-    made.meet(Lesson(0, False, data, torch.zeros(0)))
+    made.prequential_step(ScoredBatch(0, False, data, torch.zeros(0)))
     expected = 0.5 * before - 0.1 * torch.cat([g.flatten() for g in grads])
     torch.testing.assert_close(flat(made), expected)
 
@@ -109,7 +110,7 @@ def test_beside_lora_the_corrections_shrink():
     made = learner(Chain([LoRA(rank=1), ShrinkPerturb(0.5, 0.0)]))
     params = dict(made.network.named_parameters())
     before = {name: p.detach().clone() for name, p in params.items()}
-    made.strategy.stepped(made)
+    made.strategy.after_step(made)
     for name, p in params.items():
         assert torch.equal(p.detach(), before[name] * (0.5 if p.requires_grad else 1.0))
 

@@ -26,7 +26,7 @@ def test_it_begins_at_the_largest_singular_value_of_every_matrix(network: type):
     expected = largest(made.network)
     np.testing.assert_allclose([s.item() for s in strategy.stretches(made)], expected, rtol=1e-5)
     assert len(expected) >= 4
-    found = strategy.extra(made, data, made(data.inputs))
+    found = strategy.penalty(made, data, made(data.inputs))
     total = sum((s * s * s - 1) ** 2 for s in expected)
     torch.testing.assert_close(found, torch.tensor(0.3 * total, dtype=torch.float32))
 
@@ -38,7 +38,7 @@ def test_power_iteration_finds_it_again():
     gaps = []
     for rounds in (0, 1, 300):
         for _ in range(rounds):
-            strategy.stepped(made)
+            strategy.after_step(made)
         found = np.array([s.item() for s in strategy.stretches(made)])
         gaps.append(np.abs(found / largest(made.network) - 1).max())
     assert gaps[0] > gaps[1] > gaps[2]
@@ -63,7 +63,7 @@ def test_gradient_is_that_of_the_singular_value():
     """Against central differences of NumPy's singular value, for a few entries of each matrix."""
     strategy, data = Spectral(strength=0.5, power=2), batch(1)
     made = learner(strategy)
-    energy = strategy.extra(made, data, made(data.inputs))
+    energy = strategy.penalty(made, data, made(data.inputs))
     assert torch.is_tensor(energy)
     weights = [p for p in made.network.parameters() if p.ndim == 2]
     for weight, grad in zip(weights, torch.autograd.grad(energy, weights), strict=True):
@@ -100,10 +100,10 @@ def test_a_matrix_of_zeros_is_found_again_when_it_grows():
     with torch.no_grad():
         weight.zero_()
         for _ in range(5):
-            strategy.stepped(made)
+            strategy.after_step(made)
         weight.copy_(kept)
     for _ in range(300):
-        strategy.stepped(made)
+        strategy.after_step(made)
     assert strategy.stretches(made)[0].item() == pytest.approx(largest(made.network)[0], rel=1e-4)
 
 

@@ -26,14 +26,14 @@ def test_three_regimes_of_descent_with_momentum_by_hand():
     made = learner(strategy)
     made.optimizer = torch.optim.SGD(made.network.parameters(), lr, momentum=0.9)
     jog(made)
-    strategy.shift(made)  # of nothing: the path begins here
+    strategy.on_shift(made)  # of nothing: the path begins here
     copy = deepcopy(made.network)
     now = anchor = theta(made)
     spring, path, speed = (np.zeros_like(now) for _ in range(3))
     kinds = set[bool]()
     for step in range(12):
         if step in (4, 8):
-            strategy.shift(made)
+            strategy.on_shift(made)
             kinds |= set((path > 0).tolist())
             spring = spring + np.where(path > 0, path, 0) / ((now - anchor) ** 2 + xi)
             anchor, path = now, np.zeros_like(now)
@@ -60,7 +60,7 @@ def test_the_path_adds_up_to_what_the_task_lost(pull: float):
     made = learner(strategy)
     jog(made)
     made.optimizer = torch.optim.AdamW(made.network.parameters(), lr=2e-3)
-    strategy.shift(made)
+    strategy.on_shift(made)
     strategy.importance.fill_(pull)
     strategy.anchor.add_(0.5)
     before = mean(made.network, data).item()
@@ -74,7 +74,7 @@ def test_the_path_adds_up_to_what_the_task_lost(pull: float):
 def test_extra_is_the_springs_energy():
     strategy, data = SI(strength=0.7), batch(1)
     made = learner(strategy)
-    assert strategy.extra(made, data, made(data.inputs)) == 0.0
+    assert strategy.penalty(made, data, made(data.inputs)) == 0.0
     strategy.importance.uniform_(generator=torch.Generator().manual_seed(0))
     old = theta(made)
     jog(made)
@@ -82,14 +82,14 @@ def test_extra_is_the_springs_energy():
         float(w) * (a - b) ** 2
         for w, a, b in zip(strategy.importance, theta(made), old, strict=True)
     )
-    found = strategy.extra(made, data, made(data.inputs))
+    found = strategy.penalty(made, data, made(data.inputs))
     torch.testing.assert_close(found, torch.tensor(0.7 * energy, dtype=torch.float32))
 
 
 class Doubled(Strategy):
     """Edits the gradient."""
 
-    def project(self, learner: Learner) -> None:
+    def project_gradients(self, learner: Learner) -> None:
         for p in learner.network.parameters():
             assert p.grad is not None
             p.grad.mul_(2)
@@ -107,7 +107,7 @@ def test_a_regime_in_which_nothing_was_learned_leaves_no_spring():
     strategy = SI()
     made = learner(strategy)
     jog(made)  # weights that moved, and no loss that they lowered
-    strategy.shift(made)
+    strategy.on_shift(made)
     assert not strategy.importance.any()
     np.testing.assert_array_equal(strategy.anchor.double(), theta(made))
 
@@ -121,7 +121,7 @@ def test_strength_0_is_finetuning_and_springs_hold():
         made = learner(strategy)
         for step in range(6):
             meet(made, step, batch(0))
-        strategy.shift(made)
+        strategy.on_shift(made)
         for step in range(6):
             meet(made, step, batch(1))
         moved.append(float(((theta(made) - strategy.anchor.numpy()) ** 2).sum()))

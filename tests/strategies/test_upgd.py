@@ -5,10 +5,10 @@ import math
 import torch
 
 from plasticity import Optimizer
-from plasticity.learner import Learner
+from plasticity.core.optimizer import SGD, AdamW
+from plasticity.core.strategy import Strategy
+from plasticity.engine.learner import Learner
 from plasticity.networks import MLP
-from plasticity.optimizer import SGD, AdamW
-from plasticity.strategy import Strategy
 from strategies import Finetune
 from strategies.upgd import UPGD
 
@@ -25,7 +25,7 @@ def ready(strategy: Strategy, optimizer: Optimizer, width: int = 8) -> Learner:
 
 def teach(made: Learner, seed: int) -> None:
     data = batch(seed)
-    made.step, made.turn = seed, 0
+    made.step, made.update_index = seed, 0
     made.strategy.update(made, data, made(data.inputs))
 
 
@@ -106,8 +106,8 @@ def test_noise_differs_from_step_to_step():
         made = ready(UPGD(None, 1.0, 0.0), SGD(0.1))
         before = torch.tensor(flat(made))
         made.step = seed
-        made.strategy.project(made)
-        made.strategy.stepped(made)
+        made.strategy.project_gradients(made)
+        made.strategy.after_step(made)
         return torch.tensor(flat(made)) - before
 
     assert torch.equal(moved(1), moved(1))

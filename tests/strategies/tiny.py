@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
-from plasticity.learner import Learner, Spec
+from plasticity.core.learner import Spec
+from plasticity.core.optimizer import SGD
+from plasticity.core.strategy import Strategy
+from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import Learner
 from plasticity.networks import MLP
-from plasticity.optimizer import SGD
-from plasticity.strategy import Strategy
-from plasticity.tunnel import Batch
 
 SPEC = Spec(vocab=3, symbols=3, batch=4, time=5)
 ASKED = torch.tensor([True, False, True, True, True])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from plasticity.tunnel import Observer, Symbols, Tunnel
+from plasticity.core.tunnel import Observer, Symbols, Tunnel
 
 Row = Int[np.ndarray, " time"]
 Wanted = Callable[

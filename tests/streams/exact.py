@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from plasticity.tunnel import Probabilities, Symbols, Tunnel
+from plasticity.core.tunnel import Probabilities, Symbols, Tunnel
 
 Episode = tuple[Any, ...]
 Joint = Callable[[Sequence[Episode]], float]

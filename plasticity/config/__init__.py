@@ -1,0 +1,1 @@
+"""Configuration: recipes, the schema generated from constructors, YAML with line numbers, plugins."""

@@ -1,0 +1,1 @@
+"""Contracts: what a tunnel, stream, network, strategy, learner, detector and optimizer are."""

@@ -1,0 +1,15 @@
+"""Predictors: the learner, and all that face every batch beside it, by name and place in a table."""
+
+MODEL = "model"
+"""The learner's name among the predictors, in front of `PREDICTORS`."""
+PREDICTORS = (
+    "informed",
+    "switching",
+    "continual",
+    "amnesic",
+    "memoryless",
+    "position",
+    "uniform",
+)
+"""Four exact observers, then three baselines that a learner must beat to be called trained."""
+INFORMED, SWITCHING, CONTINUAL, AMNESIC, MEMORYLESS, POSITION, UNIFORM = range(len(PREDICTORS))

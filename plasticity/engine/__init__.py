@@ -1,0 +1,1 @@
+"""The loop: predict, score, learn; data, scoring, training, pretraining, progress."""

@@ -1,0 +1,99 @@
+"""Configuration of the engine: where it runs, and how a network is pretrained. No Lightning."""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Literal
+
+from plasticity.config.recipe import Recipe
+from plasticity.core.bounded import Count, Natural, NonNegative, Positive
+from plasticity.core.network import Network
+from plasticity.core.tunnel import Tunnel
+
+
+class TrainerConfig:
+    """Where and how Lightning runs.
+
+    Args:
+        accelerator: cpu, gpu or auto.
+        precision: of the forward and backward pass; scores are float64 always. Strategies read raw gradients, so
+            none that scales losses (16-mixed) is offered.
+        threads: of torch on the CPU; null: torch decides.
+        workers: processes that make batches ahead; 0: the learner's own. It changes no number.
+        devices: that share a pretraining, each a part of every batch (Lightning's DDP): the numbers are those of one,
+            but for the order of sums. What is deployed is one process: its steps follow one another.
+        compile: torch.compile of the network: off; default: fused kernels; reduce-overhead: CUDA graphs too.
+    """
+
+    def __init__(
+        self,
+        accelerator: Literal["auto", "cpu", "gpu"] = "cpu",
+        precision: Literal["32-true", "bf16-mixed"] = "32-true",
+        threads: Count | None = None,
+        workers: Natural = 0,
+        compile: Literal["off", "default", "reduce-overhead"] = "off",
+        devices: Count = 1,
+    ):
+        self.accelerator: Literal["auto", "cpu", "gpu"] = accelerator
+        self.precision: Literal["32-true", "bf16-mixed"] = precision
+        self.threads, self.workers, self.devices = threads, workers, devices
+        self.compile: Literal["off", "default", "reduce-overhead"] = compile
+
+    def lack(self) -> tuple[str, str] | None:
+        """What this machine lacks, as (argument, what was expected); None: nothing."""
+        import torch
+
+        gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+        if self.accelerator == "gpu" and not gpu:
+            return "accelerator", "expected cpu or auto, got gpu: none is found here"
+        if self.accelerator == "gpu" and self.devices > (found := torch.cuda.device_count() or 1):
+            return "devices", f"expected at most {found}, the GPUs found here, got {self.devices}"
+        return None
+
+
+class Pretrain:
+    """The first phase: plain training on the stream's tunnels, a fresh latent for every episode.
+
+    AdamW; linear warm-up, then cosine to 0; gradient norm clipped.
+
+    Args:
+        steps: gradient steps; 0: no pretraining.
+        batch: sequences per step.
+        lr: peak learning rate.
+        warmup: steps of linear warm-up.
+        clip: largest gradient norm.
+        weight_decay: decoupled.
+        target: samples: cross-entropy on the symbols that came. posterior: on the amnesic observer's whole
+            predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
+        seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
+        lrs: peak learning rates of the networks named here by their type, in place of lr.
+        tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
+    """
+
+    def __init__(
+        self,
+        steps: Natural = 2000,
+        batch: Count = 64,
+        lr: Positive = 3e-3,
+        warmup: Natural = 100,
+        clip: Positive = 1.0,
+        weight_decay: NonNegative = 0.0,
+        target: Literal["samples", "posterior"] = "samples",
+        seed: Natural | None = None,
+        lrs: Mapping[str, Positive] | None = None,
+        tunnels: Sequence[Recipe[Tunnel]] = (),
+    ):
+        self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
+        self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
+        self.target: Literal["samples", "posterior"] = target
+        self.lrs = dict(lrs or {})
+        self.tunnels = list(tunnels)
+
+    def of(self, network: type[Network]) -> "Pretrain":
+        """The plan for networks of this type: its learning rate is decided."""
+        mine = copy(self)
+        mine.lr, mine.lrs = self.lrs.get(network.__name__, self.lr), {}
+        return mine
+
+    def seeded(self, seed: int) -> int:
+        """The seed of this phase in a run of that seed."""
+        return seed if self.seed is None else self.seed

@@ -1,0 +1,149 @@
+"""Prequential evaluation: predict, score, learn; in that order, once per batch or piece of it (Dawid 1984)."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from plasticity.core.detector import Detector
+from plasticity.core.tunnel import AnswerKey, Batch
+from plasticity.engine import scorer
+from plasticity.engine.learner import OnlineLearner
+
+os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
+"""Lightning sets it, and each step of Adam would then look for NVIDIA's management library anew."""
+
+
+class ScoredBatch(NamedTuple):
+    """One step of the world, as the data module hands it to the loop; a strategy is handed `batch` alone."""
+
+    step: int
+    """Of the stream; of a probe, the regime."""
+    shift: bool
+    batch: Batch
+    key: AnswerKey
+    predictions: Float[Tensor, "predictor batch asked symbols"]
+    """What each of PREDICTORS says; empty where nothing is scored."""
+
+
+class Record(NamedTuple):
+    """What one step left behind."""
+
+    step: int
+    shift: bool
+    alarm: bool
+    """Whether the detector raised the alarm."""
+    regime: int
+    scores: Float[Tensor, "metric predictor"]
+
+
+class Prequential(pl.LightningModule):
+    """The loop: a learner meets a stream, and is graded on what it said before it learned.
+
+    One forward pass serves the score and the loss: the prediction that is graded is the very tensor the
+    gradient flows through, so that "evaluate before you train" holds by construction.
+
+    Args:
+        learner: predicts and learns; it is handed batches, and never what they are scored by.
+        announce_shifts: whether the strategy is told when the world shifts.
+        detector: tells it instead, when it notices; null: nobody.
+    """
+
+    def __init__(
+        self,
+        learner: OnlineLearner,
+        announce_shifts: bool = True,
+        detector: Detector | None = None,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.learner, self.announce_shifts, self.detector = learner, announce_shifts, detector
+        self.records: list[Record] = []
+        self.probed: list[tuple[int, Tensor]] = []
+
+    def setup(self, stage: str) -> None:
+        """Attach the strategy, once, before any checkpoint is loaded."""
+        self.learner.attach()
+
+    def on_train_start(self) -> None:
+        """Where several processes share a batch, gradients are those of all."""
+        if torch.distributed.is_initialized():
+            self.learner.before_backward = self.trainer.strategy.pre_backward
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """The optimizer over what the strategy trains; none if it trains nothing."""
+        return self.learner.make_optimizer()
+
+    def training_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
+        """Meet every batch of a chunk, in order; what was said is graded together, once all is said."""
+        met = [self.prequential_step(each) for each in chunk]
+        graded = [i for i, each in enumerate(chunk) if each.predictions.numel()]
+        scores = score([chunk[i] for i in graded], [met[i][0] for i in graded])
+        for i, value in zip(graded, scores, strict=True):
+            step, shift, _, key, _ = chunk[i]
+            self.records.append(Record(step, shift, met[i][1], key.live, value))
+
+    def prequential_step(self, item: ScoredBatch) -> tuple[Tensor, bool]:
+        """One step: predict, note what was said, learn.
+
+        Returns:
+            (logits (batch, asked, symbols), each of before it was learned from; whether the detector raised the alarm).
+        """
+        learner, batch = self.learner, item.batch
+        learner.begin(item.step)
+        if item.shift and self.announce_shifts:
+            learner.notify_shift()
+        said, alarm = list[Tensor](), False
+        for episode in learner.updates.episodes(batch):
+            answers = list[Tensor]()
+            for piece in learner.updates.pieces(episode):
+                prediction = learner.predict(piece)  # the weights have not met this piece
+                answers.append(prediction.logits.detach()[:, piece.asked])  # a copy, out of reach
+                if self.alarmed(piece, prediction.logits):
+                    alarm = True
+                    learner.notify_shift()
+                    prediction = learner.predict(piece)  # the weights may have moved
+                learner.learn(piece, prediction)
+            said.append(torch.cat(answers, dim=1))
+            learner.finish_batch(episode)
+        return torch.cat(said), alarm
+
+    def alarmed(self, batch: Batch, logits: Float[Tensor, "batch time symbols"]) -> bool:
+        """Show the detector the loss of what was just predicted: does it raise the alarm?"""
+        if self.detector is None:
+            return False
+        loss = self.learner.nll(logits.detach(), batch.targets, batch.asked)
+        return self.detector.update(float(loss))
+
+    @torch.no_grad()
+    def validation_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
+        """Probe regimes with the weights as they are."""
+        for item in chunk:
+            logits = self.learner.strategy.predict(self.learner, item.batch)[:, item.batch.asked]
+            self.probed.append((item.step, score([item], [logits])[0]))
+
+
+def score(
+    items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "batch asked symbols"]]
+) -> list[Float[Tensor, "metric predictor"]]:
+    """Scores of each batch, in bits per asked position; those of one shape are scored together."""
+    scores: dict[int, Tensor] = {}
+    shapes: dict[torch.Size, list[int]] = {}
+    for i, item in enumerate(items):
+        shapes.setdefault(item.predictions.shape, []).append(i)
+    for alike in shapes.values():
+        said, came, predictions = (
+            torch.stack(each)
+            for each in (
+                [logits[i] for i in alike],
+                [items[i].batch.targets[:, items[i].batch.asked] for i in alike],
+                [items[i].predictions for i in alike],
+            )
+        )
+        values = scorer.score(said, came, predictions).mean(-1)
+        scores.update(zip(alike, values, strict=True))
+    return [scores[i] for i in range(len(items))]

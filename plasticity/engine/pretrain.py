@@ -1,0 +1,185 @@
+"""Pretrain: a network that infers in context, trained on fresh latents and kept by the hash of all it depends on."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plasticity.config.plugins import code_identity
+from plasticity.config.recipe import Recipe
+from plasticity.core.learner import Learner, Spec
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW
+from plasticity.core.strategy import Strategy
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Batch, Tunnel
+from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential, ScoredBatch
+from plasticity.engine.trainer import fit, save_weights
+from plasticity.results.store import Cell, write_json
+
+
+class _Fresh(Stream):
+    """Tunnels are drawn at random, equally often: for each sequence, or for each batch if they ask differently."""
+
+    def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
+        """A tunnel for each sequence, or one for all."""
+        alike = all(np.array_equal(one, self.asked) for one in self._asked)
+        drawn = rng.integers(0, len(self.tunnels), self.batch)
+        return drawn if alike else np.full(self.batch, drawn[0])
+
+
+def fresh(
+    tunnels: Sequence[Tunnel], plan: Pretrain, time: int, seed: int, probe: int = 512
+) -> Stream:
+    """A stream in which every episode has its own latent; regime r is tunnel r.
+
+    Args:
+        tunnels: the tasks, mixed.
+        plan: of the pretraining; its steps and its batch.
+        time: symbols per sequence.
+        seed: of the data; no deploy stream of a small seed shares its randomness.
+        probe: held-out episodes per tunnel.
+    """
+    steps, apart = max(plan.steps, 1), seed + (1 << 31)
+    return _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
+
+
+class _Pretraining(Strategy):
+    """Plain gradient descent with the schedule and the clipping of pretraining."""
+
+    def __init__(self, plan: Pretrain):
+        super().__init__(plan.lr)
+        self.plan = plan
+        self.posterior: Float[Tensor, "batch time symbols"] = torch.empty(0, 0, 0)
+        """The amnesic observer's, of the batch that is learned from."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
+        """Cross-entropy, in nats per asked position."""
+        if self.plan.target == "samples":
+            return super().loss(learner, batch, logits)
+        log_probs = logits[:, batch.asked].log_softmax(-1)
+        return -(self.posterior[:, batch.asked].to(log_probs) * log_probs).sum(-1).mean()
+
+    def project_gradients(self, learner: Learner) -> None:
+        """Clip the gradient, and set this step's learning rate."""
+        plan = self.plan
+        nn.utils.clip_grad_norm_(learner.network.parameters(), plan.clip)
+        warm = min(1.0, (learner.step + 1) / max(plan.warmup, 1))
+        done = max(0.0, (learner.step - plan.warmup) / max(plan.steps - plan.warmup, 1))
+        for group in learner.optimizer.param_groups:
+            group["lr"] = plan.lr * warm * (1 + math.cos(math.pi * done)) / 2
+
+
+class _PretrainingLoop(Prequential):
+    """The loop of pretraining, which is no test: the strategy may read the posterior."""
+
+    def prequential_step(self, item: ScoredBatch) -> tuple[Tensor, bool]:
+        """As ever, with the posterior at hand."""
+        assert isinstance(strategy := self.learner.strategy, _Pretraining)
+        strategy.posterior = item.key.posterior
+        return super().prequential_step(item)
+
+
+def fresh_network(network: Recipe[Network], spec: Spec, seed: int) -> Network:
+    """The network with its initial weights, from this seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network.build(vocab=spec.vocab, symbols=spec.symbols)
+
+
+class Key(NamedTuple):
+    """All that a pretraining depends on."""
+
+    network: Recipe[Network]
+    stream: Recipe[Stream]
+    plan: Pretrain
+    spec: Spec
+    seed: int
+    hardware: TrainerConfig
+
+    def cell(self, folder: Path) -> Cell:
+        """Where this pretraining lies: named by a hash of its inputs."""
+        text = json.dumps(self.inputs(), sort_keys=True)
+        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def tunnels(self) -> list[Tunnel]:
+        """The tasks: the plan's own, or the stream's.
+
+        Raises:
+            ValueError: an alphabet of the plan's own is not the stream's.
+        """
+        own = [tunnel.build() for tunnel in self.plan.tunnels]
+        for tunnel in own:
+            mine, wanted = (tunnel.vocab, tunnel.symbols), (self.spec.vocab, self.spec.symbols)
+            if mine != wanted:
+                raise ValueError(
+                    f"pretrain.tunnels: {tunnel!r} has vocab and symbols {mine}, the stream {wanted}"
+                )
+        return own or self.stream.build(seed=self.seed).tunnels
+
+    def inputs(self) -> dict[str, Any]:
+        """The tunnels, the network, the plan, the seed, the length of an episode, the machine, and the code."""
+        tunnels = self.tunnels()
+        own = [tunnel.resolved() for tunnel in self.plan.tunnels]
+        return {
+            "tunnels": own or self.stream.resolved()["tunnels"],
+            "network": self.network.resolved(),
+            "pretrain": {
+                k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs", "tunnels")
+            },
+            "seed": self.seed,
+            "time": self.spec.time,
+            "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
+            "torch": torch.__version__,
+            "code": code_identity([*map(type, tunnels), self.network.cls]),
+        }
+
+
+def pretrained(
+    key: Key, folder: Path, callbacks: Sequence[pl.Callback] = ()
+) -> tuple[dict[str, Any], Cell]:
+    """Weights of the pretrained network, from the cache or made now; a killed pretraining goes on.
+
+    Args:
+        key: what is pretrained; no weights are reused that would come out otherwise today.
+        folder: the cache.
+        callbacks: of Lightning, while it is made.
+
+    Returns:
+        (state dict, the cell that holds the record of the pretraining).
+    """
+    network, _, plan, spec, seed, hardware = key
+    cell = key.cell(folder)
+    weights = cell.path / "weights.pt"
+    if not weights.exists():
+        meta = {"label": "pretrain", "index": 0, **key.inputs()}
+        write_json(cell.path / "cell.json", meta)
+        rule = AdamW(plan.lr, plan.weight_decay)
+        learner = OnlineLearner(
+            fresh_network(network, spec, seed), _Pretraining(plan), rule, spec, seed
+        )
+        world = fresh(key.tunnels(), plan, spec.time, seed)
+        stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
+        data = StreamDataModule(world, stretch, score_steps=False)
+        fit(cell, _PretrainingLoop(learner), data, hardware, (), callbacks, hardware.devices)
+        save_weights(weights, learner.network.state_dict())
+        cell.checkpoint.unlink(missing_ok=True)
+    return torch.load(weights, map_location="cpu"), cell
+
+
+def gap(cell: Cell) -> float:
+    """KL(amnesic || network) at the end of pretraining, in bits per asked position; 512 held-out episodes a tunnel."""
+    probes = cell.probes.read()
+    last = probes.filter(probes["step"] == probes["step"].max())
+    return float(last["kl_amnesic/model"].to_numpy().mean())

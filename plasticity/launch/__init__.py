@@ -1,0 +1,1 @@
+"""Launching: experiments, validation, runs, cells, executors, sweeps, restored checkpoints."""

@@ -1,0 +1,139 @@
+"""Experiment: one YAML file is one of these. Pretrain once, then run every strategy against the same world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from plasticity.config.plugins import known
+from plasticity.config.recipe import Recipe
+from plasticity.core.bounded import Count, Natural
+from plasticity.core.detector import Detector
+from plasticity.core.errors import did_you_mean
+from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW, Optimizer
+from plasticity.core.strategy import Strategy
+from plasticity.core.stream import Stream
+from plasticity.core.updates import Updates
+from plasticity.diagnostics import Condition
+from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.engine.pretrain import Key
+from plasticity.tracking import Wandb
+
+T = TypeVar("T")
+
+
+class CellSpec(NamedTuple):
+    """What runs in a cell."""
+
+    network: Recipe[Network]
+    strategy: Recipe[Strategy]
+
+
+@dataclass
+class Experiment:
+    """A world, a network pretrained in it, and the strategies that then move its weights.
+
+    Args:
+        stream: the deploy stream.
+        network: what learns, or
+        networks: several, each pretrained and run with every strategy.
+        strategy: one strategy, or
+        strategies: several, each run against the same stream and pretrained weights.
+        name: runs lie in <out>/<name>/.
+        pretrain: the first phase.
+        optimizer: the rule of every strategy that does not bring its own learning rate.
+        announce_shifts: whether strategies are told that the regime changed.
+        detector: tells them instead, when the learner's loss betrays it.
+        updates: how finely a batch is cut into updates, and how many each.
+        stretch: steps between probes, checkpoints and logged means.
+        condition: what is measured of the network, and how often.
+        seed: one seed, or
+        seeds: several; each draws its own world, and pretrains its own network.
+        wandb: how wandb is told.
+        hardware: where it runs.
+        keep: whether the checkpoint of a finished cell stays, for `plasticity matrix`.
+        out: folder of all runs.
+    """
+
+    stream: Recipe[Stream]
+    network: Recipe[Network] | None = None
+    networks: Sequence[Recipe[Network]] = ()
+    strategy: Recipe[Strategy] | None = None
+    strategies: Sequence[Recipe[Strategy]] = ()
+    name: str = "experiment"
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    optimizer: Recipe[Optimizer] = field(default_factory=lambda: Recipe(AdamW, {}))
+    announce_shifts: bool = True
+    detector: Recipe[Detector] | None = None
+    updates: Updates = field(default_factory=Updates)
+    stretch: Count = 25
+    condition: Condition = field(default_factory=Condition)
+    seed: Natural = 0
+    seeds: Sequence[Natural] = ()
+    wandb: Wandb = field(default_factory=Wandb)
+    hardware: TrainerConfig = field(default_factory=TrainerConfig)
+    keep: bool = False
+    out: str = "runs"
+
+    def __post_init__(self) -> None:
+        for one, several in (("network", "networks"), ("strategy", "strategies")):
+            text = f"expected either `{one}` (one) or `{several}` (a list of at least one)"
+            if getattr(self, one) is None and not getattr(self, several):
+                raise ValueError(f"{several}: {text}, got neither")
+            if getattr(self, one) is not None and getattr(self, several):
+                raise ValueError(f"{several}: {text}, got both")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
+        if self.pretrain.steps and self.pretrain.batch % self.hardware.devices:
+            raise ValueError(
+                f"hardware: expected devices that share pretrain.batch ({self.pretrain.batch}) equally, "
+                f"got {self.hardware.devices}"
+            )
+        self.contenders()  # labels must differ
+        types = known(Network, [Network])
+        for name in self.pretrain.lrs.keys() - types.keys():
+            near = did_you_mean(name, types) or f" Known: {', '.join(types)}"
+            raise ValueError(f"pretrain.lrs.{name}: there is no network of this name.{near}")
+
+    def contenders(self) -> dict[str, CellSpec]:
+        """Label -> (network, strategy). The label names the strategy, and the network where there are several."""
+        networks = self.labelled_networks()
+        strategies = _labelled("strategies", [self.strategy] if self.strategy else self.strategies)
+        return {
+            f"{net}-{name}" if len(networks) > 1 else name: CellSpec(network, strategy)
+            for net, network in networks.items()
+            for name, strategy in strategies.items()
+        }
+
+    def pretraining(self, network: Recipe[Network], seed: int) -> Key:
+        """What the first phase of this network and seed depends on."""
+        plan, spec = self.pretrain.of(network.cls), Spec.of(self.stream.build(seed=seed))
+        return Key(network, self.stream, plan, spec, plan.seeded(seed), self.hardware)
+
+    @property
+    def pretrained(self) -> Path:
+        """Folder of all pretrained networks."""
+        return Path(self.out) / "pretrained"
+
+    def labelled_networks(self) -> dict[str, Recipe[Network]]:
+        """Label -> network."""
+        return _labelled("networks", [self.network] if self.network else self.networks)
+
+
+def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:
+    """Label -> recipe: the class name, and the arguments by which those of one class differ, defaults told or not."""
+    every = [recipe.resolved() for recipe in recipes]
+    found: dict[str, Recipe[T]] = {}
+    for recipe, mine in zip(recipes, every, strict=True):
+        kin = [each for each in every if each["type"] == mine["type"]]
+        own = {k: v for k, v in mine.items() if any(v != each.get(k) for each in kin)}
+        detail = ",".join(f"{k}={v}" for k, v in own.items() if v is not None)
+        label = f"{mine['type']}({detail})" if detail else mine["type"]
+        if label in found:
+            raise ValueError(f"{key}: {label} is there twice")
+        found[label] = recipe
+    return found

@@ -1,0 +1,105 @@
+"""Restoring: networks and learners of an experiment, pretrained, at the beginning, or from a checkpoint."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+
+from plasticity.config.recipe import Recipe
+from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.strategy import Strategy
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Observer
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
+from plasticity.engine.pretrain import fresh_network, gap, pretrained
+from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.results.store import Cell
+
+
+class Restored(NamedTuple):
+    """A learner and the continual observer, as a checkpoint has them."""
+
+    learner: OnlineLearner
+    """Its strategy answers now, adapters and all."""
+    step: int
+    regime: int
+    """The one that was live."""
+    known: Observer | None
+    """What could be known of this regime by then; None: the prior."""
+
+
+def pretrained_network(
+    experiment: Experiment,
+    recipe: Recipe[Network],
+    seed: int,
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[Network, float | None]:
+    """The network that the deploy phase of this seed begins with: pretrained, now if it never was.
+
+    Args:
+        experiment: whose pretraining.
+        recipe: which of its networks.
+        seed: of the run.
+        callbacks: of Lightning, while it is pretrained.
+
+    Returns:
+        (network, its distance from the amnesic observer in bits; None: it is not pretrained).
+    """
+    key = experiment.pretraining(recipe, seed)
+    network = fresh_network(recipe, key.spec, seed)
+    if not key.plan.steps:
+        return network, None
+    weights, record = pretrained(key, experiment.pretrained, callbacks)
+    network.load_state_dict(weights)
+    return network, gap(record)
+
+
+def loop(
+    experiment: Experiment, stream: Stream, network: Network, strategy: Recipe[Strategy]
+) -> Prequential:
+    """The loop with the learner in it, as the experiment has them; the strategy is not attached yet.
+
+    Args:
+        experiment: whose optimizer, detector and updates.
+        stream: its world, under the learner's own seed.
+        network: whose weights move.
+        strategy: what moves them.
+    """
+    learner = OnlineLearner(
+        network,
+        strategy.build(),
+        experiment.optimizer.build(),
+        Spec.of(stream),
+        stream.seed,
+        experiment.updates,
+        torch.from_numpy(stream.asked),
+        stream.is_correct,
+    )
+    detector = experiment.detector and experiment.detector.build()
+    return Prequential(learner, experiment.announce_shifts and detector is None, detector)
+
+
+def from_checkpoint(experiment: Experiment, cell: Cell, contender: CellSpec) -> Restored:
+    """What the checkpoint of a cell holds.
+
+    Args:
+        experiment: what it is a cell of.
+        cell: one that has a checkpoint.
+        contender: the network and the strategy of the cell.
+    """
+    saved = torch.load(cell.checkpoint, map_location="cpu", weights_only=False)
+    stream = experiment.stream.build(seed=cell.seed)
+    network = fresh_network(contender.network, Spec.of(stream), cell.seed)
+    module = loop(experiment, stream, network, contender.strategy)
+    module.learner.attach()  # adapters come with it
+    module.load_state_dict(saved["state_dict"])
+    data = StreamDataModule(stream, experiment.stretch)
+    data.load_state_dict(saved[StreamDataModule.__qualname__])
+    last = cell.steps.read(["step", "regime"])[-1]
+    regime = int(last["regime"][0])
+    known = data.reference.known(regime)
+    return Restored(module.learner, int(last["step"][0]) + 1, regime, known)

@@ -1,0 +1,1 @@
+"""Exact predictors: conjugate posteriors, the switching observer, and all that face every batch."""

@@ -1,0 +1,136 @@
+"""ReferencePredictors: the ideal observers and the trivial predictors who face every batch the learner faces."""
+
+import numpy as np
+from jaxtyping import Float
+
+from plasticity.core.predictors import (
+    AMNESIC,
+    CONTINUAL,
+    INFORMED,
+    MEMORYLESS,
+    POSITION,
+    PREDICTORS,
+    SWITCHING,
+    UNIFORM,
+)
+from plasticity.core.stream import Group, Stream
+from plasticity.core.tunnel import AnswerKey, Batch, Observer, Tunnel
+from plasticity.observers.switching import SwitchingObserver
+
+SAMPLE = 16384
+"""Episodes from which `memoryless` and `position` are estimated."""
+
+
+class ReferencePredictors:
+    """Predictions of the exact observers and of three baselines, in stream order.
+
+    | predictor | knows |
+    |---|---|
+    | informed | the latent |
+    | switching | every regime's latent and the schedule's law, not which regime is live |
+    | continual | the prior, every earlier episode of this regime, and this episode so far |
+    | amnesic | the prior, and this episode so far |
+    | memoryless | the prior, the position, and the last symbol |
+    | position | the prior and the position |
+    | uniform | the alphabet |
+
+    The observers are exact. Where the schedule has no law (`Stream.prior`) the switching observer is NaN, and
+    so it is on probes, which no schedule makes. `memoryless` and `position` are the amnesic predictive averaged
+    over the episodes of a sample (n = 16,384) that share what they know.
+    What the continual and the switching observer have seen is the only state; it is checkpointed with the learner.
+
+    Args:
+        stream: whose batches are faced.
+    """
+
+    def __init__(self, stream: Stream):
+        self.stream = stream
+        self.memory: dict[int, Observer] = {}
+        self.switching = SwitchingObserver(stream)
+        self._kept = set(stream.probed)
+        self._baselines = [self._estimate(tunnel) for tunnel in stream.tunnels]
+
+    def predict(
+        self, batch: Batch, key: AnswerKey, groups: list[Group], step: int | None = None
+    ) -> Float[np.ndarray, "predictor batch asked symbols"]:
+        """What each of PREDICTORS says at the asked positions, before absorbing the batch.
+
+        Args:
+            batch: what is faced.
+            key: its answer key.
+            groups: who made it.
+            step: its place in the stream; None: a probe.
+        """
+        asked = batch.asked.numpy()
+        amnesic = key.posterior.numpy()[:, asked]
+        out = np.empty((len(PREDICTORS), *amnesic.shape))
+        out[AMNESIC] = amnesic
+        inputs, drawn = batch.inputs.numpy(), key.drawn.numpy()
+        out[UNIFORM] = 1 / self.stream.symbols
+        for rows, regime, tunnel, latents in groups:
+            x, y = inputs[rows], drawn[rows]
+            position, memoryless = self._baselines[self.stream.tunnel_index(regime)]
+            out[INFORMED, rows] = tunnel.informed(latents).predict(x, y)[:, asked]
+            known = self.known(regime)
+            out[CONTINUAL, rows] = amnesic[rows] if known is None else known.predict(x, y)[:, asked]
+            out[MEMORYLESS, rows] = memoryless[np.flatnonzero(asked), x[:, asked]]
+            out[POSITION, rows] = position[asked]
+        if step is None:
+            out[SWITCHING] = np.nan
+        elif self.switching.sure(
+            step
+        ):  # of a held latent it knows what the informed observer knows
+            held = np.array([self.stream.holds(int(r)) for r in key.regime])
+            out[SWITCHING] = np.where(held[:, None, None], out[INFORMED], amnesic)
+        else:
+            out[SWITCHING] = self.switching.predict(inputs, drawn, step)[:, asked]
+        return out
+
+    def absorb(self, batch: Batch, key: AnswerKey, groups: list[Group], step: int) -> None:
+        """Let the observers learn from the batch; where latents are not held the continual one learns nothing."""
+        inputs, drawn = batch.inputs.numpy(), key.drawn.numpy()
+        self.switching.absorb(inputs, drawn, step)
+        for rows, regime, tunnel, _ in groups:
+            if not self.stream.holds(regime):
+                continue
+            known = self.known(regime) or tunnel.observer()
+            x, y = inputs[rows], drawn[rows]
+            self.memory[regime] = known.absorb(x, y)
+        for regime in self.memory.keys() - self._kept:
+            if self.stream.retired(regime, step - 1):  # its heir has absorbed by now
+                del self.memory[regime]
+
+    def known(self, regime: int) -> Observer | None:
+        """What the continual observer knows of this regime, from its episodes or those of its forebears; None: nothing.
+
+        Of a regime that is over it knows what it knew at its end.
+        """
+        redrawn: set[int] = set()
+        while regime not in self.memory:
+            parent = self.stream.parent(regime)
+            if parent is None:
+                return None
+            regime = parent[0]
+            redrawn |= set(parent[1])
+        state = self.memory[regime]
+        for part in redrawn:
+            state = state.renew(part)
+        return state
+
+    def _estimate(self, tunnel: Tunnel) -> tuple[np.ndarray, np.ndarray]:
+        """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive."""
+        time, rng = self.stream.time, np.random.default_rng(0)
+        position = np.zeros((time, tunnel.symbols))
+        memoryless = np.zeros((time, tunnel.vocab, tunnel.symbols))
+        seen = np.zeros((time, tunnel.vocab, 1))
+        chunk = 512
+        for _ in range(SAMPLE // chunk):
+            x, y = tunnel.draw(tunnel.latents(chunk, rng), time, rng)
+            predictive = tunnel.observer().predict(x, y)
+            position += predictive.sum(0)
+            place = (np.broadcast_to(np.arange(time), x.shape), x)
+            np.add.at(memoryless, place, predictive)
+            np.add.at(seen, place, 1.0)
+        position /= SAMPLE
+        memoryless = np.where(seen > 0, memoryless / np.maximum(seen, 1), position[:, None])
+        return position, memoryless

@@ -1,0 +1,99 @@
+"""SwitchingObserver: an exact forward filter over regimes, for one who knows them all and not which is live."""
+
+import numpy as np
+
+from plasticity.core.stream import PROBED, Belief, Stream
+from plasticity.core.tunnel import Observer, Probabilities, Symbols
+from plasticity.observers.conjugate import normalise
+
+
+class SwitchingObserver:
+    """The switching observer: knows every held latent and the schedule's law, and infers the live regime.
+
+    With w_r = p(regime r at this step | all episodes before) by `Stream.prior`, and
+    L_r(t) = p(inputs[:t+1], targets[:t] | r) of this episode so far,
+
+        p(y_t | past) = sum_r w_r L_r(t) p_r(y_t | past) / sum_r w_r L_r(t).
+
+    After a batch of one regime w_r becomes proportional to w_r prod over episodes of L_r, the forward
+    recursion of a hidden Markov model (Rabiner 1989) whose states are regimes; where a batch mixes
+    regimes, each episode draws its own and nothing is carried on. The other episodes of a batch are
+    not seen before it has been predicted, as the learner does not see them either.
+    Of a regime that holds no latent it knows the prior. Work per step: one prediction per regime of weight.
+
+    Args:
+        stream: whose schedule's law is used; without a law every prediction is NaN, and where some observer
+            has no evidence so is every one that would have to weigh regimes; `silent` says why.
+    """
+
+    def __init__(self, stream: Stream):
+        self.stream = stream
+        self.belief: Belief | None = None
+        self._at = -1  # the step whose batch, or a part of it, was absorbed last
+        self._observers: dict[int, Observer] = {}
+        self.silent = self._silent()
+
+    def prior(self, step: int) -> Belief | None:
+        """The belief before what is still to come of batch `step`; zeros left out."""
+        within = self._at == step and not self.stream.mixes
+        law = self.belief if within else self.stream.prior(step, self.belief)
+        law = law and {regime: p for regime, p in law.items() if p > 0}
+        return None if law and len(law) > 1 and self.silent else law
+
+    def sure(self, step: int) -> bool:
+        """Whether the schedule leaves no doubt of the regime."""
+        law = self.prior(step)
+        return law is not None and len(law) == 1
+
+    def predict(self, inputs: Symbols, targets: Symbols, step: int) -> Probabilities:
+        """The mixture of what the regimes say, each weighed by its running posterior; NaN without a law."""
+        law = self.prior(step)
+        if law is None:
+            return np.full((*inputs.shape, self.stream.symbols), np.nan)
+        each = [self._observer(regime) for regime in law]
+        self._observers = dict(zip(law, each, strict=True))  # the others may never be live again
+        predictions = np.stack([observer.predict(inputs, targets) for observer in each])
+        mass = np.stack([observer.evidence(inputs, targets)[:, :-1] for observer in each])
+        mass += np.log(list(law.values()))[:, None, None]
+        weights = normalise(np.exp(np.moveaxis(mass - _peak(mass), 0, -1)))
+        return np.einsum("btr,rbtk->btk", weights, predictions)
+
+    def absorb(self, inputs: Symbols, targets: Symbols, step: int) -> None:
+        """Weigh the regimes by how well they foretold the batch."""
+        law = self.prior(step)
+        self._at = step
+        if law is None or self.stream.mixes or len(law) == 1:
+            self.belief = law
+            return
+        each = [self._observer(regime).evidence(inputs, targets) for regime in law]
+        mass = np.array([evidence[:, -1].sum() for evidence in each])
+        mass += np.log(list(law.values()))
+        weights = normalise(np.exp(mass - _peak(mass)))
+        self.belief = dict(zip(law, weights.tolist(), strict=True))
+
+    def _silent(self) -> str | None:
+        """Why some regime's observer cannot tell how likely an episode is; None: all can."""
+        rng = np.random.default_rng(0)
+        for regime in range(min(self.stream.regimes or PROBED, PROBED)):
+            tunnel = self.stream.tunnels[self.stream.tunnel_index(regime)]
+            x, y = tunnel.draw(tunnel.latents(1, rng), self.stream.time, rng)
+            try:
+                self._observer(regime).evidence(x, y)
+            except NotImplementedError as error:
+                return str(error)
+        return None
+
+    def _observer(self, regime: int) -> Observer:
+        if regime not in self._observers:
+            tunnel = self.stream.tunnels[self.stream.tunnel_index(regime)]
+            holds = self.stream.holds(regime)
+            self._observers[regime] = (
+                tunnel.informed(self.stream.latent(regime)) if holds else tunnel.observer()
+            )
+        return self._observers[regime]
+
+
+def _peak(mass: np.ndarray) -> np.ndarray:
+    """The largest along the first axis; 0 where everything is ruled out."""
+    peak = mass.max(0)
+    return np.where(np.isfinite(peak), peak, 0.0)

@@ -1,0 +1,1 @@
+"""The record of truth: parquet parts on disk, and how they are read. No torch."""

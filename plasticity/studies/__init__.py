@@ -1,0 +1,1 @@
+"""Studies: the tunnel table, and predictive matrices of a single network."""

@@ -1,0 +1,1 @@
+"""Causal worlds: structural causal models, interventions, counterfactuals, revised graphs."""

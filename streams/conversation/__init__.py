@@ -1,0 +1,1 @@
+"""The conversation: dialects of a small language, answered by execution."""

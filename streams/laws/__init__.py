@@ -1,0 +1,1 @@
+"""Laws: programs of a numeric world, and an anomaly that overturns one."""

@@ -1,0 +1,1 @@
+"""Schedules: which regime is live at each step."""

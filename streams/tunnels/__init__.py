@@ -1,0 +1,1 @@
+"""Tunnels: tasks whose exact posterior predictive is known."""

@@ -1,0 +1,238 @@
+"""The command line of the benchmark; and submit takes what was found, and refuses each kind of tampering by key."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plasticity.bench import submit
+from plasticity.bench.contest import Contest
+from plasticity.bench.results import read
+from plasticity.bench.submit import ideals, verify
+from plasticity.core.errors import ConfigError
+
+from ...calling import Call
+from .arena import TINY, suite
+
+Tamper = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.yaml and its results.json."""
+    folder = tmp_path_factory.mktemp("submit")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("plasticity.observers.reference.SAMPLE", 512)
+        words = "--contenders=[{type: L2Init, strength: 0.1}]"
+        contest = Contest(suite(folder, words), str(folder / "runs"), 1)
+        list(contest.run())
+    contest.results().write(folder / "results.json")
+    return folder
+
+
+def faults(made: Path, folder: Path, *tampering: Tamper) -> list[str]:
+    """What is said of the file after somebody has been at it."""
+    value = json.loads((made / "results.json").read_text())
+    for tamper in tampering:
+        tamper(value)
+    file = folder / "results.json"
+    file.write_text(json.dumps(value))
+    with pytest.raises(ConfigError) as refused:
+        verify(read(file), suite(folder), file)
+    return [
+        str(p).removeprefix(f"{file}: ").removeprefix(f"{file}") for p in refused.value.problems
+    ]
+
+
+def test_what_was_found_is_accepted(made: Path, call: Call) -> None:
+    done = call("bench", "submit", str(made / "results.json"), "--suite", str(made / "tiny.yaml"))
+    assert done.code == 0, done.err
+    assert "6 cells: all of 2 strategies and 1 contenders" in done.out
+    assert done.out.count("verified") == 4 and "L2Init (contender)" in done.out
+
+
+def test_the_observers_are_those_of_the_record(made: Path) -> None:
+    """By another way: sums of p log2(p / q) over the stream, without a learner."""
+    results = read(made / "results.json")
+    for seed in (0, 1):
+        found = dict(
+            zip(("amnesic", "continual"), ideals(suite(made), "markov", seed), strict=True)
+        )
+        for cell in results.cells:
+            if cell.seed == seed:
+                assert {who: cell.kl[who] for who in found} == pytest.approx(found, abs=1e-12)
+
+
+def edit(key: str, value: Any) -> Tamper:
+    """Put a value at a dotted key; `...` takes the key away."""
+
+    def tamper(tree: Any) -> None:
+        *path, last = (int(k) if k.isdecimal() else k for k in key.split("/"))
+        for step in path:
+            tree = tree[step]
+        if value is ...:
+            del tree[last]
+        else:
+            tree[last] = value
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (edit("suite/hash", "0" * 16), "suite.hash: expected"),
+        (edit("suite/version", "2"), "suite.version: expected 1, got 2"),
+        (
+            edit("environment/packages/torch", ...),
+            "environment.packages.torch: expected the version",
+        ),
+        (
+            edit("environment/packages/torch", ""),
+            "environment.packages.torch: expected the version",
+        ),
+        (edit("cells/2", ...), "cells: markov Transformer L2Init seed 0 is missing"),
+        (
+            lambda v: v["cells"].append(v["cells"][1]),
+            "cells.6: markov Transformer Finetune seed 0 is",
+        ),
+        (edit("cells/3/seed", 7), "cells.3: markov Transformer Frozen seed 7 is no cell"),
+        (edit("cells/1/skill", 0.99), "cells.1.skill: expected"),
+        (edit("cells/1/skill", None), "cells.1.skill: expected"),
+        (edit("cells/1/lr", 0.5), "cells.1.lr: expected"),
+        (edit("rates/1/lr", 0.5), "rates.1.lr: expected"),
+        (edit("rates/1/skills/0.0001", 9.0), "rates.1.lr: expected 0.0001, the best"),
+        (edit("rates/1/skills/0.01", ...), "rates.1.skills: expected the grid 0.0001, 0.01"),
+        (edit("rates/1", ...), "cells.1.lr: rates has no entry for Transformer Finetune"),
+        (edit("strategies/Finetune/lr", 0.5), "strategies.Finetune: expected"),
+        (edit("contenders", []), "strategies.L2Init: it is none of the suite's"),
+        (edit("contenders", ["L2Init", "Frozen"]), "strategies.Frozen: expected a strategy of the"),
+        (edit("cells/4/kl/continual", ...), "cells.4.kl.continual: expected a number of bits"),
+        (edit("cells/4/kl/amnesic", 3.0), "cells.4.kl.amnesic: expected"),
+        (edit("cells/4/ms_per_step", float("nan")), "cells.4.ms_per_step: expected"),
+        (edit("cells/4/skill", float("inf")), "cells.4.skill: expected"),
+        (edit("cells/4/skill", "high"), "cells.4.skill: expected a number or null, got 'high'"),
+        (edit("cells/4/forgetting", ...), "cells.4: missing key 'forgetting'"),
+        (edit("cells/4/foo", 1), "cells.4.foo: unknown key 'foo'"),
+        (edit("schema", 2), "schema: expected 1, got 2"),
+        (edit("environment", ...), "missing key 'environment'"),
+    ],
+)
+def test_tampering_is_refused_by_key(
+    tamper: Tamper, said: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plasticity.observers.reference.SAMPLE", 512)
+    told = faults(made, tmp_path, tamper)
+    assert any(said in line for line in told), told
+
+
+def test_observers_that_agree_with_each_other_and_not_with_the_truth(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bits are scaled alike, so that every skill still is that of its bits."""
+    monkeypatch.setattr("plasticity.observers.reference.SAMPLE", 512)
+
+    def scale(value: dict[str, Any]) -> None:
+        for cell in value["cells"]:
+            cell["kl"] = {who: bits and 1.001 * bits for who, bits in cell["kl"].items()}
+
+    told = faults(made, tmp_path, scale)
+    assert len(told) == 3 * 2 and all("computed here, got" in line for line in told)
+    monkeypatch.setattr(submit, "CLOSE", 1.0)
+    with pytest.raises(pytest.fail.Exception):
+        faults(made, tmp_path, scale)
+
+
+def test_every_fault_is_told_at_once(made: Path, tmp_path: Path, call: Call) -> None:
+    value = json.loads((made / "results.json").read_text())
+    value["suite"]["hash"], value["cells"][1]["skill"] = "x", 0.123
+    del value["cells"][5]
+    (tmp_path / "bad.json").write_text(json.dumps(value))
+    done = call("bench", "submit", "bad.json", "--suite", str(made / "tiny.yaml"))
+    assert (done.code, done.out) == (2, "")
+    lines = done.err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["cells", "cells.1.skill", "suite.hash"]
+
+
+def test_a_file_that_is_no_json(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    assert "bad.json: cannot be read as JSON" in call("bench", "submit", "bad.json").err
+    assert "No such file" in call("bench", "submit", "none.json").err
+
+
+def test_a_contender_enters_from_the_command_line(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plasticity.observers.reference.SAMPLE", 512)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    done = call("bench", "tiny.yaml", "--jobs=1", "--strategy", "{type: EWC, samples: 4}")
+    assert done.code == 0, done.err
+    assert "13/13 markov Transformer EWC" in done.out and "EWC (contender)" in done.out
+    assert Path("runs/bench/tiny/report.html").read_text().startswith("<!doctype html>")
+    assert read(Path("runs/bench/tiny/results.json")).contenders == ["EWC"]
+    again = call("bench", "run", "tiny.yaml", "--jobs=1")
+    assert "0 of 9 pretrainings and cells done now" in again.out
+
+
+def test_a_contender_that_is_not_there(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    done = call("bench", "tiny.yaml", "--strategy", "{type: EWK}")
+    assert done.code == 2 and "unknown strategy 'EWK'. Did you mean 'EWC'?" in done.err
+    done = call("bench", "tiny.yaml", "--strategy", "{type: Finetune}")
+    assert done.code == 2 and "Finetune is there twice" in done.err
+
+
+def test_a_suite_that_is_not_there(call: Call) -> None:
+    assert "Did you mean 'cpu-small'?" in call("bench", "cpu-smal").err
+    assert call("bench", "cpu-smal").code == 2
+
+
+def test_a_full_disk_says_how_to_go_on(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    monkeypatch.setattr("plasticity.engine.pretrain.save_weights", full)
+    done = call("bench", "tiny.yaml", "--jobs=1")
+    assert done.code == 1 and "Traceback" not in done.err
+    told = "No space left on device; what is done is kept; go on with the same command"
+    assert done.err.strip() == told
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 20", "steps: 20000"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plasticity", "bench", "tiny.yaml", "--jobs=1"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("bench/tiny/cells/*/steps/00009.parquet")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with the same command" in stderr and "Traceback" not in stderr
+
+
+def test_bits_are_finite(made: Path) -> None:
+    cells = read(made / "results.json").cells
+    assert np.isfinite(
+        [bits for cell in cells for bits in cell.kl.values() if bits is not None]
+    ).all()

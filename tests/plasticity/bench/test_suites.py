@@ -1,0 +1,122 @@
+"""The suites that are shipped say what they mean, and every part of them can be built."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plasticity.bench import cells
+from plasticity.bench.contest import Contest
+from plasticity.bench.results import Choice
+from plasticity.bench.suite import Suite, find, shipped
+from plasticity.core.errors import ConfigError
+from plasticity.core.stream import Stream
+from plasticity.launch import run as launch
+from plasticity.networks.matched import parameters
+
+from .arena import suite
+
+SIZES = {"cpu-small": (4, 2, 8, 3), "gpu": (6, 4, 12, 3)}
+
+
+@pytest.fixture(params=SIZES, scope="module")
+def found(request: pytest.FixtureRequest) -> Suite:
+    here = ("--hardware.accelerator=cpu", "--hardware.precision=32-true")
+    return suite(Path(), *here, file=find(request.param))
+
+
+def test_they_are_shipped() -> None:
+    assert SIZES.keys() == shipped().keys()
+    assert {path.parent.parent.parent.name for path in shipped().values()} == {"plasticity"}
+
+
+def test_their_sizes(found: Suite) -> None:
+    sizes = tuple(map(len, (found.streams, found.networks, found.strategies, found.seeds)))
+    assert sizes == SIZES[found.name]
+
+
+def test_every_part_is_built(found: Suite) -> None:
+    """Every network in every world, every strategy once; and skill has a meaning in each."""
+    worlds = [each for t in (True, False) for each in found.experiments("runs", t).values()]
+    launch.rehearse(replace(worlds[0], networks=found.networks[:1]))
+    for each in worlds:
+        launch.rehearse(replace(each, strategies=found.strategies[:1]))
+        stream = each.stream.build(seed=0)
+        assert all(map(stream.holds, range(stream.regimes or 1)))
+
+
+def test_no_world_answers_to_the_learner(found: Suite) -> None:
+    """Else the observers' numbers would not be the same for all who face it."""
+    for stream in (*found.streams.values(), *found.tuning.streams.values()):
+        assert stream.cls.on_probe is Stream.on_probe
+
+
+def test_their_networks_are_of_one_size(found: Suite) -> None:
+    """Within 3 % of the first."""
+    stream = next(iter(found.streams.values())).build(seed=0)
+    given = {"vocab": stream.vocab, "symbols": stream.symbols}
+    sizes = [parameters(network.build(**given)) for network in found.networks]
+    assert all(abs(size / sizes[0] - 1) < 0.03 for size in sizes)
+
+
+def test_the_whole_of_cpu_small(tmp_path: Path) -> None:
+    contest = Contest(suite(tmp_path, file=find("cpu-small")), str(tmp_path), 2)
+    assert [who for who, how in contest.how.items() if how == "none"] == [
+        ("Transformer", "Frozen"),
+        ("LSTM", "Frozen"),
+    ]
+    tuning = contest.tuning()
+    assert len(tuning) == 2 * 7 * 4 * 2 * 2  # networks, strategies, rates, worlds, seeds
+    counted = contest.counted([Choice(*who, how, None, {}) for who, how in contest.how.items()])
+    assert len(counted) == 4 * 2 * 8 * 3
+    assert len(contest.networks()) == 2 * (3 * 3 + 2 * 2), "two worlds share their tunnel"
+    assert len({each.cell(tmp_path).path for each in tuning + counted}) == len(tuning + counted)
+    assert len(contest) == len(contest.networks()) + len(tuning) + len(counted)
+
+
+def test_a_strategy_that_leaves_the_optimizer_nothing_has_no_rate(tmp_path: Path) -> None:
+    words = (
+        "--strategies=[{type: Kalman}, {type: Finetune}, {type: LoRA, lr: 0.1}]",
+        "--streams.tunnels.markov.probe=2",
+    )
+    contest = Contest(suite(tmp_path, *words), str(tmp_path), 1)
+    assert [how for how in contest.how.values()] == ["none", "tuned", "own"]
+    assert {each.strategy for each in contest.tuning()} == {"Finetune"}
+
+
+def test_a_suite_is_another_if_anything_is_asked_otherwise(tmp_path: Path) -> None:
+    plain = suite(tmp_path).hash
+    for words in (
+        "--stretch=4",
+        "--seeds=[0, 2]",
+        "--tuning.lrs=[0.1]",
+        "--streams.tunnels.markov.period=4",
+    ):
+        assert suite(tmp_path, words).hash != plain
+    assert suite(tmp_path, "--contenders=[{type: EWC}]").hash == plain
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--tuning.seeds=[1]", "tuning: seed 1 counts already"),
+        ("--tuning.lrs=[0.1, 0.01]", "tuning.lrs: expected rates in ascending order"),
+        ("--tuning.lrs=[]", "tuning.lrs: expected at least one"),
+        ("--seeds=[]", "seeds: expected at least one"),
+        ("--seeds=[0, 0]", "seeds: each seed once"),
+        ("--streams={}", "streams: expected at least one"),
+        ("--strategies=[{type: EWC}, {type: EWC}]", "strategies: EWC is there twice"),
+        ("--name=a/b", "name: expected the name of a folder"),
+        ("--nets=3", "unknown key 'nets'"),
+    ],
+)
+def test_a_suite_that_makes_no_sense_is_refused(words: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        suite(tmp_path, words)
+    assert said in str(refused.value)
+
+
+def test_one_world_is_pretrained_for_once(tmp_path: Path) -> None:
+    contest = Contest(suite(tmp_path), str(tmp_path), 1)
+    wanted = cells.networks([*contest.tuning(), *contest.tuning()])
+    assert [name for name, _ in wanted.values()] == ["pretraining: held-out Transformer seed 100"]

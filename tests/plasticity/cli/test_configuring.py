@@ -1,0 +1,277 @@
+"""init, schema, validate, explain, and what is put over a file: as a new user types them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from plasticity.cli.common import contracts, located
+from plasticity.cli.explain import explain, objects, shelves
+from plasticity.config import plugins
+from plasticity.config.recipe import parameters, plain
+from plasticity.config.yaml_source import read
+from plasticity.launch import run as launch
+from plasticity.launch.validate import rehearse
+from plasticity.metrics.glossary import GLOSSARY
+
+from ...calling import GOOD, Call, refused
+
+
+def own(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in ("plasticity", "streams", "strategies")
+
+
+PARTS = [
+    (kind, cls)
+    for kind, found in shelves(contracts()).items()
+    for cls in sum(found.values(), [])
+    if own(cls)
+]
+"""Everything of ours that has arguments, and its kind."""
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes of other tests are not there, whichever came first."""
+    family = plugins._family
+    monkeypatch.setattr(plugins, "_family", lambda base: filter(own, family(base)))
+
+
+def said(call: Call, *words: str) -> str:
+    """What is said on stdout of a call that must succeed, and say nothing on stderr."""
+    code, out, err = call(*words)
+    assert (code, err) == (0, ""), err
+    return out
+
+
+def over(text: str) -> list[Path]:
+    """A file to be put over another."""
+    Path("over.yaml").write_text(text)
+    return [Path("over.yaml")]
+
+
+def test_init_writes_what_is_fine_and_never_writes_over_it(call: Call) -> None:
+    assert "plasticity run experiment.yaml" in said(call, "init")
+    text = Path("experiment.yaml").read_text()
+    first, rest = text.split("\n", 1)
+    name = first.removeprefix("# yaml-language-server: $schema=")
+    assert name != first and json.loads(Path(name).read_text())["additionalProperties"] is False
+    assert said(call, "validate", "experiment.yaml") == (
+        "experiment.yaml: fine, 4 cells (4 strategies), 600 steps each\n"
+    )
+    told = refused(call, "init")
+    assert told == "experiment.yaml: expected a new file, this one is there already\n"
+    assert said(call, "init", "sub/mine.yaml") and Path("sub/mine.yaml").read_text() == text
+    assert Path("sub", name).exists()
+    assert "expected a file that can be written" in refused(call, "init", "good.yaml/mine.yaml")
+    assert rest
+
+
+def test_what_the_starter_leaves_out_is_as_fine_as_what_it_holds(call: Call) -> None:
+    """Each commented key in place of the one above it."""
+    said(call, "init")
+    lines = Path("experiment.yaml").read_text().splitlines()
+    spare = [i for i, line in enumerate(lines) if re.match(r"# \w+: [\[{]", line)]
+    assert len(spare) == 2
+    for i in spare:
+        key = lines[i][2:].partition(":")[0]
+        replaced = [line for line in lines if not line.startswith(key.removesuffix("s") + ":")]
+        Path("x.yaml").write_text("\n".join([*replaced, lines[i][2:]]))
+        assert "fine" in said(call, "validate", "x.yaml")
+
+
+def test_schema_holds_every_class_and_every_argument(call: Call) -> None:
+    schema = json.loads(said(call, "schema"))
+    assert said(call, "schema", "--to", "a/s.json") == "schema: a/s.json\n"
+    assert json.loads(Path("a/s.json").read_text()) == schema
+    for kind, cls in PARTS:
+        found: Any = schema
+        if kind in objects(contracts()):
+            found = schema["$defs"][cls.__name__]
+        elif kind != "experiment":
+            choices = schema["$defs"][kind.capitalize()]["anyOf"]
+            (found,) = [c for c in choices if c["properties"]["type"]["const"] == cls.__name__]
+        assert found["properties"].keys() - {"type"} == parameters(cls).keys()
+    suite = json.loads(said(call, "schema", "--suite"))
+    assert "tuning" in suite["required"] and "tuning" not in schema["properties"]
+
+
+def test_the_schema_takes_what_the_engine_takes_and_refuses_what_it_refuses(call: Call) -> None:
+    """By another library, as an editor would."""
+    jsonschema = pytest.importorskip("jsonschema")
+    checked = jsonschema.Draft202012Validator(json.loads(said(call, "schema")))
+    found = sorted((Path(__file__).parents[3] / "experiments").rglob("*.yaml"))
+    files = [file for file in found if file.parent.name != "sweeps"]
+    for file in [*files, Path("good.yaml")]:
+        assert not list(checked.iter_errors(read(file).value)), file
+    for old, new in {
+        "period: 5": "perid: 5",
+        "steps: 10": "steps: 0",
+        "type: Frozen": "type: Frozn",
+        "width: 8": "width: wide",
+        "mode: disabled": "mode: of",
+    }.items():
+        Path("x.yaml").write_text(GOOD.replace(old, new))
+        assert list(checked.iter_errors(read("x.yaml").value)), new
+
+
+def test_validate_says_how_much_there_is_to_run(call: Call) -> None:
+    many = ["--seeds=[0, 1, 2]", "--network=null", "--networks=[{type: LSTM}, {type: MLP}]"]
+    assert said(call, "validate", "good.yaml", *many) == (
+        "good.yaml: fine, 12 cells (2 networks x 2 strategies x 3 seeds), 10 steps each\n"
+    )
+    one = ["--strategies=[{type: Frozen}]", "--stream.steps=null"]
+    assert said(call, "validate", "good.yaml", *one) == "good.yaml: fine, 1 cell, without end\n"
+
+
+def test_validate_goes_through_every_file(call: Call) -> None:
+    Path("bad.yaml").write_text(GOOD.replace("period: 5", "period: 0").replace("name:", "nam:"))
+    before = sorted(Path().iterdir())
+    done = call("validate", "bad.yaml", "good.yaml", "god.yaml")
+    assert done.code == 2 and done.out.startswith("good.yaml: fine")
+    starts = (
+        "bad.yaml:1:1: nam: ",
+        "bad.yaml:6:11: stream.period: ",
+        "bad.yaml: 2 to mend",
+        "god.yaml: no such",
+    )
+    lines = done.err.splitlines()
+    assert len(lines) == 5 and all(map(str.startswith, lines, starts))
+    assert "Did you mean 'good.yaml'?" in lines[3]
+    assert sorted(Path().iterdir()) == before
+    assert "expected the file of an experiment, got none" in refused(call, "validate", "--seed=3")
+    assert "Missing argument" in refused(call, "validate")
+
+
+def test_files_are_put_over_one_another(call: Call) -> None:
+    """A mapping key by key, a list as a whole, another type as a whole; and overrides beat all."""
+    first = over(
+        "network: {width: 16}\nstrategies: [{type: Frozen}]\npretrain: {lr: 1e-3}\nseed: 7\n"
+    )
+    Path("second.yaml").write_text("seed: 8\noptimizer: {type: SGD}\nnetwork: {type: LSTM}\n")
+    made, _ = located(Path("good.yaml"), [], first)
+    assert made.network is not None and made.network.args == {"width": 16, "depth": 1, "heads": 2}
+    assert [each.cls.__name__ for each in made.strategies] == ["Frozen"]
+    assert (made.pretrain.steps, made.pretrain.lr, made.seed) == (0, 1e-3, 7)
+    made, _ = located(Path("good.yaml"), ["--seed=9"], [*first, Path("second.yaml")])
+    assert made.network is not None and made.network.args == {}
+    assert (made.network.cls.__name__, made.seed) == ("LSTM", 9)
+
+
+def test_a_problem_names_the_file_that_its_line_is_in(call: Call) -> None:
+    over("\nnetwork: {heads: 3}\nstream: {perid: 3}\nstrategies: [{type: EWC, decay: 2}]\n")
+    Path("x.yaml").write_text(GOOD.replace("period: 5", "period: 0"))
+    words = ["x.yaml", "--config", "over.yaml"]
+    lines = refused(call, "validate", *words).splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["over.yaml:3:10", "stream.perid"],
+        ["over.yaml:4:33", "strategies.0.decay"],
+        ["x.yaml:6:11", "stream.period"],
+    ]
+    assert lines == refused(call, "run", *words).splitlines()
+    over("network: {heads: 3}\n")
+    assert refused(call, "validate", "good.yaml", "--config", "over.yaml").startswith(
+        "good.yaml:11:10: network: width 8 does not divide into 3 heads"
+    )
+    Path("x.yaml").write_text("a: [")
+    lines = refused(call, "validate", "x.yaml", "--config", "nothing.yaml").splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["x.yaml:1:5", "nothing.yaml"]
+
+
+def test_print_config_can_be_read_back_and_runs_nothing(call: Call) -> None:
+    more = over("strategies: [{type: EWC, strength: 3}]\n")
+    before = sorted(Path().iterdir())
+    text = said(call, "run", "good.yaml", "--config", "over.yaml", "--seed=4", "--print-config")
+    assert sorted(Path().iterdir()) == before
+    Path("again.yaml").write_text(text)
+    again = said(call, "run", "again.yaml", "--print-config")
+    assert yaml.safe_load(again) == yaml.safe_load(text)
+    made, _ = located(Path("again.yaml"), [], [])
+    assert made.seed == 4
+    assert plain(made) == plain(located(Path("good.yaml"), ["--seed=4"], more)[0])
+    assert launch.resolved(made) == again
+
+
+def test_a_cell_keeps_its_label_when_its_run_is_read_back(call: Call) -> None:
+    """A run's own YAML tells every default; what was called by its arguments before must be so again."""
+    words = "[{type: EWC}, {type: EWC, strength: 3, decay: 0.5}, {type: Finetune}]"
+    text = said(call, "run", "good.yaml", f"--strategies={words}", "--print-config")
+    Path("again.yaml").write_text(text)
+    for made in (
+        located(Path("good.yaml"), [f"--strategies={words}"], [])[0],
+        located(Path("again.yaml"), [], [])[0],
+    ):
+        assert [*made.contenders()] == [
+            "EWC(strength=100.0,decay=1.0)",
+            "EWC(strength=3.0,decay=0.5)",
+            "Finetune",
+        ]
+
+
+def test_a_second_file_is_told_where_it_belongs(call: Call) -> None:
+    told = refused(call, "run", "good.yaml", "more.yaml")
+    assert told.endswith("To put its keys over those of good.yaml: --config more.yaml\n")
+    told = refused(call, "run", "good.yaml", "--print-confg")
+    assert told == (
+        "command line: unknown option '--print-confg'. Did you mean '--print-config'?\n"
+    )
+
+
+@pytest.mark.parametrize(("kind", "cls"), PARTS, ids=lambda each: getattr(each, "__name__", each))
+def test_a_class_is_explained_and_its_snippet_is_fine(kind: str, cls: type, call: Call) -> None:
+    """Every argument has its line and its sentence, and the snippet is accepted over a good file."""
+    found = explain(cls, "" if kind == "experiment" else kind, contracts())
+    assert [each.name for each in found.arguments] == list(parameters(cls))
+    assert all(each.told and each.takes for each in found.arguments)
+    assert found.text and "Args:" not in found.text
+    made, _ = located(Path("good.yaml"), [], over(found.snippet or GOOD))
+    named = yaml.safe_load(found.snippet or GOOD)
+    assert cls.__name__ in str(named) or kind in named or kind == "experiment"
+    if kind in ("network", "strategy", "optimizer", "detector"):
+        rehearse(made)  # nothing had to be made up
+
+
+def test_explain_in_words(call: Call) -> None:
+    every = said(call, "explain")
+    assert "strategy: AGEM, " in every and "metric" in every
+    text = said(call, "explain", "strategy", "EWC")
+    for piece in (
+        "arXiv 1612.00796",
+        "strength: a number of 0 or more; by default 100.0",
+        "{type: EWC",
+    ):
+        assert piece in text
+    assert "Args:" not in text
+    assert text == said(call, "explain", "EWC")
+    text = said(call, "explain", "stream", "Recurring")
+    assert (
+        "tunnels: a list of: a mapping with a 'type' key, see: plasticity explain tunnel; must"
+        in text
+    )
+    assert "\nEWC: Elastic weight consolidation: weights" in said(call, "explain", "strategy")
+    assert said(call, "explain", "experiment").startswith("Experiment\n")
+    assert "accelerator: one of 'auto', 'cpu', 'gpu'; by default cpu" in said(
+        call, "explain", "hardware"
+    )
+    text = said(call, "explain", "metric", "skill")
+    assert text.startswith("skill [no unit]: (KL(amnesic) - ") and "Murphy 1988" in text
+    assert said(call, "explain", "metric", "kl/model").startswith("kl/<who> [bits]: ")
+    assert len(said(call, "explain", "metric").splitlines()) == len(GLOSSARY)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    {
+        "strateg": "unknown kind 'strateg'. Did you mean 'strategy'? Known: experiment, tunnel, ",
+        "EWCC": "unknown kind 'EWCC'. Did you mean 'EWC'? Known: ",
+        "strategy EWCC": "unknown strategy 'EWCC'. Did you mean 'EWC'? Known: AGEM, ",
+        "stream Recuring": "unknown stream 'Recuring'. Did you mean 'Recurring'? Known: ",
+        "metric skil": "unknown metric 'skil'. Did you mean 'skill'? All: plasticity explain metric",
+        "hardware gpu": "unknown hardware 'gpu'. Known: TrainerConfig",
+    }.items(),
+)
+def test_explain_knows_the_nearest_name(words: str, told: str, call: Call) -> None:
+    assert refused(call, "explain", *words.split()).startswith(f"command line: {told}")

@@ -1,0 +1,103 @@
+"""The ideal observers and the baselines, played as learners through the tables, score as they must."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from plasticity import Stream
+from plasticity.core.predictors import PREDICTORS
+from plasticity.metrics.summary import summarise
+from plasticity.metrics.visits import skill
+from plasticity.observers.reference import ReferencePredictors
+from streams import Abrupt, Bijection, Hazard, Markov, Recurring
+
+
+@pytest.fixture(autouse=True)
+def _small_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "plasticity.observers.reference.SAMPLE", 512
+    )  # their exactness is not what is tested
+
+
+def played(stream: Stream, who: str) -> pl.DataFrame:
+    """The step table of a learner that says what this predictor says."""
+    bracket, rows = ReferencePredictors(stream), []
+    for step in range(len(stream)):
+        batch, groups = stream[step], stream.groups(step)
+        truth = bracket.predict(batch, groups, step)
+        bracket.absorb(batch, groups, step)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lost = np.where(truth[0] > 0, truth[0] * np.log2(truth[0] / truth), 0.0)
+            hit = np.take_along_axis(
+                truth, batch.targets.numpy()[:, batch.asked.numpy()][None, ..., None], -1
+            )
+            loss = -np.log2(hit[..., 0])
+        rows.append((lost.sum(-1).mean((1, 2)), loss.mean((1, 2))))
+    kl, loss = (np.array(each).T for each in zip(*rows, strict=True))
+    values = {f"kl/{name}": column for name, column in zip(PREDICTORS, kl, strict=True)}
+    values |= {f"kl_realised/{name}": column for name, column in zip(PREDICTORS, loss, strict=True)}
+    for column in ("kl", "kl_realised"):
+        values[f"{column}/model"] = values[f"{column}/{who}"]
+    for column in ("kl_continual", "kl_amnesic", "tv", "entropy_error_amnesic"):
+        values[f"{column}/model"] = np.zeros(len(stream))
+    return pl.DataFrame(
+        {
+            "step": np.arange(len(stream)),
+            "regime": [int(stream.live(s)[0]) for s in range(len(stream))],
+            "shift": [stream.shifts(s) for s in range(len(stream))],
+            **values,
+        }
+    )
+
+
+def hidden() -> Hazard:
+    """Three chains that take turns at random, known long enough for the continual observer to be sure of them."""
+    return Hazard([Markov(3, 0.5)], 3, hazard=0.1, steps=300, batch=2, time=6, probe=4, seed=1)
+
+
+@pytest.mark.parametrize("make", [hidden, lambda: Recurring([Markov(3, 0.5)], 2, 10, 40, 4, 8)])
+def test_amnesic_scores_zero_and_continual_one(make) -> None:
+    for who, expected in (("amnesic", 0.0), ("continual", 1.0)):
+        assert skill(played(make(), who)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_switching_lies_between_them_where_boundaries_are_hidden() -> None:
+    """It knows every chain, so all that it loses is not to have noticed: between the ideals once chains are known."""
+    table = played(hidden(), "switching").tail(200)
+    ranked = [table[f"kl/{who}"].to_numpy().mean() for who in ("continual", "switching", "amnesic")]
+    assert sorted(ranked) == ranked
+    assert 0.05 < (skill(table) or 0) < 0.95
+
+
+def test_switching_is_the_informed_observer_where_the_schedule_is_known() -> None:
+    table = played(Recurring([Markov(3, 0.5)], 2, 10, 40, 4, 8), "switching")
+    assert table["kl/switching"].to_numpy().max() == 0.0
+    summary = _summary(table)
+    assert summary["not_noticed"] == 0.0 and summary["not_represented"] == summary["kl/model"]
+
+
+def test_what_is_lost_splits_into_two_parts() -> None:
+    """Of a learner that is the switching observer all is unnoticed; of the amnesic one the parts add up."""
+    whole = _summary(played(hidden(), "switching"))
+    assert whole["not_noticed"] == whole["kl/model"] > 0.01 and whole["not_represented"] == 0.0
+    amnesic = _summary(played(hidden(), "amnesic"))
+    assert amnesic["not_noticed"] == whole["not_noticed"] and amnesic["not_represented"] > 0.01
+    total = amnesic["not_noticed"] + amnesic["not_represented"]
+    assert total == pytest.approx(amnesic["kl/amnesic"], abs=1e-12)
+
+
+def test_uniform_and_amnesic_are_worth_what_the_law_says() -> None:
+    """A permutation of 5 leaves the informed observer no doubt: log2 5 bits, and log2 of the values that are left."""
+    stream = Abrupt([Bijection(5, 4)], period=2, steps=6, batch=3, time=7, probe=4)
+    table = played(stream, "uniform")
+    np.testing.assert_allclose(table["kl/model"].to_numpy(), np.log2(5), atol=1e-12)
+    expected = np.mean(np.log2([5, 4, 3, 2]))
+    np.testing.assert_allclose(table["kl/amnesic"].to_numpy(), expected, atol=1e-12)
+
+
+def _summary(steps: pl.DataFrame) -> dict:
+    """With a probe table that says nothing."""
+    probes = pl.DataFrame(
+        {"step": [0, 300], "regime": [0, 0], "kl/model": [0.0, 0.0], "kl_amnesic/model": [0.0, 0.0]}
+    )
+    return summarise(steps, probes)

@@ -1,0 +1,98 @@
+"""The frames are the parts on disk, read by another library, under the labels and seeds of their cells."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from plasticity.results.load import load
+from plasticity.results.store import write_json
+
+from .runs import made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made(tmp_path / "runs" / "one", {"EWC": [0.1, 0.3], "Replay": [0.5, 0.6]}, unfinished="Replay")
+    made(tmp_path / "runs" / "deep" / "two", {"EWC": [0.2]}, seeds=[7])
+    return tmp_path / "runs"
+
+
+def test_a_run_is_its_tables(folder: Path) -> None:
+    found = load(folder / "one")
+    steps = found.steps.collect()
+    assert steps.columns[:4] == ["run", "label", "seed", "step"]
+    for label, seed in (("EWC", 1), ("Replay", 0)):
+        mine = steps.filter(pl.col("label") == label, pl.col("seed") == seed)
+        parts = folder / "one" / "cells" / f"{label}-seed{seed}" / "steps"
+        other = pq.read_table(parts)
+        np.testing.assert_array_equal(mine["kl/model"], other["kl/model"])
+        np.testing.assert_array_equal(mine["step"], other["step"])
+    assert len(steps) == 4 * 80 and len(found.timing.collect()) == 4
+    assert found.config["stream"]["period"] == 20
+
+
+def test_the_summary_is_a_row_per_cell(folder: Path) -> None:
+    table = load(folder / "one").summary
+    assert table["label"].to_list() == ["EWC", "EWC", "Replay", "Replay"]
+    assert table["seed"].to_list() == [0, 1, 0, 1]
+    np.testing.assert_allclose(table["skill"], [0.1, 0.3, 0.5, 0.6])  # of unfinished cells too
+    assert table["done"].to_list() == [True, True, False, False]
+    assert table["cost/ms_per_step"].to_list() == [2.0, 2.0, None, None]
+
+
+@pytest.mark.parametrize("where", ["", "*/", "**/two"])
+def test_folders_and_globs(folder: Path, where: str) -> None:
+    found = load(folder / where)
+    count = 1 if "two" in where else 2
+    assert len(found.runs) == count == len(found.configs)
+    if count == 2:
+        assert set(found.steps.collect()["seed"]) == {0, 1, 7}
+        with pytest.raises(ValueError, match="config: expected one run, got 2"):
+            _ = found.config
+
+
+def test_what_is_not_stored_is_empty(folder: Path) -> None:
+    frame = load(folder / "one").condition.collect()
+    assert frame.columns == ["run", "label", "seed"] and not len(frame)
+
+
+def test_a_run_without_cells_is_empty(tmp_path: Path) -> None:
+    found = load(made(tmp_path / "new", {}).path)
+    assert not len(found.summary) and not len(found.steps.collect())
+    assert repr(found).startswith("1 run\n")
+
+
+def test_columns_may_differ_between_cells(folder: Path) -> None:
+    part = folder / "one" / "cells" / "EWC-seed0" / "timing" / "00001.parquet"
+    other = folder / "deep" / "two" / "cells" / "EWC-seed7" / "timing" / "00000.parquet"
+    pl.DataFrame({"step": [160], "seconds": [2.5]}).write_parquet(part)
+    pl.DataFrame({"step": [80], "seconds": [1], "joules": [3.0]}).write_parquet(other)
+    table = load(folder).timing.collect()
+    assert table["seconds"].sum() == 4 * 1.5 + 2.5 + 1 and table["joules"].null_count() == 5
+
+
+def test_nothing_there_names_the_nearest(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"the nearest is .*runs.*Did you mean 'one'\?"):
+        load(folder / "ons")
+    with pytest.raises(FileNotFoundError, match="there is none in it"):
+        load(folder / "one" / "cells")
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        load(folder / "nothing-like-it" / "*")
+
+
+def test_a_notebook_shows_strategies(folder: Path) -> None:
+    found = load(folder / "one")
+    half = 12.706 * np.std([0.1, 0.3], ddof=1) / np.sqrt(2)
+    assert f"0.200±{half:.3f}" in repr(found) and "0/2" in repr(found)
+    assert "<td>Replay</td><td>0/2</td>" in found._repr_html_()
+    write_json(folder / "one" / "cells" / "EWC-seed0" / "cell.json",
+               {"label": "<b>", "seed": 0, "index": 0})  # fmt: skip
+    assert "<b>" not in found._repr_html_()
+
+
+def test_nothing_is_read_before_it_is_asked_for(folder: Path) -> None:
+    frame = load(folder).steps.filter(pl.col("label") == "EWC").select("kl/model")
+    assert "PROJECT 1" in frame.explain(), frame.explain()

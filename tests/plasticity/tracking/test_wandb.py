@@ -1,0 +1,298 @@
+"""wandb is told what the record says, once, however a run was cut off; read back by wandb itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+from pytorch_lightning.loggers.logger import DummyLogger
+
+from plasticity import recipe
+from plasticity.checks.world import STEPS, learner, world
+from plasticity.engine.config import TrainerConfig
+from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.trainer import fit
+from plasticity.metrics.visits import skill
+from plasticity.results.store import Cell, Run
+from plasticity.results.stretches import Stretches
+from plasticity.tracking.config import columns, tags
+from plasticity.tracking.logger import rows_told
+from strategies import Finetune
+
+YAML = """\
+name: tracked
+out: pretrained
+stream:
+  type: Recurring
+  tunnels:
+    - {type: Padded, tunnel: {type: Markov, symbols: 3}, vocab: 4, symbols: 3, length: 6}
+  regimes: 2
+  period: 20
+  steps: 99
+  batch: 2
+  time: 6
+  probe: 4
+network: {type: Transformer, width: 8, depth: 1, heads: 2}
+pretrain: {steps: 0}
+strategies: [{type: Replay, capacity: 4}]
+condition: {every: 2}
+stretch: 5
+seeds: [7]
+hardware: {threads: 1}
+"""
+Records = dict[str, list[dict[str, Any]]]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "plasticity", *words]
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a run was killed in the middle and then resumed, wandb offline, with a home of its own."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "home").mkdir()
+    (folder / "tracked.yaml").write_text(YAML)
+    outside = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "home")}
+    outside |= {"MPLCONFIGDIR": str(folder / "reader"), "OMP_NUM_THREADS": "1"}
+    base = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "XDG"))} | outside
+    words = command("run", "tracked.yaml", "--run-dir", "run")
+    with subprocess.Popen(words, cwd=folder, env=base, process_group=0) as process:
+        awaited = folder / "run/cells/Replay-seed7/timing/00002.parquet"
+        deadline = time.monotonic() + 120
+        while not awaited.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (folder / "run/cells/Replay-seed7/summary.json").exists()
+    subprocess.run(command("resume", "run"), check=True, cwd=folder, env=base)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cell(offline: Path) -> Cell:
+    (found,) = Run(offline / "run").cells()
+    return found
+
+
+def inspected(file: Path) -> Records:
+    """What wandb wrote down, by kind of record, read by wandb itself."""
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    found: Records = {}
+    for line in done.stdout.splitlines():
+        record = json.loads(line)
+        found.setdefault(record["type"], []).append(record[record["type"]])
+    return found
+
+
+@pytest.fixture(scope="module")
+def told(cell: Cell) -> list[Records]:
+    """Of every fragment, the earliest first."""
+    files = sorted(cell.path.glob("wandb/offline-run-*/*.wandb"))
+    assert len(files) == 2, "a run that is taken up again offline is a second fragment"
+    return [inspected(file) for file in files]
+
+
+def history(told: list[Records]) -> list[dict[str, Any]]:
+    return [record["item"] for each in told for record in each.get("history", [])]
+
+
+def test_every_row_is_told_once(cell: Cell, told: list[Records]) -> None:
+    """Whatever the killed process had flushed, both fragments together hold each row once, the tables last."""
+    rows = history(told)
+    assert [row["_step"] for row in rows] == list(range(22))
+    assert [row["stream/step"] for row in rows] == [*range(0, 100, 5), 99, 99]
+    assert {each["run"][0]["run_id"] for each in told if "run" in each} == {_identity(cell)}
+
+
+def test_the_rows_are_the_means_of_the_record(cell: Cell, told: list[Records]) -> None:
+    steps, probes, condition = cell.steps.read(), cell.probes.read(), cell.condition.read()
+    shifts = steps.filter(pl.col("shift"))["step"].to_numpy()
+    for row in history(told)[:-1]:
+        stop = row["stream/step"]
+        start = max(0, 5 * (row["_step"] - 1))
+        window = steps.filter(pl.col("step").is_between(start, stop - 1))
+        if stop:
+            finite = [c for c in window.columns if "/" in c and window[c].is_finite().all()]
+            scores = {f"window/{c}": float(window[c].to_numpy().mean()) for c in finite}
+            assert "window/kl/model" in scores and "window/kl/switching" in scores
+            if (value := skill(window)) is not None:
+                scores["window/skill"] = value
+            found = {k: v for k, v in row.items() if k.startswith("window/")}
+            assert found == pytest.approx(scores, abs=1e-12)
+            assert row["stream/regime"] == window["regime"][-1]
+            assert row["stream/visit"] == np.count_nonzero(shifts < stop)
+        held = probes.filter(pl.col("step") == stop)
+        bits = {
+            f"probe/{f'regime{r}' if r >= 0 else f'fresh{-1 - r}'}": b
+            for r, b in zip(held["regime"], held["kl/model"], strict=True)
+        }
+        assert len(bits) == 3
+        assert {k: v for k, v in row.items() if k.startswith("probe/")} == pytest.approx(bits)
+        looked = condition.filter(pl.col("step") == stop)
+        assert ("condition/weight/l2" in row) == bool(len(looked))
+        if len(looked):
+            assert row["condition/weight/l2"] == pytest.approx(looked["weight/l2"][0])
+
+
+def test_everything_is_drawn_over_steps_of_the_stream(told: list[Records]) -> None:
+    axes = {m["glob_name"]: m["step_metric"] for m in told[-1]["metric"] if "glob_name" in m}
+    sections = {key.split("/")[0] for row in history(told) for key in row if "/" in key}
+    assert {f"{section}/*" for section in sections} == axes.keys()
+    assert set(axes.values()) == {"stream/step"}
+
+
+def test_the_summary_is_the_cells(cell: Cell, told: list[Records]) -> None:
+    summary: dict[str, Any] = {}
+    for record in told[-1]["summary"]:
+        summary |= record["update"]
+    final = {k.removeprefix("final/"): v for k, v in summary.items() if k.startswith("final/")}
+    wanted = {k: v for k, v in cell.summary.items() if v is not None}
+    assert "forgetting/chaudhry2018" in wanted
+    assert final == pytest.approx(wanted)
+
+
+def test_a_run_says_what_it_can_be_sorted_by(
+    offline: Path, cell: Cell, told: list[Records]
+) -> None:
+    (run,) = told[-1]["run"]
+    assert run["display_name"] == "Replay-seed7" and run["run_group"] == "tracked-run"
+    assert run["job_type"] == "deploy"
+    assert run["tags"] == ["Markov", "Padded", "Recurring", "Replay", "Transformer"]
+    config = run["config"]["update"]
+    resolved = yaml.safe_load((offline / "run/experiment.yaml").read_text())
+    assert config["seed"] == 7 and config["label"] == "Replay"
+    assert config["network"] == cell.meta["network"] and config["stretch"] == 5
+    assert config["strategy"] == cell.meta["strategy"] | {"lr": resolved["optimizer"]["lr"]}
+    assert config["stream"]["tunnels"]["0"] == resolved["stream"]["tunnels"][0]
+    assert not {"strategies", "networks", "seeds"} & config.keys()
+
+
+def test_the_last_row_holds_the_probe_matrix_and_the_posteriors(
+    cell: Cell, told: list[Records]
+) -> None:
+    row, folder = history(told)[-1], sorted(cell.path.glob("wandb/offline-run-*"))[-1] / "files"
+    matrix = json.loads((folder / row["probe_matrix.path"]).read_text())
+    held = cell.probes.read().filter(pl.col("regime") >= 0)
+    wanted = {
+        (step, "AB"[regime], bits)
+        for step, regime, bits in held.select("step", "regime", "kl/model").iter_rows()
+    }
+    assert {tuple(line) for line in matrix["data"]} == wanted and len(wanted) == 2 * 21
+    assert (folder / row["probe_map.path"]).read_text().count("<rect") >= 2 * 21
+    table = json.loads((folder / row["posteriors.path"]).read_text())
+    lines = pl.DataFrame(table["data"], schema=table["columns"], orient="row")
+    sums = lines.group_by("regime", "position").agg(
+        pl.col("informed", "continual", "amnesic", "model", "came").sum()
+    )
+    assert len(sums) == 2 * 4
+    for who in ("informed", "continual", "amnesic", "model", "came"):
+        assert sums[who].to_numpy() == pytest.approx(1.0)
+    first = lines.filter(pl.col("position") == 0)
+    assert first["context"].str.split(" ").list.len().max() == 1
+    assert (lines["informed"] != lines["amnesic"]).any()
+
+
+def test_the_checkpoint_is_an_artifact_within_the_cell(cell: Cell, told: list[Records]) -> None:
+    (artifact,) = (a for a in told[-1]["artifact"] if a["type"] == "model")
+    (content,) = artifact["manifest"]["contents"]
+    file = Path(content["local_path"])
+    assert cell.path.resolve() in file.parents and not cell.checkpoint.exists()
+    state = torch.load(file, weights_only=False)
+    assert any(key.startswith("network.") for key in state["state_dict"])
+
+
+def test_nothing_is_written_outside_the_run_directory(offline: Path) -> None:
+    """Neither at home, where caches lie, nor in the current folder: `wandb sync` finds all in the run."""
+    ours = ("run", "reader", "pretrained", "tracked.yaml")
+    strays = [
+        str(path.relative_to(offline))
+        for path in offline.rglob("*")
+        if path.is_file() and path.relative_to(offline).parts[0] not in ours
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.8])
+def test_what_a_torn_fragment_still_holds_is_known(
+    share: float, cell: Cell, tmp_path: Path
+) -> None:
+    """A kill leaves the beginning of a file."""
+    whole = max(cell.path.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_size)
+    torn = tmp_path / "wandb" / whole.parent.name / whole.name
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    steps = [record["item"]["_step"] for record in inspected(torn).get("history", [])]
+    assert len(steps) < 22 and bool(steps) == (share > 0)
+    assert rows_told(tmp_path, _identity(cell)) == max(steps, default=-1) + 1
+
+
+def test_rows_come_as_they_are_stored(cell: Cell, tmp_path: Path) -> None:
+    """A stretch whose timing is not there is not over."""
+    growing = Cell(tmp_path)
+    for name in ("steps", "probes", "condition", "timing"):
+        (tmp_path / name).mkdir()
+    stretches = Stretches(growing)
+    assert list(stretches.new()) == []
+
+    def stored(name: str, part: int) -> None:
+        source = cell.path / name / f"{part:05d}.parquet"
+        (tmp_path / name / source.name).write_bytes(source.read_bytes())
+
+    stored("probes", 0)
+    assert [number for number, _ in stretches.new()] == [0]
+    stored("steps", 0)
+    stored("probes", 1)
+    assert list(stretches.new()) == []
+    stored("timing", 0)
+    assert [number for number, _ in stretches.new()] == [1]
+    assert list(stretches.new()) == []
+    assert len(list(Stretches(cell).new())) == 21
+
+
+class Listener(DummyLogger):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Each row once."""
+        assert step not in self.rows
+        self.rows[step] = dict(metrics)
+
+
+def test_a_walk_killed_behind_its_last_checkpoint_is_told_again(tmp_path: Path) -> None:
+    """Its file may have lost all that was told, and no stretch is to come."""
+    first, again = Listener(), Listener()
+    for listener in (first, again):
+        made, forward = learner(recipe(Finetune)), StreamDataModule(world(), STEPS // 3)
+        fit(Cell(tmp_path), made, forward, TrainerConfig(threads=1), [listener])
+    assert again.rows == first.rows and list(first.rows) == [0, 1, 2, 3]
+
+
+def test_a_strategys_own_learning_rate_holds() -> None:
+    config = {"strategy": {"type": "EWC", "lr": 0.1}, "optimizer": {"type": "AdamW", "lr": 0.3}}
+    assert columns(config)["strategy"]["lr"] == 0.1
+    assert columns(config | {"strategy": {"lr": None}})["strategy"]["lr"] == 0.3
+
+
+def test_tags_name_strategies_within_a_strategy() -> None:
+    parts = [{"type": "Replay"}, {"type": "L2Init"}]
+    assert tags({"strategy": {"type": "Chain", "parts": parts}}) == ["Chain", "L2Init", "Replay"]
+
+
+def _identity(cell: Cell) -> str:
+    (name,) = {file.stem for file in cell.path.glob("wandb/offline-run-*/*.wandb")}
+    return name.removeprefix("run-")
