@@ -101,6 +101,7 @@ class Stream(Dataset[Batch], ABC):
         self.vocab, self.symbols = tunnels[0].vocab, tunnels[0].symbols
         self.notes: list[int] = []
         """What the schedule was told, digested; in the checkpoint. Empty for all that do not listen."""
+        self._held: tuple[int, Latents] | None = None  # the latent that was asked for last
         self._asked = [tunnel.asked(time) for tunnel in tunnels]
         self._amnesic = [tunnel.observer() for tunnel in tunnels]
         for i, tunnel in enumerate(tunnels):
@@ -244,7 +245,9 @@ class Stream(Dataset[Batch], ABC):
     def _group(self, regime: int, rows: np.ndarray, rng: np.random.Generator) -> Group:
         tunnel = self.tunnels[self.tunnel_index(regime)]
         if self.holds(regime):
-            latents = np.repeat(self.latent(regime), len(rows), axis=0)
+            if self._held is None or self._held[0] != regime:
+                self._held = regime, self.latent(regime)
+            latents = np.repeat(self._held[1], len(rows), axis=0)
         else:
             latents = tunnel.latents(len(rows), rng)
         return Group(rows, regime, tunnel, latents)

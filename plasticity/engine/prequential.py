@@ -17,6 +17,9 @@ from plasticity.engine.learner import OnlineLearner
 os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 """Lightning sets it, and each step of Adam would then look for NVIDIA's management library anew."""
 
+TOGETHER = 16
+"""Steps that are scored at once: more would not fit a processor's cache."""
+
 
 class ScoredBatch(NamedTuple):
     """One step of the world, as the data module hands it to the loop; a strategy is handed `batch` alone."""
@@ -108,9 +111,9 @@ class Prequential(pl.LightningModule):
                     learner.notify_shift()
                     prediction = learner.predict(piece)  # the weights may have moved
                 learner.learn(piece, prediction)
-            said.append(torch.cat(answers, dim=1))
+            said.append(_joined(answers, dim=1))
             learner.finish_batch(episode)
-        return torch.cat(said), alarm
+        return _joined(said, dim=0), alarm
 
     def alarmed(self, batch: Batch, logits: Float[Tensor, "batch time symbols"]) -> bool:
         """Show the detector the loss of what was just predicted: does it raise the alarm?"""
@@ -127,6 +130,10 @@ class Prequential(pl.LightningModule):
             self.probed.append((item.step, score([item], [logits])[0]))
 
 
+def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
+
+
 def score(
     items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "batch asked symbols"]]
 ) -> list[Float[Tensor, "metric predictor"]]:
@@ -135,7 +142,12 @@ def score(
     shapes: dict[torch.Size, list[int]] = {}
     for i, item in enumerate(items):
         shapes.setdefault(item.predictions.shape, []).append(i)
-    for alike in shapes.values():
+    parts = (
+        alike[at : at + TOGETHER]
+        for alike in shapes.values()
+        for at in range(0, len(alike), TOGETHER)
+    )
+    for alike in parts:
         said, came, predictions = (
             torch.stack(each)
             for each in (

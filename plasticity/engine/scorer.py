@@ -8,14 +8,14 @@ import math
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from plasticity.core.predictors import AMNESIC, CONTINUAL, INFORMED
 
 BIT = math.log(2)
 COLUMNS = ("kl", "kl_continual", "kl_amnesic", "kl_realised", "tv", "entropy_error_amnesic")
 """What every run scores, in the order of the tables: the id, and the reference where it is not the informed observer.
-`realised` is the point mass on the symbol that came."""
+`kl_realised` is the log loss on the symbol that came."""
 
 
 def kl(
@@ -24,28 +24,36 @@ def kl(
 ) -> Float[Tensor, "*many batch asked"]:
     """Kullback-Leibler divergence: bits lost per symbol by coding with the predictive instead of the truth.
 
-    KL(p || q) = sum_k p_k log2(p_k / q_k) >= 0, and 0 only for q = p (Kullback & Leibler 1951); 0 ln 0 = 0. Against
-    the symbol that came it is the log loss -log2 q(target): a point mass has no entropy. Infinite where q rules out
-    what p allows.
+    KL(p || q) = sum_k p_k log2(p_k / q_k) >= 0, and 0 only for q = p (Kullback & Leibler 1951); 0 ln 0 = 0. Infinite
+    where q rules out what p allows.
 
     Args:
         log_probs: natural logarithm of what was predicted.
         reference: the true probabilities; rows sum to 1.
     """
-    terms = reference * (reference.log() - log_probs)
-    return torch.where(reference > 0, terms, 0.0).sum(-1) / BIT
+    terms = (reference.log() - log_probs).mul_(reference)
+    return torch.where(reference > 0, terms, 0.0).sum(-1).div_(BIT)
+
+
+def log_loss(
+    log_probs: Float[Tensor, "*#many batch asked symbols"],
+    targets: Int[Tensor, "*#many batch asked"],
+) -> Float[Tensor, "*many batch asked"]:
+    """-log2 q(target): the divergence from the point mass on the symbol that came, which has no entropy."""
+    came = targets.expand(log_probs.shape[:-1]).unsqueeze(-1)
+    return (0.0 - log_probs.gather(-1, came).squeeze(-1)).div_(BIT)
 
 
 def total_variation(
-    log_probs: Float[Tensor, "*#many batch asked symbols"],
+    probs: Float[Tensor, "*#many batch asked symbols"],
     reference: Float[Tensor, "*#many batch asked symbols"],
 ) -> Float[Tensor, "*many batch asked"]:
     """The largest difference in the probability of any event: 1/2 sum_k |p_k - q_k|, in [0, 1]."""
-    return (reference - log_probs.exp()).abs().sum(-1) / 2
+    return (reference - probs).abs_().sum(-1).div_(2)
 
 
 def entropy_error(
-    log_probs: Float[Tensor, "*#many batch asked symbols"],
+    probs: Float[Tensor, "*#many batch asked symbols"],
     reference: Float[Tensor, "*#many batch asked symbols"],
 ) -> Float[Tensor, "*many batch asked"]:
     """|H(q) - H(p)| in bits: reported for comparison with the papers, never alone.
@@ -53,9 +61,8 @@ def entropy_error(
     Not a proper score: the right entropy on the wrong symbols scores 0. The mean is of the absolute
     value per position (definition M2/M3 of the wind-tunnel code, arXiv 2512.22471).
     """
-    entropy = -torch.xlogy(reference, reference).sum(-1)
-    probs = log_probs.exp()
-    return (-torch.xlogy(probs, probs).sum(-1) - entropy).abs() / BIT
+    entropy, true = (-torch.xlogy(each, each).sum(-1) for each in (probs, reference))
+    return (entropy - true).abs_().div_(BIT)
 
 
 def score(
@@ -75,10 +82,11 @@ def score(
     """
     own = logits.double().log_softmax(-1).unsqueeze(-4)
     log_probs = torch.cat([own, predictions.log()], -4)
-    came = nn.functional.one_hot(targets, predictions.shape[-1]).to(predictions)
+    probs = log_probs.exp()
     informed, continual, amnesic = (
         predictions[..., i, :, :, :].unsqueeze(-4) for i in (INFORMED, CONTINUAL, AMNESIC)
     )
-    each = [kl(log_probs, p) for p in (informed, continual, amnesic, came.unsqueeze(-4))]
-    each += [total_variation(log_probs, informed), entropy_error(log_probs, amnesic)]
+    each = [kl(log_probs, p) for p in (informed, continual, amnesic)]
+    each += [log_loss(log_probs, targets.unsqueeze(-3)), total_variation(probs, informed)]
+    each.append(entropy_error(probs, amnesic))
     return torch.stack([values.mean(-2) for values in each], -3)
