@@ -24,6 +24,7 @@ from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.network import Network
 from plasticity.diagnostics import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.frontier import FrontierRecorder
 from plasticity.engine.pretrain import fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import fit
@@ -140,7 +141,8 @@ def run_cell(
         console.print(text, style="dim", highlight=False)
     fresh = partial(fresh_network, contender.network, learner.spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
-    fit(cell, module, data, experiment.hardware, loggers, [condition, bar])
+    frontier = FrontierRecorder(cell, data)
+    fit(cell, module, data, experiment.hardware, loggers, [condition, frontier, bar])
     learning = cell.timing.read()["seconds"].sum()
     summary = (derived(cell, stream) or {}) | {
         "cost/ms_per_step": 1000 * learning / len(stream),

@@ -1,6 +1,7 @@
 """SwitchingObserver: an exact forward filter over regimes, for one who knows them all and not which is live."""
 
 import numpy as np
+from jaxtyping import Float
 
 from plasticity.core.stream import PROBED, Belief, Stream
 from plasticity.core.tunnel import Observer, Probabilities, Symbols
@@ -55,7 +56,7 @@ class SwitchingObserver:
         predictions = np.stack([observer.predict(inputs, targets) for observer in each])
         mass = np.stack([observer.evidence(inputs, targets)[:, :-1] for observer in each])
         mass += np.log(list(law.values()))[:, None, None]
-        weights = normalise(np.exp(np.moveaxis(mass - _peak(mass), 0, -1)))
+        weights = posterior(mass)
         return np.einsum("btr,rbtk->btk", weights, predictions)
 
     def absorb(self, inputs: Symbols, targets: Symbols, step: int) -> None:
@@ -68,7 +69,7 @@ class SwitchingObserver:
         each = [self._observer(regime).evidence(inputs, targets) for regime in law]
         mass = np.array([evidence[:, -1].sum() for evidence in each])
         mass += np.log(list(law.values()))
-        weights = normalise(np.exp(mass - _peak(mass)))
+        weights = posterior(mass)
         self.belief = dict(zip(law, weights.tolist(), strict=True))
 
     def _silent(self) -> str | None:
@@ -93,7 +94,10 @@ class SwitchingObserver:
         return self._observers[regime]
 
 
-def _peak(mass: np.ndarray) -> np.ndarray:
-    """The largest along the first axis; 0 where everything is ruled out."""
-    peak = mass.max(0)
-    return np.where(np.isfinite(peak), peak, 0.0)
+def posterior(
+    nats: Float[np.ndarray, "hypotheses ..."],
+) -> Float[np.ndarray, "... hypotheses"]:
+    """Probabilities of hypotheses from their log masses; uniform where all are ruled out."""
+    peak = nats.max(0)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    return normalise(np.exp(np.moveaxis(nats - peak, 0, -1)))

@@ -7,6 +7,7 @@ cells/<label>-seed<k>/      Cell: one strategy under one seed
 steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
 probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
 condition/00000.parquet one row per measurement of the network: step, <column>/<source>
+frontier/00000.parquet  one row per stretch: step, regime, fresh, <live or fresh>/b<share> [bits]
 timing/00000.parquet    one row per stretch: step, seconds
 checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
 summary.json            present when the cell is done
@@ -124,6 +125,11 @@ class Cell:
     def condition(self) -> Table:
         """One row per measurement of the network; step s means after s updates."""
         return Table(self.path / "condition")
+
+    @property
+    def frontier(self) -> Table:
+        """One row per stretch: step, regime, fresh, and what the exact mixtures lose [bits]."""
+        return Table(self.path / "frontier")
 
     @property
     def timing(self) -> Table:
