@@ -10,19 +10,18 @@ import torch
 from plasticity import Learner, Strategy, Updates
 from plasticity.core.optimizer import AdamW
 from plasticity.core.tunnel import Batch
-from plasticity.engine.prequential import ScoredBatch
-from plasticity.networks import MLP
+from plasticity.engine.prequential import Prequential
 from strategies import Chain
 from strategies.gdumb import Balanced, GDumb
 
 from .teaching import descended, jog, learner, mean, meet, same
-from .tiny import ASKED, SPEC, batch
+from .tiny import batch, unscored
 
 
 def numbered(start: int, size: int) -> Batch:
     """Sequences of one symbol, each its own number."""
     values = torch.arange(start, start + size)[:, None]
-    return Batch(values, values, torch.ones(values.shape[1], dtype=torch.bool), *batch(0)[3:])
+    return Batch(values, values, torch.ones(1, dtype=torch.bool))
 
 
 def fill(capacity: int, sizes: list[int], seed: int, by: int = 3) -> Balanced:
@@ -116,11 +115,8 @@ def test_it_stands_still_and_then_learns_the_memory_from_the_start():
 
 def test_the_optimizer_starts_over_too():
     """The second retraining is what Adam does who was never there before."""
-    torch.manual_seed(0)
     strategy = GDumb(capacity=4, period=1, steps=4)
-    made = Learner(MLP(3, 3, width=8, depth=1), strategy, AdamW(0.01), SPEC, asked=ASKED)
-    made.setup("fit")
-    made.configure_optimizers()
+    made = learner(strategy, optimizer=AdamW(0.01))
     start, data = deepcopy(made.network), batch(1)
     meet(made, 0, data)
     meet(made, 1, batch(2))
@@ -156,8 +152,7 @@ class Diary(Strategy):
 @pytest.mark.parametrize("per", ["batch", "episode", "chunk"])
 def test_other_parts_act_on_retraining_which_comes_once_a_period(per):
     diary, strategy = Diary(), GDumb(capacity=9, period=2, steps=3)
-    made = learner(Chain([strategy, diary]))
-    made.updates = Updates(per=per, chunk=2)
+    made = Prequential(learner(Chain([strategy, diary]), updates=Updates(per=per, chunk=2)))
     for step in range(5):
-        made.prequential_step(ScoredBatch(step, False, batch(step), torch.zeros(0, 0, 0, 0)))
+        made.prequential_step(unscored(step, batch(step)))
         assert diary.steps == (step + 1) // 2 * 3
