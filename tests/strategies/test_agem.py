@@ -10,7 +10,7 @@ from strategies import EWC, Chain
 from strategies.agem import AGEM
 
 from .teaching import learn
-from .tiny import ASKED, answered, batch, learner, log_likelihood, opposite
+from .tiny import answered, batch, learner, log_likelihood, opposite
 
 
 def gradient_vector(made: OnlineLearner, data: Batch) -> torch.Tensor:

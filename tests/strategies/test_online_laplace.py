@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from plasticity.core.learner import Spec
-from plasticity.core.optimizer import SGD, AdamW
+from plasticity.core.optimizer import AdamW, Optimizer
 from plasticity.core.tunnel import Batch
 from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
@@ -27,8 +27,13 @@ class Told(OnlineLaplace):
         return self.recent.targets[self.turn % len(self.recent)][None]
 
 
-def student(strategy: OnlineLaplace | Chain | Finetune, network: type = MLP) -> OnlineLearner:
-    made = learner(strategy, network)
+def student(
+    strategy: OnlineLaplace | Chain | Finetune,
+    network: type = MLP,
+    optimizer: Optimizer | None = None,
+    seed: int = 0,
+) -> OnlineLearner:
+    made = learner(strategy, network, optimizer, seed=seed)
     jog(made, 1, 0.3)
     if isinstance(strategy, OnlineLaplace):
         strategy.mode.copy_(torch.cat([p.detach().flatten() for p in strategy.weights()]))
@@ -237,13 +242,11 @@ def test_targets_do_not_matter_to_the_fisher_information():
 
 def test_it_holds_on_to_what_it_said_in_the_regime_before():
     def lost(strength: float, seed: int) -> float:
-        """Rise of the loss on the old regime, in nats, after 80 steps on another; it hangs on what is drawn."""
-        made = student(OnlineLaplace(strength=strength))
-        made.seed, made.optimizer_factory = seed, AdamW(0.01)
-        made.make_optimizer()
+        """Rise of the loss on the old regime, in nats, after 40 steps on another; all of it is in the sample."""
+        made = student(OnlineLaplace(strength, samples=160), optimizer=AdamW(0.01), seed=seed)
         losses = []
         for regime in range(2):
-            for step in range(80):
+            for step in range(40):
                 x = batch(step).inputs % 2 if regime == 0 else torch.full((4, 5), 2)
                 meet(made, step, answered(batch(step)._replace(inputs=x), (x + 1) % 3))
             x = batch(99).inputs % 2
@@ -251,7 +254,7 @@ def test_it_holds_on_to_what_it_said_in_the_regime_before():
             made.strategy.on_shift(made)
         return losses[1] - losses[0]
 
-    assert np.mean([lost(100.0, seed) for seed in range(8)]) < 0.5 * lost(0.0, 0)
+    assert max(lost(100.0, seed) for seed in range(3)) < 0.5 * lost(0.0, 0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
