@@ -113,6 +113,7 @@ class OnlineLearner(nn.Module):
 
     def total_loss(self, batch: Batch, prediction: Prediction) -> Float[Tensor, ""]:
         """Loss, penalty and rehearsal of the whole strategy, in nats per asked position: what is descended."""
+        self._count()
         logits, rehearsal = prediction
         beside = self.strategy.penalty(self, batch, logits), rehearsal
         loss = self.strategy.loss(self, batch, logits)
@@ -156,6 +157,7 @@ class OnlineLearner(nn.Module):
         self.update_index += 1
 
     def _note_step(self, *_: object) -> None:
+        self._count()
         self._moved = True
 
     def _count(self) -> None:

@@ -6,7 +6,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from plasticity import Batch, Learner, Strategy
+from plasticity import Batch, Strategy
+from plasticity.engine.learner import OnlineLearner
 
 from . import tiny
 
@@ -14,7 +15,7 @@ learner = tiny.learner
 """One step of it is 0.1 of plain descent."""
 
 
-def jog(made: Learner, seed: int = 1, by: float = 0.3) -> None:
+def jog(made: OnlineLearner, seed: int = 1, by: float = 0.3) -> None:
     """Move the weights somewhere: from where they start all predictions are nearly uniform."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -22,16 +23,26 @@ def jog(made: Learner, seed: int = 1, by: float = 0.3) -> None:
             p.add_(torch.randn(p.shape, generator=rng), alpha=by)
 
 
-def beside(made: Learner, data: Batch) -> Tensor | float:
+def beside(made: OnlineLearner, data: Batch) -> Tensor | float:
     """What is descended on rehearsed rows, in one pass with this batch."""
-    return made.rehearsed(made.answer(data))
+    return made.predict(data).rehearsal
 
 
-def meet(made: Learner, step: int, data: Batch) -> None:
+def learn(made: OnlineLearner, data: Batch) -> None:
+    """One update, as the loop makes it."""
+    made.learn(data, made.predict(data))
+
+
+def teach(made: OnlineLearner, step: int, data: Batch | None = None) -> None:
+    """One update in that step of the world, on a batch of its number unless it is another."""
+    made.begin(step)
+    learn(made, tiny.batch(step) if data is None else data)
+
+
+def meet(made: OnlineLearner, step: int, data: Batch) -> None:
     """One step of the world."""
-    made.step, made.update_index = step, 0
-    made.strategy.update(made, data, made.answer(data))
-    made.strategy.after_batch(made, data)
+    teach(made, step, data)
+    made.finish_batch(data)
 
 
 def taught(strategy: Strategy, steps: int = 6) -> dict[str, Tensor]:

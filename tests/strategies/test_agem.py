@@ -4,17 +4,18 @@ import pytest
 import torch
 
 from plasticity.core.tunnel import Batch
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import EWC, Chain
 from strategies.agem import AGEM
 
-from .tiny import batch, learner, log_likelihood
+from .teaching import learn
+from .tiny import answered, batch, learner, log_likelihood, opposite
 
 
-def gradient_vector(made: Learner, data: Batch) -> torch.Tensor:
+def gradient_vector(made: OnlineLearner, data: Batch) -> torch.Tensor:
     """Of the mean loss per asked position, from each sequence on its own."""
-    params = made.strategy.trainable(made)
+    params = made.trainable()
     total = torch.zeros(sum(p.numel() for p in params), dtype=torch.float64)
     for x, y in zip(data.inputs, data.targets, strict=True):
         grads = torch.autograd.grad(-log_likelihood(made.network, x, y, data.asked), params)
@@ -22,21 +23,12 @@ def gradient_vector(made: Learner, data: Batch) -> torch.Tensor:
     return total / len(data.inputs) / int(data.asked.sum())
 
 
-def left_in_grad(made: Learner) -> torch.Tensor:
-    grads = [p.grad for p in made.strategy.trainable(made)]
+def left_in_grad(made: OnlineLearner) -> torch.Tensor:
+    grads = [p.grad for p in made.trainable()]
     return torch.cat([g.flatten() for g in grads if g is not None]).double()
 
 
-def teach(made: Learner, data: Batch) -> None:
-    """One update, as the engine would make it."""
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def opposite(data: Batch) -> Batch:
-    return data._replace(targets=(data.targets + 1) % 3)
-
-
-def projected(made: Learner, old: Batch, new: Batch) -> torch.Tensor:
+def projected(made: OnlineLearner, old: Batch, new: Batch) -> torch.Tensor:
     """What the strategy makes of the new batch's gradient, with the old one in memory."""
     made.strategy.after_batch(made, old)
     made.optimizer.zero_grad()
@@ -61,7 +53,7 @@ def test_agem_takes_out_what_points_against_the_memory(network: type):
 
 def test_agem_leaves_alone_what_agrees_with_the_memory():
     made, old = learner(AGEM()), batch(1)
-    new = Batch(old.inputs[:3], old.targets[:3], *old[2:])
+    new = old.rows(slice(3))
     g, ref = gradient_vector(made, new), gradient_vector(made, old)
     assert g @ ref > 1e-4
     plain = learner(AGEM(capacity=0))
@@ -77,13 +69,13 @@ def test_agem_projects_the_whole_gradient_and_not_the_loss_on_the_batch_only():
         for p in made.network.parameters():
             p.add_(0.3)
     new = opposite(old)
-    params = made.strategy.trainable(made)
+    params = made.trainable()
     spring = torch.autograd.grad(parts[1].energy(made), params)
     g = gradient_vector(made, new) + 25.0 * torch.cat([s.flatten() for s in spring]).double()
     ref = gradient_vector(made, old)
     assert g @ ref < -1e-4
     parts[0].after_batch(made, old)
-    teach(made, new)
+    learn(made, new)
     torch.testing.assert_close(
         left_in_grad(made), g - g @ ref / (ref @ ref) * ref, rtol=1e-3, atol=1e-5
     )
@@ -94,8 +86,8 @@ def test_agem_draws_no_more_than_it_is_told_to():
     made = learner(strategy)
     strategy.after_batch(made, old)
     (row,) = strategy.memory.draw(1, strategy.rng(made)).tolist()
-    one = Batch(old.inputs[[row]], old.targets[[row]], *old[2:])
-    found = torch.cat([g.flatten() for g in strategy.reference(made, strategy.trainable(made))])
+    one = old.rows(torch.tensor([row]))
+    found = torch.cat([g.flatten() for g in strategy.reference(made, made.trainable())])
     torch.testing.assert_close(found.double(), gradient_vector(made, one), rtol=1e-4, atol=1e-7)
 
 
@@ -103,9 +95,9 @@ def test_agem_forgets_less_than_finetuning_where_regimes_disagree_in_part():
     def after(strategy: AGEM) -> float:
         made, old = learner(strategy), batch(4, 16)
         half = torch.arange(5) % 2 == 0
-        new = old._replace(targets=torch.where(half, (old.targets + 1) % 3, old.targets))
+        new = answered(old, torch.where(half, (old.targets + 1) % 3, old.targets))
         for data in [old] * 30 + [new] * 30:
-            teach(made, data)
+            learn(made, data)
             if data is old:
                 strategy.after_batch(made, data)
         return made.nll(made(old.inputs), old.targets, old.asked).item()

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plasticity import Batch, Learner, Positive, Strategy
+from plasticity import Batch, Learner, Positive, Prediction, Strategy
 from plasticity.checks.chance import difference
-from plasticity.checks.world import learner as world_learner
-from plasticity.checks.world import taught
+from plasticity.checks.world import loop, taught
 from plasticity.config.recipe import Recipe, recipe
+from plasticity.engine.learner import OnlineLearner
 from strategies import AGEM, EWC, Chain, Finetune, Frozen, Kalman, LoRA, OnlineLaplace, Replay
 
+from .teaching import learn
 from .tiny import batch, learner
 
 
@@ -27,20 +28,20 @@ class Noting(Strategy):
         self.notes.append(f"{self.name} attach")
 
     def on_shift(self, learner: Learner) -> None:
-        self.notes.append(f"{self.name} shift")
+        self.notes.append(f"{self.name} on_shift")
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
-        self.notes.append(f"{self.name} extra")
+        self.notes.append(f"{self.name} penalty")
         return self.share * logits.sum() if self.share else 0.0
 
     def project_gradients(self, learner: Learner) -> None:
-        self.notes.append(f"{self.name} project")
+        self.notes.append(f"{self.name} project_gradients")
 
     def after_step(self, learner: Learner) -> None:
-        self.notes.append(f"{self.name} stepped")
+        self.notes.append(f"{self.name} after_step")
 
     def after_batch(self, learner: Learner, batch: Batch) -> None:
-        self.notes.append(f"{self.name} observe")
+        self.notes.append(f"{self.name} after_batch")
 
 
 class Edit(Strategy):
@@ -75,9 +76,9 @@ class Twice(Strategy):
     def __init__(self, lr: Positive | None = None):
         super().__init__(lr)
 
-    def update(self, learner: Learner, batch: Batch, logits: Tensor) -> None:
-        super().update(learner, batch, logits)
-        super().update(learner, batch, learner(batch.inputs))
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
+        super().update(learner, batch, prediction)
+        super().update(learner, batch, learner.predict(batch))
 
 
 class HeadOnly(Strategy):
@@ -87,15 +88,11 @@ class HeadOnly(Strategy):
         return list(learner.network.get_submodule("head").parameters())
 
 
-def learn(made: Learner, data: Batch) -> None:
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def weights(made: Learner) -> Tensor:
+def weights(made: OnlineLearner) -> Tensor:
     return torch.cat([p.detach().flatten() for p in made.network.parameters()])
 
 
-def gradient_vector(made: Learner, data: Batch) -> Tensor:
+def gradient_vector(made: OnlineLearner, data: Batch) -> Tensor:
     loss = made.nll(made(data.inputs), data.targets, data.asked)
     grads = torch.autograd.grad(loss, list(made.network.parameters()))
     return torch.cat([g.flatten() for g in grads])
@@ -107,7 +104,7 @@ def test_every_hook_reaches_every_part_in_order():
     learn(made, batch(0))
     made.strategy.after_batch(made, batch(0))
     made.strategy.on_shift(made)
-    order = ["attach", "extra", "project", "stepped", "observe", "shift"]
+    order = ["attach", "penalty", "project_gradients", "after_step", "after_batch", "on_shift"]
     assert notes == [f"{name} {hook}" for hook in order for name in "abc"]
 
 
@@ -156,7 +153,7 @@ def test_one_part_replaces_the_loss_one_the_update_and_one_what_is_trained():
             for p, g in zip(head, torch.autograd.grad(loss, head), strict=True):
                 p.sub_(0.2 * g)
     torch.testing.assert_close(weights(made), weights(hand))
-    assert notes[1:] == 2 * ["a extra", "a project", "a stepped"]
+    assert notes[1:] == 2 * ["a penalty", "a project_gradients", "a after_step"]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +214,7 @@ def test_a_chain_of_one_is_that_one_to_the_bit(one: Recipe[Strategy], deep: int)
     wrapped = one
     for _ in range(deep):
         wrapped = recipe(Chain, parts=[wrapped])
-    alone, chained = (taught(world_learner(each)) for each in (one, wrapped))
+    alone, chained = (taught(loop(each)).learner for each in (one, wrapped))
     assert not difference(alone.network.state_dict(), chained.network.state_dict())
     buffers = [list(made.strategy.buffers()) for made in (alone, chained)]
     assert len(buffers[0]) == len(buffers[1])

@@ -8,35 +8,28 @@ import torch
 import torch.nn.functional as F
 
 from plasticity.core.optimizer import AdamW
-from plasticity.core.tunnel import Batch
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import activations, hidden_units
 from strategies import Chain, Finetune, Replay
 from strategies.continual_backprop import ContinualBackprop
 
+from .teaching import teach
 from .tiny import batch, learner
 
 RATE, DECAY, MATURITY = 0.03, 0.9, 2
 
 
-def cbp(made: Learner) -> ContinualBackprop:
+def cbp(made: OnlineLearner) -> ContinualBackprop:
     assert isinstance(made.strategy, ContinualBackprop)
     return made.strategy
-
-
-def teach(made: Learner, seed: int, data: Batch | None = None) -> None:
-    """One update, as the engine would make it."""
-    data = data or batch(seed)
-    made.step, made.update_index = seed, 0
-    made.strategy.update(made, data, made(data.inputs))
 
 
 class ByHand:
     """Finetune, and algorithm 1 over every single unit of one Feedforward block; draws are told to it."""
 
-    def __init__(self, made: Learner):
+    def __init__(self, made: OnlineLearner):
         self.made = made
         self.w_in = made.network.get_parameter("mixers.0.in_proj.weight")
         self.b_in = made.network.get_parameter("mixers.0.in_proj.bias")
@@ -83,10 +76,8 @@ class ByHand:
 
 
 def test_the_algorithm_unit_by_unit_with_adam_for_thirty_steps():
-    made = learner(ContinualBackprop(RATE, DECAY, MATURITY), MLP)
-    plain = learner(Finetune(), MLP)
-    for each in (made, plain):
-        each.optimizer = AdamW(1e-2)(list(each.network.parameters()), None)
+    made = learner(ContinualBackprop(RATE, DECAY, MATURITY), optimizer=AdamW(1e-2))
+    plain = learner(Finetune(), optimizer=AdamW(1e-2))
     hand, total = ByHand(plain), 0
     for seed in range(30):
         teach(made, seed)

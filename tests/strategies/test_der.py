@@ -30,11 +30,11 @@ def test_beside_the_loss_is_squared_distance_of_logits_plus_loss():
 def test_logits_are_those_of_right_after_the_step():
     strategy = DER(capacity=4)
     made, data = learner(strategy), batch(6)
-    logits = made(data.inputs)
-    strategy.update(made, data, logits)
+    prediction = made.predict(data)
+    made.learn(data, prediction)
     strategy.after_batch(made, data)
     assert torch.equal(strategy.logits, made(data.inputs))
-    assert not torch.equal(strategy.logits, logits)
+    assert not torch.equal(strategy.logits, prediction.logits)
 
 
 def test_logits_stay_with_their_sequence():

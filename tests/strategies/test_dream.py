@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from plasticity import Learner
 from plasticity.core.learner import Spec
 from plasticity.core.tunnel import Batch
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
@@ -14,14 +13,14 @@ from strategies import Chain, LoRA
 from strategies.dream import Dream
 
 from .teaching import beside, jog, learner, meet
-from .tiny import ASKED, batch
+from .tiny import ASKED, answered, batch
 
 
 def chained(seed: int, size: int = 4) -> Batch:
     """A batch whose stream feeds itself at what is asked, and only there."""
     data = batch(seed, size)
     targets = torch.where(ASKED[:-1], data.inputs[:, 1:], (data.inputs[:, 1:] + 1) % 3)
-    return data._replace(targets=torch.cat([targets, data.targets[:, -1:]], 1))
+    return answered(data, torch.cat([targets, data.targets[:, -1:]], 1))
 
 
 def divergence(old: nn.Module, new: nn.Module, inputs: torch.Tensor) -> float:
@@ -147,23 +146,20 @@ def test_nothing_is_added_before_a_shift_or_before_a_dream():
 
 def test_a_target_that_cannot_be_an_input_is_never_dreamt():
     strategy = Dream()
-    spec = Spec(vocab=2, symbols=3, batch=4, time=5)
-    plain = learner(Dream())
-    made = Learner(MLP(2, 3, width=8, depth=1), strategy, plain.rule, spec, asked=ASKED)
-    made.setup("fit")
+    learner(strategy, spec=Spec(vocab=2, symbols=3, batch=4, time=5))
     assert not strategy.fed
 
 
 def test_behind_an_adapter_the_old_adapter_is_kept():
     dream = Dream()
     made = learner(Chain([LoRA(rank=2), dream]))
-    assert dream.old.numel() == sum(p.numel() for p in made.strategy.trainable(made))
+    assert dream.old.numel() == sum(p.numel() for p in made.trainable())
     jog(made)
     inputs = batch(1).inputs
     dream.on_shift(made)
     before = made(inputs).detach()
     with torch.no_grad():
-        for p in made.strategy.trainable(made):
+        for p in made.trainable():
             p.add_(1.0)
     torch.testing.assert_close(dream.before(made, inputs).detach(), before)
     assert not torch.allclose(made(inputs), before)

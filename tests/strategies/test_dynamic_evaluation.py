@@ -6,19 +6,19 @@ import torch
 
 from plasticity.core.optimizer import SGD, AdamW, Optimizer
 from plasticity.core.tunnel import Batch
-from plasticity.engine.learner import Learner
-from plasticity.networks import MLP
+from plasticity.engine.learner import OnlineLearner
 from strategies import Chain, Finetune
 from strategies.dynamic_evaluation import DynamicEvaluation
 
-from .tiny import ASKED, SPEC, batch, learner, log_likelihood
+from .teaching import learn
+from .tiny import batch, learner, log_likelihood
 
 
-def weights(made: Learner) -> np.ndarray:
+def weights(made: OnlineLearner) -> np.ndarray:
     return np.concatenate([p.detach().flatten().numpy() for p in made.network.parameters()])
 
 
-def gradient_vector(made: Learner, data: Batch) -> np.ndarray:
+def gradient_vector(made: OnlineLearner, data: Batch) -> np.ndarray:
     """Of the mean log loss per asked position, sequence by sequence."""
     params, n = list(made.network.parameters()), len(data.inputs) * int(data.asked.sum())
     pairs = zip(data.inputs, data.targets, strict=True)
@@ -26,23 +26,11 @@ def gradient_vector(made: Learner, data: Batch) -> np.ndarray:
     return np.concatenate([g.flatten().numpy() for g in torch.autograd.grad(-total / n, params)])
 
 
-def learn(made: Learner, data: Batch) -> None:
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def with_optimizer(strategy: DynamicEvaluation | Chain | Finetune, optimizer: Optimizer) -> Learner:
-    torch.manual_seed(0)
-    made = Learner(MLP(3, 3, width=8, depth=1), strategy, optimizer, SPEC, asked=ASKED)
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
-
-
 @pytest.mark.parametrize("decay", [0.0, 0.01, 0.3])
 @pytest.mark.parametrize("optimizer", [SGD(0.02), SGD(0.02, momentum=0.9), AdamW(0.02, 0.1)])
 def test_the_rule_is_the_papers_whatever_the_optimizer(decay: float, optimizer: Optimizer):
     """Some decay rates reach 1 at decay 0.3; MS is the plain mean over the gradients so far."""
-    made = with_optimizer(DynamicEvaluation(decay=decay, epsilon=1e-3), optimizer)
+    made = learner(DynamicEvaluation(decay=decay, epsilon=1e-3), optimizer=optimizer)
     theta = prior = weights(made)
     squares: list[np.ndarray] = []
     clipped = 0
@@ -68,7 +56,7 @@ def test_the_rule_is_the_papers_whatever_the_optimizer(decay: float, optimizer: 
 def test_the_optimizers_step_with_the_decay_beside_it():
     """Against Finetune from the same weights: the difference is rate * (theta_0 - theta before)."""
     strategy = DynamicEvaluation(decay=0.1, step="optimizer")
-    made, plain = with_optimizer(strategy, AdamW(0.01)), with_optimizer(Finetune(), AdamW(0.01))
+    made, plain = (learner(each, optimizer=AdamW(0.01)) for each in (strategy, Finetune()))
     prior, squares = weights(made), []
     for seed in range(3):
         plain.network.load_state_dict(made.network.state_dict())

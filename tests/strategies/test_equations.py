@@ -7,10 +7,11 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from plasticity.core.tunnel import Batch
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import EWC, Finetune, Frozen, LoRA, Replay
 
+from .teaching import learn
 from .tiny import batch, learner, log_likelihood
 
 
@@ -29,7 +30,7 @@ def test_finetune_is_theta_minus_eta_gradient():
         torch.testing.assert_close(p.detach(), old - 0.1 * g, atol=1e-7, rtol=1e-5)
 
 
-def fisher_by_hand(made: Learner, data: Batch) -> torch.Tensor:
+def fisher_by_hand(made: OnlineLearner, data: Batch) -> torch.Tensor:
     """E over sequences of (grad log p(sequence))^2 / asked positions."""
     params = list(made.network.parameters())
     total = torch.zeros(sum(p.numel() for p in params))
@@ -54,8 +55,7 @@ def test_ewc_fisher_does_not_depend_on_how_the_data_was_batched():
         strategy, data = EWC(strength=1.0), batch(3, 16)
         made = learner(strategy)
         for i in range(0, 16, size):
-            piece = Batch(data.inputs[i : i + size], data.targets[i : i + size], *data[2:])
-            strategy.after_batch(made, piece)
+            strategy.after_batch(made, data.rows(slice(i, i + size)))
         strategy.on_shift(made)
         fishers.append(strategy.fisher)
     torch.testing.assert_close(fishers[0], fishers[1])
@@ -122,11 +122,12 @@ def test_replay_loss_is_new_plus_weighted_old():
     strategy = Replay(capacity=4, weight=0.3)
     made, old, new = learner(strategy), batch(6), batch(7)
     strategy.after_batch(made, old)
-    logits = made(new.inputs)
-    expected = made.nll(logits, new.targets, new.asked)
+    prediction = made.predict(new)
+    expected = made.nll(made(new.inputs), new.targets, new.asked)
     expected = expected + 0.3 * made.nll(made(old.inputs), old.targets, old.asked)
-    found = strategy.loss(made, new, logits) + made.rehearsed(logits)
+    found = strategy.loss(made, new, prediction.logits) + prediction.rehearsal
     torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(made.total_loss(new, prediction), expected)
 
 
 @pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
@@ -164,5 +165,5 @@ def test_lora_weight_is_w_plus_alpha_over_rank_b_a():
 def test_frozen_moves_nothing():
     made, data = learner(Frozen()), batch(9)
     before = {k: v.clone() for k, v in made.state_dict().items()}
-    made.strategy.update(made, data, made(data.inputs))
+    learn(made, data)
     assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items())

@@ -10,7 +10,7 @@ from strategies import Chain, Replay
 from strategies.gated import Gated
 from strategies.gdumb import GDumb
 
-from .teaching import descended, jog, learner, mean, meet, same
+from .teaching import descended, jog, learner, mean, meet, same, teach
 from .tiny import batch
 
 
@@ -51,7 +51,7 @@ def test_a_skipped_step_has_no_backward():
     made = learner(Gated(margin=100.0))
     meet(made, 0, batch(0))
     made.optimizer.zero_grad()
-    meet(made, 1, batch(1))
+    teach(made, 1)
     assert all(p.grad is None for p in made.network.parameters()) and made.update_index == 0
 
 
@@ -66,7 +66,7 @@ def test_in_a_chain_it_gates_the_rehearsal_and_not_the_memory():
     same(made.network, before, atol=0.0)
     assert torch.equal(replay.memory.inputs, torch.cat([one.inputs, two.inputs]))
     gate.usual.fill_(0.0)
-    made.step, made.update_index = 2, 0
+    made.begin(2)
     rows = replay.memory.draw(4, replay.rng(made))
     old = three._replace(
         inputs=replay.memory.inputs[rows].clone(), targets=replay.memory.targets[rows].clone()

@@ -5,36 +5,30 @@ import pytest
 import torch
 from torch import nn
 
-from plasticity import Batch, Learner, Optimizer
+from plasticity import Batch, Optimizer
 from plasticity.core.optimizer import SGD, AdamW
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, LoRA
 from strategies.gpm import GPM
 
-from .tiny import ASKED, SPEC, batch, learner
+from .teaching import learn
+from .tiny import batch, learner, opposite
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 
 
-def wide(strategy: GPM, network: type, optimizer: Optimizer) -> Learner:
+def wide(strategy: GPM, network: type, optimizer: Optimizer) -> OnlineLearner:
     """A learner with more room than a few sequences can fill."""
-    torch.manual_seed(0)
-    made = Learner(network(3, 3, width=64, depth=2), strategy, optimizer, SPEC, asked=ASKED)
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
+    return learner(strategy, network, optimizer, width=64, depth=2)
 
 
-def opposite(data: Batch) -> Batch:
-    return data._replace(targets=(data.targets + 1) % 3)
-
-
-def teach(made: Learner, data: Batch, times: int = 1) -> None:
+def teach(made: OnlineLearner, data: Batch, times: int = 1) -> None:
     for _ in range(times):
-        made.strategy.update(made, data, made(data.inputs))
+        learn(made, data)
 
 
-def mlp_inputs(made: Learner, data: Batch) -> dict[str, np.ndarray]:
+def mlp_inputs(made: OnlineLearner, data: Batch) -> dict[str, np.ndarray]:
     """R of every matrix of the tiny MLP: one column per position of each sequence."""
     seen: dict[str, np.ndarray] = {}
     for name in ("mixers.0.in_proj", "mixers.0.out_proj", "head"):
@@ -97,7 +91,7 @@ def test_gpm_bases_are_the_papers_over_three_regimes_and_gradients_are_projected
 def test_gpm_keeps_every_answer_to_the_old_inputs_and_still_learns(
     network: type, optimizer: Optimizer
 ):
-    def both(strategy: GPM) -> tuple[torch.Tensor, Learner, float]:
+    def both(strategy: GPM) -> tuple[torch.Tensor, OnlineLearner, float]:
         """How far old answers moved, and how much was gained on inputs that came later."""
         made = wide(strategy, network, optimizer)
         old, new = batch(1, 2), batch(2, 2)

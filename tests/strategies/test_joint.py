@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from plasticity import Learner
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import SGD
 from plasticity.core.tunnel import IGNORE_INDEX, Batch
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import MLP
 from strategies.joint import Joint
 
@@ -48,11 +48,10 @@ def test_everything_is_held_exactly_in_one_byte_per_symbol():
 def test_large_alphabets_are_not_cut(vocab: int, symbols: int):
     spec = Spec(vocab, symbols, 1, 1)
     strategy = Joint(passes=0)
-    made = Learner(MLP(vocab, symbols, width=2, depth=1), strategy, SGD(), spec)
-    made.setup("fit")
+    made = OnlineLearner(MLP(vocab, symbols, width=2, depth=1), strategy, SGD(), spec)
+    made.attach()
     x, y = torch.tensor([[vocab - 1]]), torch.tensor([[symbols - 1]])
-    nobody = torch.zeros(1, 1, 1, dtype=torch.float64)
-    strategy.after_batch(made, Batch(x, y, torch.ones(1, dtype=torch.bool), nobody, x[0]))
+    strategy.after_batch(made, Batch(x, y, torch.ones(1, dtype=torch.bool)))
     inputs, targets = strategy.memory.sample(1, torch.Generator().manual_seed(0))
     assert torch.equal(inputs, x) and torch.equal(targets, y)
 

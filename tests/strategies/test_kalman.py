@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 from plasticity.core.tunnel import Batch
 from plasticity.core.updates import Updates
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, Frozen, LoRA
 from strategies.kalman import Kalman
 
-from .tiny import batch, learner
+from .teaching import learn
+from .tiny import answered, batch, learner
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 
 
-def student(strategy: Kalman, network: type = MLP, **updates: Any) -> Learner:
+def student(strategy: Kalman, network: type = MLP, **updates: Any) -> OnlineLearner:
     """Its head is large enough for predictions to be far from uniform."""
-    made = learner(strategy, network)
-    made.updates = Updates(**updates)
+    made = learner(strategy, network, updates=Updates(**updates))
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name in ("head.weight", "head.bias"):
@@ -31,11 +31,7 @@ def student(strategy: Kalman, network: type = MLP, **updates: Any) -> Learner:
     return made
 
 
-def learn(made: Learner, data: Batch) -> None:
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def observations(made: Learner, data: Batch) -> tuple[np.ndarray, np.ndarray]:
+def observations(made: OnlineLearner, data: Batch) -> tuple[np.ndarray, np.ndarray]:
     """(n, width + 1) features with a constant, and (n,) symbols, at the asked positions."""
     kept: list[Tensor] = []
     norm = made.network.get_submodule("norm")
@@ -47,7 +43,7 @@ def observations(made: Learner, data: Batch) -> tuple[np.ndarray, np.ndarray]:
     return np.array([row for row, _ in rows]), np.array([y for _, y in rows])
 
 
-def head(made: Learner) -> np.ndarray:
+def head(made: OnlineLearner) -> np.ndarray:
     weight, bias = (made.network.get_parameter(f"head.{name}") for name in ("weight", "bias"))
     return torch.cat([weight, bias[:, None]], dim=1).detach().double().numpy()
 
@@ -168,13 +164,13 @@ def test_it_predicts_better_than_the_frozen_network_and_moves_the_head_alone(cur
     losses, x = list[float](), batch(0).inputs
     for seed in range(30):
         x = batch(seed).inputs
-        data = batch(seed)._replace(targets=(x + 1) % 3)
+        data = answered(batch(seed), (x + 1) % 3)
         losses.append(float(made.nll(made(x), data.targets, data.asked)))
         learn(made, data)
     assert losses[-1] < 0.2 * losses[0]
     moved = {n for n, p in made.network.named_parameters() if not torch.equal(p, before[n])}
     assert moved == {"head.weight", "head.bias"}
-    assert made.configure_optimizers() is None and made(x).grad_fn is None
+    assert made.make_optimizer() is None and made(x).grad_fn is None
 
 
 def test_without_width_it_is_the_frozen_network():
@@ -207,9 +203,9 @@ def test_directions_that_no_input_excites_never_get_wider_than_the_prior():
 def test_another_forward_pass_between_prediction_and_update_is_no_obstacle():
     one, other = student(Kalman()), student(Kalman())
     learn(one, batch(1))
-    logits = other(batch(1).inputs)
+    prediction = other.predict(batch(1))
     other(batch(2).inputs)
-    other.strategy.update(other, batch(1), logits)
+    other.learn(batch(1), prediction)
     np.testing.assert_array_equal(head(one), head(other))
 
 

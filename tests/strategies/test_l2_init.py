@@ -5,7 +5,7 @@ import torch
 from strategies import Chain, Finetune, LoRA
 from strategies.l2_init import L2Init
 
-from .teaching import jog, learner, taught
+from .teaching import jog, learn, learner, taught
 from .tiny import batch
 
 
@@ -32,7 +32,7 @@ def test_what_nothing_holds_elsewhere_returns_geometrically():
     jog(made)
     away = [p.detach() - p0 for p, p0 in zip(made.network.parameters(), start, strict=True)]
     for _ in range(7):
-        strategy.update(made, data, made(data.inputs))
+        learn(made, data)
     for p, p0, d in zip(made.network.parameters(), start, away, strict=True):
         torch.testing.assert_close(p.detach(), p0 + (1 - 2 * 0.1 * 0.5) ** 7 * d)
 

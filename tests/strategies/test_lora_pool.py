@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from plasticity import Batch, Learner, Strategy, Updates
+from plasticity import Batch, Detector, Strategy, Updates
 from plasticity.core.optimizer import AdamW
-from plasticity.engine.prequential import ScoredBatch
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import LoRA
 from strategies.lora_pool import LoRAPool
 
-from .tiny import ASKED, SPEC, batch, learner
+from .tiny import answered, batch, learner, unscored
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 
@@ -18,30 +19,31 @@ NETWORKS = [Transformer, LSTM, Mamba, MLP]
 def regime(turn: int, seed: int) -> Batch:
     """Each input is answered by the symbol `turn` places on."""
     data = batch(seed)
-    return data._replace(targets=(data.inputs + turn) % 3)
+    return answered(data, (data.inputs + turn) % 3)
 
 
-def student(strategy: Strategy, network: type = MLP) -> Learner:
-    torch.manual_seed(0)
-    made = Learner(network(3, 3, width=8, depth=1), strategy, AdamW(0.05), SPEC, asked=ASKED)
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
+def student(strategy: Strategy, network: type = MLP) -> OnlineLearner:
+    return learner(strategy, network, AdamW(0.05))
 
 
-def live(made: Learner) -> int:
+def live(made: OnlineLearner) -> int:
     assert isinstance(made.strategy, LoRAPool)
     return int(made.strategy.used.argmax())
 
 
-def visit(made: Learner, turn: int, steps: int = 30, first: int = 0) -> list[float]:
+def visit(
+    made: OnlineLearner,
+    turn: int,
+    steps: int = 30,
+    first: int = 0,
+    detector: Detector | None = None,
+) -> list[float]:
     """Losses on the batches of one visit, each predicted before it was learned from."""
-    losses = []
+    losses, loop = [], Prequential(made, detector=detector)
     for step in range(first, first + steps):
         data = regime(turn, step)
-        lesson = ScoredBatch(step, step == first > 0, data, torch.zeros(0, 0, 0, 0))
         losses.append(made.nll(made(data.inputs), data.targets, data.asked).item())
-        made.prequential_step(lesson)
+        loop.prequential_step(unscored(step, data, shift=step == first > 0))
     return losses
 
 
@@ -116,15 +118,14 @@ def test_one_slot_holds_one_adapter():
 
 
 def test_an_alarm_between_a_prediction_and_its_lesson_is_no_obstacle():
-    class Always:
+    class Always(Detector):
         def update(self, loss: float) -> bool:
             return True
 
     for updates in (Updates(), Updates("chunk", chunk=2, steps=2)):
         made = student(LoRAPool(slots=2))
         made.updates = updates
-        setattr(made, "detector", Always())  # noqa: B010
-        visit(made, 0, 4)
+        visit(made, 0, 4, detector=Always())
         assert int(made.strategy.get_buffer("used").max()) > 4
 
 

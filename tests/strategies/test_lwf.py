@@ -64,9 +64,9 @@ def test_a_piece_is_distilled_where_it_is_asked():
     strategy.on_shift(made)
     jog(made)
     one = torch.tensor([False, False, True])
-    piece = Batch(data.inputs[:1, :3], data.targets[:1, :3], one, data.posterior, data.regime)
+    piece = Batch(data.inputs[:1, :3], data.targets[:1, :3], one)
     found = strategy.penalty(made, piece, made(piece.inputs))
-    alone = data._replace(inputs=data.inputs[:1], asked=torch.arange(5) == 2)
+    alone = data.rows(slice(1)).asking(torch.arange(5) == 2)
     torch.testing.assert_close(found, strategy.penalty(made, alone, made(alone.inputs)))
 
 
@@ -103,7 +103,7 @@ def test_beside_lora_old_answers_are_those_of_the_adapted_network():
     jog(made)
     said = made(data.inputs).detach()
     made.strategy.on_shift(made)
-    for p in made.strategy.trainable(made):
+    for p in made.trainable():
         p.data.mul_(0.5)
     assert not torch.allclose(made(data.inputs), said, atol=1e-3)
     torch.testing.assert_close(strategy.answers(made, data), said[:, ASKED])

@@ -4,17 +4,16 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Learner
 from plasticity.core.tunnel import Batch
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP
 from strategies.mas import MAS
 
-from . import tiny
 from .teaching import jog, learner, meet
-from .tiny import ASKED, batch
+from .tiny import ASKED, SPEC, answered, batch
 
 
-def by_hand(made: Learner, inputs: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+def by_hand(made: OnlineLearner, inputs: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
     """E over sequences of |mean over asked positions of sum_v 2 f_v df_v|, logit by logit."""
     params = list(made.network.parameters())
     total = torch.zeros(sum(p.numel() for p in params))
@@ -48,8 +47,7 @@ def test_importance_does_not_depend_on_how_the_data_was_batched_nor_on_targets()
         made = learner(strategy)
         jog(made)
         for i in range(0, 16, size):
-            targets = (data.targets + size) % 3
-            piece = Batch(data.inputs[i : i + size], targets[i : i + size], *data[2:])
+            piece = answered(data, (data.targets + size) % 3).rows(slice(i, i + size))
             strategy.after_batch(made, piece)
         strategy.on_shift(made)
         found.append(strategy.importance)
@@ -62,14 +60,11 @@ def test_importance_does_not_grow_with_length():
     found, data = [], batch(4)
     for times in (1, 3):
         strategy = MAS()
-        torch.manual_seed(0)
-        spec = tiny.SPEC._replace(time=5 * times)
-        asked = ASKED.repeat(times)
-        made = Learner(MLP(3, 3, width=8, depth=1), strategy, tiny.SGD(), spec, asked=asked)
-        made.setup("fit")
+        spec, asked = SPEC._replace(time=5 * times), ASKED.repeat(times)
+        made = learner(strategy, spec=spec, asked=asked)
         jog(made)
-        longer = data._replace(inputs=data.inputs.repeat(1, times), asked=asked)
-        strategy.after_batch(made, longer._replace(targets=data.targets.repeat(1, times)))
+        longer = Batch(data.inputs.repeat(1, times), data.targets.repeat(1, times), asked)
+        strategy.after_batch(made, longer)
         strategy.on_shift(made)
         found.append(strategy.importance)
     torch.testing.assert_close(found[0], found[1])

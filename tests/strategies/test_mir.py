@@ -7,30 +7,30 @@ import torch
 from torch import Tensor
 
 from plasticity import Batch, Learner, Strategy
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, LoRA, Replay
 from strategies.mir import MIR
 
-from .teaching import jog, learner, taught
+from .teaching import jog, learn, learner, taught
 from .tiny import ASKED, batch, log_likelihood
 
 
-def losses(made: Learner, data: Batch) -> Tensor:
+def losses(made: OnlineLearner, data: Batch) -> Tensor:
     """Loss of each sequence per asked position, one by one."""
     pairs = zip(data.inputs, data.targets, strict=True)
     each = [-log_likelihood(made.network, x, y, ASKED) / int(ASKED.sum()) for x, y in pairs]
     return torch.stack(each).detach()
 
 
-def rises(made: Learner, new: Batch, old: Batch, eta: float) -> Tensor:
+def rises(made: OnlineLearner, new: Batch, old: Batch, eta: float) -> Tensor:
     """By how much a step of a copy on `new` raises each loss on `old`."""
     copy = deepcopy(made)
-    copy.configure_optimizers()
     before = losses(copy, old)
     pairs = zip(new.inputs, new.targets, strict=True)
     total = torch.stack([-log_likelihood(copy.network, x, y, new.asked) for x, y in pairs]).sum()
     (total / len(new.inputs) / int(new.asked.sum())).backward()
-    torch.optim.SGD(copy.strategy.trainable(copy), lr=eta).step()
+    torch.optim.SGD(copy.trainable(), lr=eta).step()
     return losses(copy, old) - before
 
 
@@ -65,10 +65,10 @@ def test_rises_are_of_what_the_chain_trains():
     mir = MIR(capacity=20, virtual=0.5)
     made, old, new = learner(Chain([LoRA(rank=2), mir])), batch(8, 20), batch(9)
     with torch.no_grad():
-        for p in made.strategy.trainable(made):
+        for p in made.trainable():
             p.normal_(generator=torch.Generator().manual_seed(2))
     mir.after_batch(made, old)
-    params = made.strategy.trainable(made)
+    params = made.trainable()
     loss = made.nll(made(new.inputs), new.targets, new.asked)
     found = mir.rise(made, torch.autograd.grad(loss, params), old.inputs, old.targets)
     expected = rises(made, new, old, 0.5)
@@ -80,7 +80,7 @@ class L2(Strategy):
     """A spring to the origin."""
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        return 0.05 * sum(p.square().sum() for p in self.trainable(learner))  # pyright: ignore
+        return 0.05 * sum(p.square().sum() for p in learner.trainable())  # pyright: ignore
 
 
 def test_mir_and_a_spring_in_a_chain_descend_the_sum():
@@ -93,7 +93,7 @@ def test_mir_and_a_spring_in_a_chain_descend_the_sum():
     mean = made.nll(copy(x), y, ASKED)
     energy = torch.stack([p.square().sum() for p in copy.parameters()]).sum()
     (2 * mean + 0.05 * energy).backward()
-    made.strategy.update(made, new, made(new.inputs))
+    learn(made, new)
     for p, q in zip(made.network.parameters(), copy.parameters(), strict=True):
         assert q.grad is not None
         torch.testing.assert_close(p.detach(), (q - 0.1 * q.grad).detach())

@@ -3,25 +3,25 @@
 import pytest
 import torch
 
-from plasticity import Learner
 from plasticity.core.optimizer import AdamW
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Finetune
 from strategies.olora import OLoRA
 
-from .tiny import ASKED, SPEC, batch, learner
+from .teaching import learn
+from .tiny import batch, learner
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 
 
-def teach(made: Learner, seed: int, steps: int = 1) -> None:
+def teach(made: OnlineLearner, seed: int, steps: int = 1) -> None:
     for _ in range(steps):
-        data = batch(seed)
-        made.strategy.update(made, data, made(data.inputs))
+        learn(made, batch(seed))
         made.step += 1
 
 
-def downs(made: Learner) -> dict[str, torch.Tensor]:
+def downs(made: OnlineLearner) -> dict[str, torch.Tensor]:
     return {n: p.detach().clone() for n, p in made.network.named_parameters() if n.endswith(".A")}
 
 
@@ -48,8 +48,7 @@ def test_olora_adds_every_overlap_of_the_new_with_each_of_the_old(network: type)
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_shift_merges_and_changes_no_answer(network: type):
-    made, data = learner(OLoRA(rank=2), network), batch(2)
-    made.optimizer = torch.optim.AdamW(made.strategy.trainable(made), 1e-2)
+    made, data = learner(OLoRA(rank=2), network, AdamW(1e-2, weight_decay=0.01)), batch(2)
     start = learner(Finetune(), network)
     teach(made, 3, 5)
     before, old = made(data.inputs).detach(), downs(made)
@@ -84,7 +83,7 @@ def test_at_an_alarm_the_gradient_of_the_prediction_made_before_it_is_the_fresh_
     teach(made, 5, 5)
     early = made(data.inputs)
     strategy.on_shift(made)
-    params = strategy.trainable(made)
+    params = made.trainable()
     late = made(data.inputs)
     pair = [
         torch.autograd.grad(made.nll(logits, data.targets, data.asked), params)
@@ -98,10 +97,7 @@ def test_at_an_alarm_the_gradient_of_the_prediction_made_before_it_is_the_fresh_
 def test_the_penalty_turns_the_new_adapter_away_from_the_old():
     def overlap(strength: float) -> float:
         strategy = OLoRA(strength=strength, rank=2)
-        torch.manual_seed(0)
-        made = Learner(MLP(3, 3, width=16, depth=1), strategy, AdamW(0.01), SPEC, asked=ASKED)
-        made.setup("fit")
-        made.configure_optimizers()
+        made = learner(strategy, optimizer=AdamW(0.01), width=16)
         teach(made, 6, 20)
         strategy.on_shift(made)
         teach(made, 7, 60)

@@ -7,7 +7,7 @@ import torch
 
 from plasticity.core.optimizer import AdamW
 from plasticity.core.tunnel import Batch
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Finetune, LoRA
 from strategies.chain import Chain
@@ -19,23 +19,23 @@ W_IN, B_IN = "mixers.0.in_proj.weight", "mixers.0.in_proj.bias"
 W_OUT, B_OUT = "mixers.0.out_proj.weight", "mixers.0.out_proj.bias"
 
 
-def redo(made: Learner) -> ReDo:
+def redo(made: OnlineLearner) -> ReDo:
     assert isinstance(made.strategy, ReDo)
     return made.strategy
 
 
-def met(made: Learner, *batches: Batch) -> None:
+def met(made: OnlineLearner, *batches: Batch) -> None:
     """Counted and observed, without a step that would move the weights."""
     for data in batches:
         made.strategy.after_step(made)
         made.strategy.after_batch(made, data)
 
 
-def state(made: Learner) -> dict[str, torch.Tensor]:
+def state(made: OnlineLearner) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in made.network.named_parameters()}
 
 
-def score_by_hand(made: Learner, inputs: torch.Tensor) -> list[float]:
+def score_by_hand(made: OnlineLearner, inputs: torch.Tensor) -> list[float]:
     """s_i of the one block of the tiny MLP, one position at a time."""
     p, sizes = state(made), [0.0] * 32
     for symbol in inputs.flatten().tolist():
@@ -97,8 +97,7 @@ def test_tau_zero_recycles_only_what_says_nothing_at_all_and_the_logits_stay():
 
 
 def test_biases_of_recycled_units_begin_anew_too_and_adam_forgets_them():
-    made, data = learner(ReDo(tau=0.01, every=1)), batch(1)
-    made.optimizer = AdamW(1e-3)(list(made.network.parameters()), None)
+    made, data = learner(ReDo(tau=0.01, every=1), optimizer=AdamW(1e-3)), batch(1)
     made.nll(made(data.inputs), data.targets, data.asked).backward()
     made.optimizer.step()
     with torch.no_grad():

@@ -1,21 +1,20 @@
 """Rehearsed rows that share the forward pass of the batch, against a pass of their own."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
-from plasticity import Batch, Learner, Strategy
+from plasticity import Batch, Prediction, Strategy
 from plasticity.config.recipe import Recipe, recipe
 from plasticity.core.detector import Detector
 from plasticity.core.updates import Updates
-from plasticity.engine.prequential import ScoredBatch
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import DER, Chain, Dream, Gated, Joint, L2Init, LoRAPool, Replay
 
 from .teaching import jog, learner, mean
-from .tiny import ASKED, batch
+from .tiny import ASKED, answered, batch, unscored
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 TWO = recipe(Chain, parts=[recipe(Replay, capacity=9), recipe(DER, capacity=7)])
@@ -45,10 +44,10 @@ def fed(step: int) -> Batch:
     """A batch whose stream feeds itself."""
     data = batch(step)
     targets = torch.cat([data.inputs[:, 1:], data.targets[:, -1:]], 1)
-    return data._replace(targets=targets)
+    return answered(data, targets)
 
 
-def seasoned(strategy: Strategy, network: type = MLP) -> Learner:
+def seasoned(strategy: Strategy, network: type = MLP) -> OnlineLearner:
     """A learner that has met a batch and a shift, and then another batch."""
     made = learner(strategy, network)
     jog(made)
@@ -57,21 +56,33 @@ def seasoned(strategy: Strategy, network: type = MLP) -> Learner:
     return made
 
 
-def meet(made: Learner, step: int) -> None:
-    made.prequential_step(ScoredBatch(step, step == 1, fed(step), torch.zeros(0, 0, 0, 0)))
+def meet(made: OnlineLearner, step: int, detector: Detector | None = None) -> None:
+    Prequential(made, detector=detector).prequential_step(unscored(step, fed(step), step == 1))
 
 
-def apart(made: Learner) -> None:
+def alone(made: OnlineLearner, size: int = 4) -> Tensor:
+    """The loss on rehearsed rows beside a batch of so many sequences, in a pass of their own."""
+    rehearsal = made.strategy.rehearse(made, size)
+    return torch.tensor(0.0) if rehearsal is None else rehearsal.loss(made(rehearsal.inputs))
+
+
+def apart(made: OnlineLearner) -> None:
     """From now on no rows share a pass."""
-    setattr(made, "answer", lambda data: made(data.inputs))  # noqa: B010
+    count = made.predict  # knows whether another step of the optimizer is over
+
+    def predict(data: Batch) -> Prediction:
+        count(data)
+        return Prediction(made(data.inputs), alone(made, len(data.inputs)))
+
+    setattr(made, "predict", predict)  # noqa: B010
 
 
-def gradient_vector(made: Learner, loss: Tensor) -> Tensor:
-    found = torch.autograd.grad(loss, made.strategy.trainable(made))
+def gradient_vector(made: OnlineLearner, loss: Tensor) -> Tensor:
+    found = torch.autograd.grad(loss, made.trainable())
     return torch.cat([g.flatten() for g in found])
 
 
-def calls(made: Learner) -> list[tuple[int, ...]]:
+def calls(made: OnlineLearner) -> list[tuple[int, ...]]:
     """Shapes that the network is called with, from now on."""
     seen = list[tuple[int, ...]]()
     made.network.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
@@ -82,18 +93,16 @@ def calls(made: Learner) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("strategy", REHEARSERS[:6], ids=name)
 def test_loss_and_gradient_are_those_of_two_passes(strategy: Recipe[Strategy], network: type):
     made = seasoned(strategy.build(), network)
-    made.step, made.update_index, data = 2, 0, fed(2)
-    rehearsal = made.strategy.rehearse(made, 4)
-    assert rehearsal is not None
-    logits = made.answer(data)
-    loss = made.nll(logits, data.targets, data.asked) + made.rehearsed(logits)
-    two = made.nll(made(data.inputs), data.targets, data.asked)
-    two = two + rehearsal.loss(made(rehearsal.inputs))
+    made.begin(2)
+    data = fed(2)
+    logits, rehearsal = made.predict(data)
+    loss = made.nll(logits, data.targets, data.asked) + rehearsal
+    two = made.nll(made(data.inputs), data.targets, data.asked) + alone(made)
     torch.testing.assert_close(loss, two, rtol=0, atol=1e-6)
     torch.testing.assert_close(
         gradient_vector(made, loss), gradient_vector(made, two), rtol=1e-5, atol=1e-6
     )
-    assert rehearsal.loss(made(rehearsal.inputs)) > 0.001
+    assert alone(made) > 0.001
 
 
 def test_in_one_pass_replay_is_new_plus_weighted_old():
@@ -102,8 +111,8 @@ def test_in_one_pass_replay_is_new_plus_weighted_old():
     made, old, new = learner(strategy), batch(6), batch(7)
     jog(made)
     strategy.after_batch(made, old)
-    logits = made.answer(new)
-    found = strategy.loss(made, new, logits) + made.rehearsed(logits)
+    logits, rehearsal = made.predict(new)
+    found = strategy.loss(made, new, logits) + rehearsal
     expected = mean(made.network, new) + 0.3 * mean(made.network, old)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(
@@ -126,14 +135,14 @@ def test_in_one_pass_replay_is_new_plus_weighted_old():
 def test_learning_is_that_of_two_passes(
     strategy: Recipe[Strategy], updates: Updates, detector: Detector | None
 ):
-    """However a batch is cut and whoever calls: also if part of a Chain learns from logits of its own, or skips."""
+    """However a batch is cut and whoever calls: also if part of a Chain learns from another prediction, or skips."""
     both = [learner(strategy.build()) for _ in range(2)]
     apart(both[1])
     for made in both:
         jog(made)
-        made.updates, made.detector = updates, detector
+        made.updates = updates
         for step in range(3):
-            meet(made, step)
+            meet(made, step, detector)
     one, other = (made.state_dict() for made in both)
     assert one.keys() == other.keys()
     for key, value in one.items():
@@ -164,36 +173,38 @@ def test_how_often_the_network_is_called(strategy: Recipe[Strategy]):
 def test_a_prediction_does_not_depend_on_what_is_remembered(network: type):
     strategy = Replay(capacity=4)
     made, data = seasoned(strategy, network), batch(7)
-    one = made.answer(data)
+    one = made.predict(data).logits
     strategy.memory.inputs.copy_((strategy.memory.inputs + 1) % 3)
     strategy.memory.targets.copy_(batch(8).targets)
-    assert torch.equal(made.answer(data), one)
+    assert torch.equal(made.predict(data).logits, one)
     torch.testing.assert_close(made(data.inputs), one, rtol=0, atol=1e-5)
 
 
-def test_what_was_said_beside_other_logits_is_not_used():
-    """Nor is it used twice, or kept."""
+def test_a_prediction_carries_its_own_rehearsal_and_no_other():
+    """Of the weights that made it; drawn once, and neither drawn nor predicted again when it is descended."""
     strategy = Replay(capacity=4)
     made, data = seasoned(strategy), batch(7)
-    made.answer(data)
+    early = made.predict(data)
+    before = alone(made)
     jog(made, 2)
-    logits = made(data.inputs)
-    now = made.rehearsed(logits)
-    rehearsal = strategy.rehearse(made, 4)
-    assert rehearsal is not None
-    torch.testing.assert_close(now, rehearsal.loss(made(rehearsal.inputs)))
-    logits, seen = made.answer(data), calls(made)
-    first, second = made.rehearsed(logits), made.rehearsed(logits)
-    torch.testing.assert_close(first, second)
-    assert seen == [(4, 5)]
+    late, now = made.predict(data), alone(made)
+    torch.testing.assert_close(early.rehearsal, before)
+    torch.testing.assert_close(late.rehearsal, now)
+    assert not torch.allclose(now, before, atol=1e-3)
+    seen = calls(made)
+    setattr(strategy, "rehearse", None)  # noqa: B010 whoever rehearses again, fails
+    plain = made.nll(late.logits, data.targets, data.asked)
+    torch.testing.assert_close(made.total_loss(data, late), plain + now)
+    assert torch.equal(made.total_loss(data, late), made.total_loss(data, late))
+    assert torch.equal(made.total_loss(data, Prediction(late.logits)), plain)
+    assert not seen
 
 
 def test_in_half_precision_rows_are_as_good_as_alone():
     made, data = seasoned(Replay(capacity=4), Transformer), batch(7)
     with torch.autocast("cpu", torch.bfloat16):
-        shared = made.rehearsed(made.answer(data))
-        alone: Any = made.rehearsed(made(data.inputs))
-    torch.testing.assert_close(shared, alone, rtol=0.02, atol=0.02)
+        shared, single = made.predict(data).rehearsal, alone(made)
+    torch.testing.assert_close(shared, single, rtol=0.02, atol=0.02)
 
 
 def test_without_anything_to_rehearse_the_batch_goes_alone_to_the_bit():
@@ -202,6 +213,6 @@ def test_without_anything_to_rehearse_the_batch_goes_alone_to_the_bit():
         if not isinstance(strategy, Joint):
             strategy.after_batch(made, batch(6))
         seen = calls(made)
-        logits = made.answer(data)
-        assert made.rehearsed(logits) == 0.0 and seen == [(4, 5)]
+        logits, rehearsal = made.predict(data)
+        assert rehearsal == 0.0 and seen == [(4, 5)]
         assert torch.equal(logits, made(data.inputs)) and data.asked is ASKED

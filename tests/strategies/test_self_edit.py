@@ -9,7 +9,7 @@ import torch
 from plasticity import Batch
 from strategies import SelfEdit
 
-from .tiny import batch, learner
+from .tiny import batch, learner, opposite
 
 
 def sampled(made: SelfEdit, owner: Any, data: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,13 +35,13 @@ def test_only_what_is_said_and_right_is_learned() -> None:
 def test_what_the_world_accepts_is_right_whatever_came() -> None:
     """A world that takes any even answer: targets then play no part."""
     made = SelfEdit()
-    owner, data = learner(made), batch(1)
-    owner.is_correct = lambda said, wanted: said % 2 == 0
+    owner = learner(made, is_correct=lambda said, wanted: said % 2 == 0)
+    data = batch(1)
     log_probs, said = sampled(made, owner, data)
     mine = log_probs.gather(-1, said[..., None])[..., 0]
     found = made.loss(owner, data, owner(data.inputs))
     assert float(found.detach()) == pytest.approx(float(-(mine * (said % 2 == 0)).mean().detach()))
-    other = data._replace(targets=(data.targets + 1) % 3)
+    other = opposite(data)
     assert torch.equal(found, made.loss(owner, other, owner(other.inputs)))
 
 
@@ -59,8 +59,8 @@ def test_answers_are_drawn_from_what_is_predicted() -> None:
 def test_its_loss_is_that_of_no_wrong_answer() -> None:
     """Where nothing is right, nothing is learned."""
     made = SelfEdit()
-    owner, data = learner(made), batch(1)
-    owner.is_correct = lambda said, wanted: np.zeros(said.shape, bool)
+    owner = learner(made, is_correct=lambda said, wanted: np.zeros(said.shape, bool))
+    data = batch(1)
     found = made.loss(owner, data, owner(data.inputs))
     found.backward()
     assert float(found.detach()) == 0.0

@@ -7,26 +7,19 @@ import pytest
 import torch
 
 from plasticity.core.detector import Detector
-from plasticity.engine.learner import Learner
-from plasticity.engine.prequential import ScoredBatch
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, Finetune, LoRA
 from strategies.hare_tortoise import HareTortoise
 from strategies.shrink_perturb import ShrinkPerturb
 
-from .tiny import batch, learner
+from .teaching import teach
+from .tiny import batch, learner, unscored
 
 
-def teach(made: Learner, seed: int) -> None:
-    """One update, as the engine would make it."""
-    data = batch(seed)
-    made.step, made.update_index = seed, 0
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def flat(made: Learner) -> torch.Tensor:
-    params = made.strategy.trainable(made)
-    return torch.cat([p.detach().flatten() for p in params])
+def flat(made: OnlineLearner) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in made.trainable()])
 
 
 def test_each_step_shrinks_what_gradient_descent_made():
@@ -94,14 +87,14 @@ class _Alarm(Detector):
 def test_at_an_alarm_the_weights_are_shrunk_and_the_step_starts_from_there(network: type):
     """0.5 theta - lr g, with g at 0.5 theta; the prediction that raised the alarm was of theta."""
     made, data = learner(ShrinkPerturb(0.5, 0.0, "shift"), network), batch(1)
-    made.detector, made.announce_shifts = _Alarm(), False
     before, other = flat(made), learner(Finetune(), network)
     with torch.no_grad():
         for p in other.network.parameters():
             p.mul_(0.5)
     loss = other.nll(other(data.inputs), data.targets, data.asked)
     grads = torch.autograd.grad(loss, list(other.network.parameters()))
-    made.prequential_step(ScoredBatch(0, False, data, torch.zeros(0)))
+    loop = Prequential(made, announce_shifts=False, detector=_Alarm())
+    loop.prequential_step(unscored(0, data))
     expected = 0.5 * before - 0.1 * torch.cat([g.flatten() for g in grads])
     torch.testing.assert_close(flat(made), expected)
 

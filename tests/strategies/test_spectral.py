@@ -9,7 +9,7 @@ from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Finetune
 from strategies.spectral import Spectral
 
-from .teaching import jog, learner, taught
+from .teaching import jog, learn, learner, taught
 from .tiny import batch
 
 
@@ -51,7 +51,7 @@ def test_it_follows_while_the_network_learns():
     made = learner(strategy)
     lazy.attach(made)
     for step in range(40):
-        strategy.update(made, batch(step), made(batch(step).inputs))
+        learn(made, batch(step))
     truth = np.array(largest(made.network))
     found, stale = (np.array([s.item() for s in x.stretches(made)]) for x in (strategy, lazy))
     assert (found < truth * (1 + 1e-5)).all()
@@ -86,7 +86,7 @@ def test_alone_it_brings_every_matrix_to_one():
     assert max(abs(s - 1) for s in largest(made.network)) > 0.5
     others = [p.detach().clone() for p in made.network.parameters() if p.ndim != 2]
     for _ in range(400):
-        strategy.update(made, data, made(data.inputs))
+        learn(made, data)
     np.testing.assert_allclose(largest(made.network), 1, atol=0.05)
     rest = [p for p in made.network.parameters() if p.ndim != 2]
     assert all(torch.equal(p, q) for p, q in zip(rest, others, strict=True))

@@ -8,6 +8,8 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from plasticity import Learner, Strategy
+from plasticity.core.optimizer import SGD, AdamW
+from plasticity.engine.learner import OnlineLearner
 from strategies import Chain, Finetune
 from strategies.synaptic_intelligence import SI
 
@@ -15,7 +17,7 @@ from .teaching import jog, learner, mean, meet, taught
 from .tiny import batch
 
 
-def theta(made: Learner) -> np.ndarray:
+def theta(made: OnlineLearner) -> np.ndarray:
     return parameters_to_vector(made.network.parameters()).detach().double().numpy()
 
 
@@ -23,8 +25,7 @@ def test_three_regimes_of_descent_with_momentum_by_hand():
     """Weights and springs of a simulation in NumPy whose task gradient never saw the pull."""
     c, xi, lr = 5.0, 0.05, 0.05
     strategy = SI(strength=c, xi=xi)
-    made = learner(strategy)
-    made.optimizer = torch.optim.SGD(made.network.parameters(), lr, momentum=0.9)
+    made = learner(strategy, optimizer=SGD(lr, momentum=0.9))
     jog(made)
     strategy.on_shift(made)  # of nothing: the path begins here
     copy = deepcopy(made.network)
@@ -57,9 +58,8 @@ def test_three_regimes_of_descent_with_momentum_by_hand():
 def test_the_path_adds_up_to_what_the_task_lost(pull: float):
     """Also where springs drive the weights uphill, and for a step that is not the gradient's (AdamW)."""
     strategy, data = SI(strength=1.0), batch(3)
-    made = learner(strategy)
+    made = learner(strategy, optimizer=AdamW(2e-3, weight_decay=0.01))
     jog(made)
-    made.optimizer = torch.optim.AdamW(made.network.parameters(), lr=2e-3)
     strategy.on_shift(made)
     strategy.importance.fill_(pull)
     strategy.anchor.add_(0.5)

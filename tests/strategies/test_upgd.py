@@ -7,33 +7,23 @@ import torch
 from plasticity import Optimizer
 from plasticity.core.optimizer import SGD, AdamW
 from plasticity.core.strategy import Strategy
-from plasticity.engine.learner import Learner
-from plasticity.networks import MLP
+from plasticity.engine.learner import OnlineLearner
 from strategies import Finetune
 from strategies.upgd import UPGD
 
-from .tiny import ASKED, SPEC, batch
+from .teaching import teach
+from .tiny import batch, learner
 
 
-def ready(strategy: Strategy, optimizer: Optimizer, width: int = 8) -> Learner:
-    torch.manual_seed(0)
-    made = Learner(MLP(3, 3, width=width, depth=1), strategy, optimizer, SPEC, asked=ASKED)
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
+def ready(strategy: Strategy, optimizer: Optimizer, width: int = 8) -> OnlineLearner:
+    return learner(strategy, optimizer=optimizer, width=width)
 
 
-def teach(made: Learner, seed: int) -> None:
-    data = batch(seed)
-    made.step, made.update_index = seed, 0
-    made.strategy.update(made, data, made(data.inputs))
-
-
-def flat(made: Learner) -> list[float]:
+def flat(made: OnlineLearner) -> list[float]:
     return [v for p in made.network.parameters() for v in p.flatten().tolist()]
 
 
-def gradients(made: Learner, seed: int) -> list[float]:
+def gradients(made: OnlineLearner, seed: int) -> list[float]:
     data = batch(seed)
     loss = made.nll(made(data.inputs), data.targets, data.asked)
     grads = torch.autograd.grad(loss, list(made.network.parameters()))

@@ -5,17 +5,17 @@ from itertools import product
 import torch
 from scipy.stats import kstest
 
-from strategies import Replay
+from strategies import Finetune
 
 from ...strategies import tiny
 
+MADE = tiny.learner(Finetune())
 
-def first(seed: int, step: int, turn: int, *purpose: str) -> float:
+
+def first(seed: int, step: int, update: int, *purpose: str) -> float:
     """The first number that a strategy draws there."""
-    strategy = Replay()
-    made = tiny.learner(strategy)
-    made.seed, made.step, made.update_index = seed, step, turn
-    rng = strategy.rng(made, *purpose)
+    MADE.seed, MADE.step, MADE.update_index = seed, step, update
+    rng = MADE.strategy.rng(MADE, *purpose)
     return torch.rand((), generator=rng, dtype=torch.float64).item()
 
 

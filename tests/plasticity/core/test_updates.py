@@ -9,32 +9,27 @@ import torch
 from torch import Tensor
 
 from plasticity.core.detector import Detector
-from plasticity.core.learner import Spec
+from plasticity.core.learner import Learner, Spec
 from plasticity.core.optimizer import SGD, AdamW, Optimizer
+from plasticity.core.predictors import CONTINUAL
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Group, Stream
-from plasticity.core.tunnel import Batch
+from plasticity.core.tunnel import AnswerKey, Batch
 from plasticity.core.updates import Updates
 from plasticity.engine.datamodule import Item, StreamDataModule
-from plasticity.engine.learner import Learner
-from plasticity.engine.prequential import ScoredBatch
-from plasticity.metrics import standard
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.observers import reference as bracket
+from plasticity.observers import reference
 from strategies import Finetune, Frozen, Replay
 from streams import Markov
+
+from ...strategies import tiny
+from ...strategies.tiny import unscored
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 TIME, ROWS = 10, 4
 SOME = torch.tensor([True, True, False, True, False, False, False, False, True, True])
-
-
-class Watched(Learner):
-    """Keeps what is scored."""
-
-    def score(self, logits: Tensor, lesson: ScoredBatch) -> Tensor:
-        self.said = [*getattr(self, "said", []), logits]
-        return super().score(logits, lesson)
 
 
 def student(
@@ -42,37 +37,32 @@ def student(
     optimizer: Optimizer | None = None,
     network: type = MLP,
     updates: Updates | None = None,
-    detector: Detector | None = None,
-) -> Watched:
-    torch.manual_seed(0)
-    made = Watched(
-        network(3, 3, width=8, depth=1),
-        strategy,
-        optimizer or SGD(0.3),
-        Spec(3, 3, ROWS, TIME),
-        standard(),
-        updates=updates,
-        detector=detector,
-        asked=SOME,
+) -> OnlineLearner:
+    spec = Spec(3, 3, ROWS, TIME)
+    return tiny.learner(
+        strategy, network, optimizer or SGD(0.3), spec=spec, asked=SOME, updates=updates
     )
-    made.setup("fit")
-    made.configure_optimizers()
-    return made
 
 
 def batch(seed: int, asked: Tensor = SOME, rows: int = ROWS) -> Batch:
     rng = torch.Generator().manual_seed(seed)
     inputs, targets = torch.randint(0, 3, (2, rows, TIME), generator=rng)
-    posterior = torch.full((rows, TIME, 3), 1 / 3, dtype=torch.float64)
-    return Batch(inputs, targets, asked, posterior, torch.zeros(rows, dtype=torch.int64))
+    return Batch(inputs, targets, asked).asking(asked)
 
 
-def lesson(step: int, data: Batch, shift: bool = False) -> ScoredBatch:
-    size = (len(bracket.PREDICTORS), len(data.inputs), int(data.asked.sum()), 3)
-    return ScoredBatch(step, shift, data, torch.full(size, 1 / 3, dtype=torch.float64))
+def meet(
+    made: OnlineLearner,
+    step: int,
+    data: Batch,
+    shift: bool = False,
+    detector: Detector | None = None,
+) -> Tensor:
+    """What is said at the asked positions, in one step of the loop."""
+    loop = Prequential(made, detector=detector)
+    return loop.prequential_step(unscored(step, data, shift))[0]
 
 
-def weights(made: Learner) -> Tensor:
+def weights(made: OnlineLearner) -> Tensor:
     return torch.cat([p.detach().flatten() for p in made.network.parameters()])
 
 
@@ -95,8 +85,7 @@ def test_pieces_ask_every_position_once_and_show_nothing_beyond_their_chunk(
             assert piece.asked.any() and end >= reached
             assert torch.equal(piece.inputs, data.inputs[rows, :end])
             assert torch.equal(piece.targets, data.targets[rows, :end])
-            assert piece.posterior.shape[:2] == piece.inputs.shape and len(piece.asked) == end
-            assert torch.equal(piece.regime, data.regime[rows])
+            assert piece.targets.shape == piece.inputs.shape and len(piece.asked) == end
             assert not piece.asked[:reached].any()
             if per == "chunk" and chunk < TIME:
                 assert end in (TIME, *range(chunk, TIME, chunk))
@@ -109,9 +98,7 @@ def test_pieces_ask_every_position_once_and_show_nothing_beyond_their_chunk(
 
 def said(updates: Updates, data: Sequence[Batch], **kind: Any) -> list[Tensor]:
     made = student(updates=updates, **kind)
-    for step, each in enumerate(data):
-        made.prequential_step(lesson(step, each))
-    return made.said
+    return [meet(made, step, each) for step, each in enumerate(data)]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -136,7 +123,7 @@ def test_nothing_is_predicted_after_its_targets_are_known(network: type, per: An
     data = batch(0)
     other = data.targets.clone()
     other[1, 3:] = (other[1, 3:] + 1) % 3
-    both = (data, data._replace(targets=other))
+    both = (data, data._replace(targets=other).asking(SOME))
     (one,), (two,) = (
         said(Updates(per, 3), [each], strategy=Finetune(), network=network) for each in both
     )
@@ -146,7 +133,9 @@ def test_nothing_is_predicted_after_its_targets_are_known(network: type, per: An
     assert not torch.equal(one[2], two[2])
 
 
-def descend(made: Learner, inputs: Tensor, targets: Tensor, asked: Tensor, times: int) -> None:
+def descend(
+    made: OnlineLearner, inputs: Tensor, targets: Tensor, asked: Tensor, times: int
+) -> None:
     """Plain descent by 0.3, from the log probability of each answer."""
     params = list(made.network.parameters())
     for _ in range(times):
@@ -162,7 +151,7 @@ def descend(made: Learner, inputs: Tensor, targets: Tensor, asked: Tensor, times
 def test_k_steps_are_k_steps_of_descent(steps: int):
     data = batch(0)
     made, hand = (student(Finetune(), updates=Updates(steps=steps)) for _ in range(2))
-    made.prequential_step(lesson(0, data))
+    meet(made, 0, data)
     descend(hand, data.inputs, data.targets, SOME.nonzero().flatten(), steps)
     torch.testing.assert_close(weights(made), weights(hand), rtol=1e-5, atol=1e-6)
 
@@ -172,7 +161,7 @@ def test_chunks_are_learned_row_by_row_each_from_its_own_questions():
     made, hand = (
         student(Finetune(), network=Transformer, updates=Updates("chunk", 4, 2)) for _ in range(2)
     )
-    made.prequential_step(lesson(0, data))
+    meet(made, 0, data)
     for row in range(ROWS):
         x, y = data.inputs[row : row + 1], data.targets[row : row + 1]
         descend(hand, x[:, :4], y[:, :4], torch.tensor([0, 1, 3]), 2)  # none is asked in 4 to 7
@@ -185,18 +174,18 @@ def test_chunks_are_learned_row_by_row_each_from_its_own_questions():
 def test_at_a_shift_the_optimizer_is_as_new_if_it_shall_be(rule: Optimizer, how: Any):
     made = student(Finetune(), rule, updates=Updates(optimizer=how))
     for step in range(3):
-        made.prequential_step(lesson(step, batch(step)))
+        meet(made, step, batch(step))
     fresh = student(Finetune(), rule)
     fresh.network.load_state_dict(made.network.state_dict())
     for step in (3, 4):
-        made.prequential_step(lesson(step, batch(step), shift=step == 3))
-        fresh.prequential_step(lesson(step, batch(step)))
+        meet(made, step, batch(step), shift=step == 3)
+        meet(fresh, step, batch(step))
     assert torch.equal(weights(made), weights(fresh)) == (how == "reset")
 
 
 def test_where_nothing_is_trained_there_is_no_optimizer_to_reset():
     made = student(Frozen(), updates=Updates(optimizer="reset"))
-    made.prequential_step(lesson(0, batch(0), shift=True))
+    meet(made, 0, batch(0), shift=True)
 
 
 class Always(Detector):
@@ -214,14 +203,15 @@ class Halving(Finetune):
 
 
 def test_at_an_alarm_the_old_prediction_is_graded_and_the_new_weights_learn():
-    made, hand = student(Halving(), detector=Always()), student(Finetune())
+    made, hand = student(Halving()), student(Finetune())
     data = batch(0)
     before = hand(data.inputs)[:, SOME].detach()
-    made.prequential_step(lesson(0, data))
-    assert torch.equal(made.said[0], before)
-    assert [record.alarm for record in made.records] == [True]
+    loop = Prequential(made, detector=Always())
+    said, alarm = loop.prequential_step(unscored(0, data))
+    assert torch.equal(said, before)
+    assert alarm
     Halving().on_shift(hand)
-    hand.prequential_step(lesson(0, data))
+    meet(hand, 0, data)
     assert torch.equal(weights(made), weights(hand))
 
 
@@ -248,9 +238,9 @@ class Drawn(Replay):
 def test_no_hook_draws_what_another_drew(updates: Updates):
     """If they did, a sequence that enters the reservoir would be the next to be replayed, far too often."""
     strategy = Drawn(capacity=3)
-    made = student(strategy, updates=updates, detector=Always())
+    made = student(strategy, updates=updates)
     for step in range(3):
-        made.prequential_step(lesson(step, batch(step), shift=step == 1))
+        meet(made, step, batch(step), step == 1, Always())
     assert len(set(strategy.drawn)) == len(strategy.drawn) > 7
 
 
@@ -268,35 +258,34 @@ class Single(Mixed):
         super().__init__(stream.tunnels, 2, 24, batch=1, time=TIME, probe=4, seed=stream.seed)
         self.eight = stream
 
-    def __getitem__(self, step: int) -> Batch:
-        whole, one = self.eight[step // 8], slice(step % 8, step % 8 + 1)
-        return Batch(
-            whole.inputs[one],
-            whole.targets[one],
-            whole.asked,
-            whole.posterior[one],
-            whole.regime[one],
-        )
+    def keyed(self, step: int) -> tuple[Batch, AnswerKey]:
+        whole, one = self.eight.keyed(step // 8), slice(step % 8, step % 8 + 1)
+        return whole[0].rows(one), whole[1].rows(one)
 
     def groups(self, step: int) -> list[Group]:
         found = [(g, np.flatnonzero(g.rows == step % 8)) for g in self.eight.groups(step // 8)]
         return [group.one(int(at[0])) for group, at in found if len(at)]
 
 
+def items(stream: Stream, steps: int) -> list[Item]:
+    return [Item(step, False, *stream.keyed(step)) for step in range(steps)]
+
+
 @pytest.mark.parametrize("per", ["episode", "chunk"])
 def test_the_observers_learn_as_often_as_the_learner(per: Any, monkeypatch: pytest.MonkeyPatch):
     """Eight sequences, each learned before the next is predicted, are eight batches of one."""
-    monkeypatch.setattr(bracket, "SAMPLE", 512)
+    monkeypatch.setattr(reference, "SAMPLE", 512)
     single = Single(stream := Mixed([Markov(3, 0.5)], 2, 3, batch=8, time=TIME, probe=4))
-    at_once, by_one = (
-        StreamDataModule(stream, 3, updates=Updates(per, 4)),
+    at_once, by_one, batchwise = (
+        StreamDataModule(stream, 3),
         StreamDataModule(single, 24),
+        StreamDataModule(stream, 3),
     )
-    whole = at_once.on_before_batch_transfer([Item(s, False, stream[s]) for s in range(3)], 0)
-    each = by_one.on_before_batch_transfer([Item(s, False, single[s]) for s in range(24)], 0)
-    one = torch.cat([found.predictions for found in whole], dim=1)
-    other = torch.cat([found.predictions for found in each], dim=1)
+    at_once.updates = Updates(per, 4)
+    whole = at_once.on_before_batch_transfer(items(stream, 3), 0)
+    each = by_one.on_before_batch_transfer(items(single, 24), 0)
+    one = torch.cat([item.predictions for item in whole], dim=1)
+    other = torch.cat([item.predictions for item in each], dim=1)
     torch.testing.assert_close(one, other, rtol=0, atol=1e-12, equal_nan=True)
-    batchwise = StreamDataModule(stream, 3).on_before_batch_transfer([Item(0, False, stream[0])], 0)
-    continual = bracket.PREDICTORS.index("continual")
-    assert not torch.allclose(batchwise[0].predictions[continual], whole[0].predictions[continual])
+    (first,) = batchwise.on_before_batch_transfer(items(stream, 1), 0)
+    assert not torch.allclose(first.predictions[CONTINUAL], whole[0].predictions[CONTINUAL])

@@ -187,7 +187,7 @@ def test_units_beside_lora_are_seen_and_not_trained():
     subject = learner(LoRA(rank=1))
     network = subject.network
     assert len(hidden_units(network)) == 1
-    assert hidden_units(network, subject.strategy.trainable(subject)) == []
+    assert hidden_units(network, subject.trainable()) == []
     (h,) = activations(network, inputs(), hidden_units(network))
     assert h.shape == (4, 7, 32)
 

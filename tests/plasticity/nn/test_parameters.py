@@ -5,9 +5,10 @@ from copy import deepcopy
 import pytest
 import torch
 
-from plasticity import Learner, logits_with
+from plasticity import logits_with
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import SGD
+from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Finetune, LoRA
 
@@ -17,20 +18,20 @@ from strategies import Finetune, LoRA
 def test_elsewhere_is_a_moved_copy(network: type, strategy: type):
     torch.manual_seed(0)
     spec, inputs = Spec(3, 3, 4, 5), torch.randint(0, 3, (4, 5))
-    made = Learner(network(3, 3, width=8, depth=1), strategy(), SGD(), spec)
-    made.setup("fit")
+    made = OnlineLearner(network(3, 3, width=8, depth=1), strategy(), SGD(), spec)
+    made.attach()
     moved = deepcopy(made)
     with torch.no_grad():
-        for p in moved.strategy.trainable(moved):
+        for p in moved.trainable():
             p.add_(torch.randn_like(p))
     before = {k: v.clone() for k, v in made.state_dict().items()}
-    weights = [p.detach() for p in moved.strategy.trainable(moved)]
+    weights = [p.detach() for p in moved.trainable()]
     torch.testing.assert_close(logits_with(made, weights, inputs), moved(inputs))
     assert not torch.allclose(made(inputs), moved(inputs), atol=1e-3)
     assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items())
 
 
 def test_elsewhere_wants_one_tensor_for_each():
-    made = Learner(MLP(3, 3, width=8, depth=1), Finetune(), SGD(), Spec(3, 3, 4, 5))
+    made = OnlineLearner(MLP(3, 3, width=8, depth=1), Finetune(), SGD(), Spec(3, 3, 4, 5))
     with pytest.raises(ValueError, match="shorter"):
         logits_with(made, [], torch.zeros(1, 5, dtype=torch.int64))

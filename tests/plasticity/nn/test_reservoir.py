@@ -1,5 +1,6 @@
 """The reservoir: what is kept beside it stays with its sequence, and small integers hold as much."""
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,17 +12,21 @@ from plasticity.core.tunnel import Batch
 from plasticity.nn.reservoir import Reservoir
 
 
+@cache
 def numbered(start: int, size: int) -> Batch:
     """Sequences of one symbol, each its own number."""
     values = torch.arange(start, start + size)[:, None]
-    nobody = torch.zeros(size, 1, 1, dtype=torch.float64)
-    return Batch(values, values + 1, torch.ones(1, dtype=torch.bool), nobody, values[:, 0])
+    return Batch(values, values + 1, torch.ones(1, dtype=torch.bool))
 
 
-def chance(*numbers: int) -> torch.Generator:
-    """Randomness of its own for each of these numbers."""
-    (seed,) = np.random.SeedSequence(numbers).generate_state(1)
-    return torch.Generator().manual_seed(int(seed))
+def chances(seed: int, n: int) -> list[torch.Generator]:
+    """Generators of their own."""
+    seeds = np.random.SeedSequence(seed).generate_state(n).tolist()
+    return [torch.Generator().manual_seed(each) for each in seeds]
+
+
+def chance(seed: int) -> torch.Generator:
+    return chances(seed, 1)[0]
 
 
 def test_slots_and_rows_say_who_is_where():
@@ -32,7 +37,7 @@ def test_slots_and_rows_say_who_is_where():
         batch = numbered(start, 10)
         slots, rows = memory.add(batch, rng)
         assert len(slots.unique()) == len(slots) == len(rows)
-        beside[slots] = batch.regime[rows]
+        beside[slots] = batch.inputs[rows, 0]
         assert torch.equal(beside, memory.inputs[:, 0])
     assert beside.min() > 10 and int(memory.seen) == 200
 
@@ -42,8 +47,9 @@ def filled(
 ) -> list[int]:
     """What is held of n sequences that come in batches; each call has a generator of its own, as in a strategy."""
     memory = memory or Reservoir(capacity, 1)
-    for start in range(0, n, size):
-        memory.add(numbered(start, min(size, n - start)), chance(seed, start))
+    starts = range(0, n, size)
+    for start, rng in zip(starts, chances(seed, len(starts)), strict=True):
+        memory.add(numbered(start, min(size, n - start)), rng)
     return sorted(memory.inputs[:, 0].tolist())
 
 
@@ -64,15 +70,23 @@ def test_a_cleared_reservoir_begins_anew():
 
 
 def test_what_comes_in_vain_draws_nothing():
-    """Of n sequences, capacity (1 + ln(n / capacity)) are ever held: harmonic numbers, to 5 standard errors."""
+    """Of n sequences, capacity (1 + ln(n / capacity)) are ever held: harmonic numbers, to 5 standard errors.
+
+    Up to the next that is held they come at once, and that one by itself.
+    """
     counts = list[int]()
     for seed in range(200):
-        memory, rng, held = Reservoir(5, 1), chance(seed), 0
-        for start in range(1000):
+        memory, rng, held, start = Reservoir(5, 1), chance(seed), 0, 0
+        while start < 1000:
+            vain = min(int(memory.upcoming), 1000) - start if start >= 5 else 0
             before = rng.get_state()
-            _, rows = memory.add(numbered(start, 1), rng)
-            assert len(rows) or torch.equal(rng.get_state(), before)
-            held += len(rows)
+            _, rows = memory.add(numbered(start, vain), rng)
+            assert not len(rows) and torch.equal(rng.get_state(), before)
+            start += vain
+            if start < 1000:
+                held += len(memory.add(numbered(start, 1), rng)[1])
+                start += 1
+        assert int(memory.seen) == 1000
         counts.append(held)
     wanted = 5 + 5 * sum(1 / n for n in range(6, 1001))
     assert abs(np.mean(counts) - wanted) < 5 * np.std(counts) / np.sqrt(len(counts))
