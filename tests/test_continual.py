@@ -28,14 +28,14 @@ def worlds(name: str, *overrides: str) -> list[Stream]:
 
 def bits(world: Stream) -> np.ndarray:
     """KL(informed || amnesic) and KL(informed || continual) at each step, per asked position."""
-    bracket, found = ReferencePredictors(world), []
+    reference, found = ReferencePredictors(world), []
     for step in range(len(world)):
-        batch, groups = world[step], world.groups(step)
-        truth = bracket.predict(batch, groups)
+        keyed, groups = world.keyed(step), world.groups(step)
+        truth = reference.predict(*keyed, groups)
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(truth[0] > 0, truth[0] * np.log2(truth[0] / truth), 0.0)
         found.append(lost.sum(-1).mean((1, 2))[[AMNESIC, CONTINUAL]])
-        bracket.absorb(batch, groups, step)
+        reference.absorb(*keyed, groups, step)
     return np.array(found)
 
 

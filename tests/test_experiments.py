@@ -11,7 +11,7 @@ from plasticity.config import plugins
 from plasticity.config.recipe import plain
 from plasticity.config.schema import parse
 from plasticity.config.yaml_source import read
-from plasticity.launch import run as launch
+from plasticity.launch import validate
 from plasticity.launch.experiment import Experiment
 from plasticity.networks.matched import parameters
 from plasticity.results.store import Run
@@ -58,7 +58,7 @@ def test_there_are_experiments() -> None:
 
 @pytest.mark.parametrize("file", FULL, ids=lambda path: path.stem)
 def test_what_is_too_large_to_run_is_built(file: Path) -> None:
-    launch.rehearse(experiment(file))
+    validate.build_all(experiment(file))
 
 
 @pytest.mark.parametrize("file", COMPARED, ids=name)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from plasticity import AnswerKey, Batch
 from plasticity.core.predictors import AMNESIC, CONTINUAL, PREDICTORS
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.observers.reference import ReferencePredictors
 from streams import HMM, Abrupt, Markov, Recurring, Urn
+
+Keyed = tuple[Batch, AnswerKey]
 
 
 def stream(**changes: Any) -> Recurring:
@@ -25,16 +28,19 @@ def stream(**changes: Any) -> Recurring:
     return Recurring([Markov(3, 0.5)], **(args | changes))
 
 
-def equal(one, other) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+def equal(one: Keyed, other: Keyed) -> bool:
+    """Batches and their answer keys."""
+    pairs = list(zip([*one[0], *one[1][:-1]], [*other[0], *other[1][:-1]], strict=True))
+    return all(torch.equal(a, b) for a, b in pairs) and one[1].weights == other[1].weights
 
 
 def test_a_batch_is_a_pure_function_of_seed_and_step() -> None:
     one, other = stream(), stream()
-    late = one[17]
+    late = one.keyed(17)
     for step in range(24):
-        assert equal(one[step], other[step])
-    assert equal(late, stream()[17])
+        assert equal(one.keyed(step), other.keyed(step))
+        assert all(map(torch.equal, one[step], one.keyed(step)[0]))
+    assert equal(late, stream().keyed(17))
     assert not torch.equal(late.inputs, stream(seed=4)[17].inputs)
 
 
@@ -71,17 +77,17 @@ def test_latents_are_redrawn_for_every_episode_where_held_for_an_episode() -> No
 def test_some_regimes_hold_and_some_redraw() -> None:
     """Regime r by hold[r % len(hold)]; elsewhere than where latents are held, there is nothing to remember."""
     world = stream(hold=["regime", "episode"], regimes=4, steps=16)
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(16):
-        (group,), batch = world.groups(step), world[step]
+        (group,), keyed = world.groups(step), world.keyed(step)
         assert group.regime == step // 4
         assert len({latent.tobytes() for latent in group.latents}) == (1, 5)[group.regime % 2]
-        truth = bracket.predict(batch, [group], step)
+        truth = reference.predict(*keyed, [group], step)
         assert np.array_equal(truth[CONTINUAL], truth[AMNESIC]) == (
             step % 4 == 0 or group.regime % 2 == 1
         )
-        bracket.absorb(batch, [group], step)
-    assert list(bracket.memory) == [0, 2]
+        reference.absorb(*keyed, [group], step)
+    assert list(reference.memory) == [0, 2]
     held, redrawn = world.probe_groups(2)[0], world.probe_groups(3)[0]
     assert np.array_equal(held.latents[5], world.groups(8)[0].latents[0])
     assert len({latent.tobytes() for latent in redrawn.latents}) == 7
@@ -90,7 +96,7 @@ def test_some_regimes_hold_and_some_redraw() -> None:
 def test_a_list_of_one_is_that_one() -> None:
     for hold in ("regime", "episode"):
         one, other = stream(hold=hold), stream(hold=[hold])
-        assert all(equal(one[step], other[step]) for step in range(24))
+        assert all(equal(one.keyed(step), other.keyed(step)) for step in range(24))
     with pytest.raises(ValueError, match="hold: expected episode or regime at least once"):
         stream(hold=[])
 
@@ -116,14 +122,14 @@ def test_tunnels_that_cannot_share_a_stream_are_refused(tunnels, message: str) -
         Recurring(tunnels)
 
 
-def test_the_bracket_is_causal_in_stream_order_and_equals_observers_by_hand() -> None:
+def test_the_reference_is_causal_in_stream_order_and_equals_observers_by_hand() -> None:
     world = stream()
-    bracket, tunnel = ReferencePredictors(world), world.tunnels[0]
+    reference, tunnel = ReferencePredictors(world), world.tunnels[0]
     by_hand = {}
     for step in range(24):
-        batch, groups = world[step], world.groups(step)
-        truth = bracket.predict(batch, groups, step)
-        x, y = batch.inputs.numpy(), batch.targets.numpy()
+        (batch, key), groups = world.keyed(step), world.groups(step)
+        truth = reference.predict(batch, key, groups, step)
+        x, y = batch.inputs.numpy(), key.drawn.numpy()
         regime = groups[0].regime
         expected = by_hand.get(regime, tunnel.observer())
         np.testing.assert_allclose(truth[CONTINUAL], expected.predict(x, y), atol=1e-12)
@@ -131,18 +137,18 @@ def test_the_bracket_is_causal_in_stream_order_and_equals_observers_by_hand() ->
         np.testing.assert_allclose(truth.sum(-1), 1, atol=1e-9)
         for row in range(
             len(x)
-        ):  # one episode at a time, where the bracket takes the batch at once
+        ):  # one episode at a time, where the reference takes the batch at once
             expected = expected.absorb(x[row : row + 1], y[row : row + 1])
         by_hand[regime] = expected
-        bracket.absorb(batch, groups, step)
+        reference.absorb(batch, key, groups, step)
     assert PREDICTORS[:4] == ("informed", "switching", "continual", "amnesic")
 
 
 def test_the_continual_observer_is_checkpointed_with_the_data() -> None:
     one, other = StreamDataModule(stream(), 4), StreamDataModule(stream(), 4)
     for step in range(9):
-        one.bracket.absorb(one.stream[step], one.stream.groups(step), step)
+        one.reference.absorb(*one.stream.keyed(step), one.stream.groups(step), step)
     other.load_state_dict(one.state_dict())
-    batch, groups = one.stream[12], one.stream.groups(12)
-    a, b = (x.bracket.predict(batch, groups, 12) for x in (one, other))
+    keyed, groups = one.stream.keyed(12), one.stream.groups(12)
+    a, b = (x.reference.predict(*keyed, groups, 12) for x in (one, other))
     assert np.array_equal(a, b, equal_nan=True) and not np.array_equal(a[CONTINUAL], a[AMNESIC])

@@ -12,8 +12,8 @@ import polars as pl
 import torch
 from torch import nn
 
-from plasticity import Network, networks, recipe
-from plasticity.checks.world import STEPS, learner, world
+from plasticity import Network, discover, networks, recipe
+from plasticity.checks.world import STEPS, loop, world
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.trainer import fit
@@ -22,12 +22,12 @@ from strategies import Finetune
 
 
 def walked(
-    folder: Path, hardware: TrainerConfig, network: type[Network] = networks.MLP
+    folder: Path, config: TrainerConfig, network: type[Network] = networks.MLP
 ) -> pl.DataFrame:
     """What a learner scored at each step of the little world."""
     cell = Cell(folder)
-    made = learner(recipe(Finetune), recipe(network, width=8, depth=1))
-    fit(cell, made, StreamDataModule(world(), STEPS // 3), hardware)
+    made = loop(recipe(Finetune), recipe(network, width=8, depth=1))
+    fit(cell, made, StreamDataModule(world(), STEPS // 3), config)
     return cell.steps.read()
 
 
@@ -44,12 +44,11 @@ def main() -> None:
     nn.Module.compile = front
     found: dict[str, tuple[float, list[dict[str, Any]]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in networks.__all__:
-            network = getattr(networks, name)
+        for name, network in discover(networks.__name__).items():
             one = walked(Path(folder) / name, TrainerConfig(threads=1), network)
             asked.clear()
-            hardware = TrainerConfig(threads=1, compile="default")
-            other = walked(Path(folder) / f"{name}-compiled", hardware, network)
+            config = TrainerConfig(threads=1, compile="default")
+            other = walked(Path(folder) / f"{name}-compiled", config, network)
             column = "kl/model"
             found[name] = float((one[column] - other[column]).abs().max()), [*asked]  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType] numbers
     print(json.dumps(found))

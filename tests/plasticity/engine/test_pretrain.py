@@ -12,7 +12,7 @@ from plasticity import recipe
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
 from plasticity.engine.config import Pretrain, TrainerConfig
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain import Key, _Pretraining, fresh, gap, pretrained
 from plasticity.networks import LSTM, MLP, Mamba
 from streams import Abrupt, Binding, Markov
@@ -92,10 +92,11 @@ def test_both_targets_have_their_optimum_at_the_posterior(target: Any) -> None:
     """The mean gradient with respect to the logits vanishes there, and nowhere near by."""
     tunnel, plan = Binding(3, 3), Pretrain(steps=1, batch=20_000, target=target)
     world = fresh([tunnel], plan, 5, seed=0)
-    batch = world[0]
+    batch, key = world.keyed(0)
     strategy = _Pretraining(plan)
-    learner = Learner(MLP(6, 3, width=4, depth=1), strategy, AdamW(), Spec(6, 3, 1, 5))
-    truth = batch.posterior[:, batch.asked].clamp_min(1e-12).log()
+    strategy.posterior = key.posterior
+    learner = OnlineLearner(MLP(6, 3, width=4, depth=1), strategy, AdamW(), Spec(6, 3, 1, 5))
+    truth = key.posterior[:, batch.asked].clamp_min(1e-12).log()
     shift = torch.tensor([0.3, 0.0, 0.0], dtype=torch.float64)
     sizes = []
     for extra in (0.0, 1.0):
@@ -111,8 +112,8 @@ def test_both_targets_have_their_optimum_at_the_posterior(target: Any) -> None:
 def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
     plan = Pretrain(steps=100, batch=1, lr=0.5, warmup=10)
     strategy, network = _Pretraining(plan), MLP(3, 3, width=4, depth=1)
-    learner = Learner(network, strategy, AdamW(), Spec(3, 3, 1, 4))
-    learner.configure_optimizers()
+    learner = OnlineLearner(network, strategy, AdamW(), Spec(3, 3, 1, 4))
+    learner.make_optimizer()
     network(torch.zeros(1, 2, dtype=torch.long)).sum().backward()
     rates = []
     for learner.step in range(100):

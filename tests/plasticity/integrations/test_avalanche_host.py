@@ -65,7 +65,7 @@ def test_what_grows_with_the_number_of_experiences(subject: Any, grows: bool):
 def test_a_memory_lets_go_of_the_experiences_that_its_rows_are_from():
     strategy = AvalanchePlugin("ReplayPlugin", {"mem_size": 6, "storage_policy": POLICIES[1]})
     made = taught(strategy, world(15, period=3))
-    made.on_shift()
+    made.notify_shift()
     buffer = strategy.guest.storage_policy.buffer
     assert len(buffer) == 6
     assert sum(len(part) for part in buffer._flat_data._datasets) == 6

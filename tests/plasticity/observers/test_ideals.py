@@ -21,11 +21,11 @@ def _small_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def played(stream: Stream, who: str) -> pl.DataFrame:
     """The step table of a learner that says what this predictor says."""
-    bracket, rows = ReferencePredictors(stream), []
+    reference, rows = ReferencePredictors(stream), []
     for step in range(len(stream)):
-        batch, groups = stream[step], stream.groups(step)
-        truth = bracket.predict(batch, groups, step)
-        bracket.absorb(batch, groups, step)
+        (batch, key), groups = stream.keyed(step), stream.groups(step)
+        truth = reference.predict(batch, key, groups, step)
+        reference.absorb(batch, key, groups, step)
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(truth[0] > 0, truth[0] * np.log2(truth[0] / truth), 0.0)
             hit = np.take_along_axis(

@@ -34,6 +34,12 @@ SMALL: dict[str, Any] = {"batch": 2, "time": 3, "probe": 1, "seed": 5}
 STEPS = 4
 
 
+def arrays(world: Stream, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of a step, as they were drawn."""
+    batch, key = world.keyed(step)
+    return batch.inputs.numpy(), key.drawn.numpy()
+
+
 def told(world: Stream, regime: int, x: list[int], y: list[int]) -> list[np.ndarray]:
     """p(x_{t+1} | regime, x_0..x_t) of one episode, for each t."""
     if world.holds(regime):
@@ -96,20 +102,21 @@ named = pytest.mark.parametrize(("world", "law"), RANDOM.values(), ids=RANDOM)
 
 @named
 def test_it_is_the_sum_over_all_paths_of_regimes(world: Stream, law: Law) -> None:
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(STEPS):
-        batch, groups = world[step], world.groups(step)
-        said = bracket.predict(batch, groups, step)[SWITCHING]
+        keyed, groups = world.keyed(step), world.groups(step)
+        said = reference.predict(*keyed, groups, step)[SWITCHING]
         for row, t in product(range(2), range(3)):
             np.testing.assert_allclose(said[row, t], brute(world, law, step, row, t, 0), atol=1e-10)
-        bracket.absorb(batch, groups, step)
+        reference.absorb(*keyed, groups, step)
 
 
 def test_episode_by_episode_the_rows_before_are_seen() -> None:
     world, law = RANDOM["hazard"]
-    forward = StreamDataModule(world, 2, updates=Updates(per="episode"))
+    data = StreamDataModule(world, 2)
+    data.updates = Updates(per="episode")
     for step in range(3):
-        said = forward._face(world[step], world.groups(step), step)[SWITCHING]
+        said = data._predictions(*world.keyed(step), world.groups(step), step)[SWITCHING]
         for row, t in product(range(2), range(3)):
             wanted = brute(world, law, step, row, t, row)
             np.testing.assert_allclose(said[row, t], wanted, atol=1e-10)
@@ -119,9 +126,9 @@ def test_a_checkpoint_holds_what_it_believes() -> None:
     world, _ = RANDOM["hazard"]
     one, other = StreamDataModule(world, 2), StreamDataModule(world, 2)
     for step in range(3):
-        one.bracket.absorb(world[step], world.groups(step), step)
+        one.reference.absorb(*world.keyed(step), world.groups(step), step)
     other.load_state_dict(one.state_dict())
-    a, b = (forward.bracket.filter.predict(world[3], 3) for forward in (one, other))
+    a, b = (data.reference.switching.predict(*arrays(world, 3), 3) for data in (one, other))
     assert np.array_equal(a, b)
 
 
@@ -141,10 +148,10 @@ def drifting(kind: type[Stream], step: int) -> dict[int, float]:
     ],
 )
 def test_where_batches_mix_each_episode_is_weighed_alone(world: Stream) -> None:
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(STEPS):
-        batch, groups = world[step], world.groups(step)
-        said = bracket.predict(batch, groups, step)[SWITCHING]
+        (batch, key), groups = world.keyed(step), world.groups(step)
+        said = reference.predict(batch, key, groups, step)[SWITCHING]
         weights = drifting(type(world), step)
         for row, t in product(range(2), range(3)):
             x, y = batch.inputs[row, : t + 1].tolist(), batch.targets[row, :t].tolist()
@@ -154,7 +161,7 @@ def test_where_batches_mix_each_episode_is_weighed_alone(world: Stream) -> None:
                 weight *= prod(p[there] for p, there in zip(foretold, y, strict=False))
                 mass += weight * foretold[-1]
             np.testing.assert_allclose(said[row, t], mass / mass.sum(), atol=1e-10)
-        bracket.absorb(batch, groups, step)
+        reference.absorb(batch, key, groups, step)
 
 
 @pytest.fixture
@@ -182,40 +189,40 @@ def known(tmp_path, request: pytest.FixtureRequest) -> Iterator[Stream]:
 )
 def test_where_the_schedule_is_known_it_is_the_informed_observer(known: Stream) -> None:
     """Or the amnesic one, where no latent is held; and so is the filter itself, the long way round."""
-    bracket = ReferencePredictors(known)
+    reference = ReferencePredictors(known)
     for step in range(10):
-        batch, groups = known[step], known.groups(step)
-        truth = bracket.predict(batch, groups, step)
+        keyed, groups = known.keyed(step), known.groups(step)
+        truth = reference.predict(*keyed, groups, step)
         wanted = truth[INFORMED if known.holds(groups[0].regime) else AMNESIC]
         assert np.array_equal(truth[SWITCHING], wanted)
-        np.testing.assert_allclose(
-            SwitchingObserver(known).predict(batch, step), wanted, atol=1e-12
-        )
-        bracket.absorb(batch, groups, step)
+        alone = SwitchingObserver(known).predict(*arrays(known, step), step)
+        np.testing.assert_allclose(alone, wanted, atol=1e-12)
+        reference.absorb(*keyed, groups, step)
 
 
 def test_without_a_law_nothing_is_said() -> None:
     world = Adversarial(TUNNELS, regimes=2, period=2, steps=6, **SMALL)
     world.on_probe(0, {0: 0.0, 1: 1.0})
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(6):
-        truth = bracket.predict(world[step], world.groups(step), step)
+        keyed, groups = world.keyed(step), world.groups(step)
+        truth = reference.predict(*keyed, groups, step)
         assert (
             np.isnan(truth[SWITCHING]).all() and np.isfinite(np.delete(truth, SWITCHING, 0)).all()
         )
-        bracket.absorb(world[step], world.groups(step), step)
+        reference.absorb(*keyed, groups, step)
 
 
 def test_it_lies_between_the_ideals() -> None:
     """Worse than the informed and, knowing every latent, better than the amnesic: mean log loss in bits."""
     world = Hazard([Markov(4, 0.3)], 3, 0.1, steps=60, batch=4, time=8, probe=1)
-    bracket, loss = ReferencePredictors(world), np.zeros(7)
+    reference, loss = ReferencePredictors(world), np.zeros(7)
     for step in range(60):
-        batch, groups = world[step], world.groups(step)
-        truth = bracket.predict(batch, groups, step)
+        (batch, key), groups = world.keyed(step), world.groups(step)
+        truth = reference.predict(batch, key, groups, step)
         hit = np.take_along_axis(truth, batch.targets.numpy()[None, ..., None], -1)
         loss -= np.log2(hit).mean((1, 2, 3)) / 60
-        bracket.absorb(batch, groups, step)
+        reference.absorb(batch, key, groups, step)
     assert loss[INFORMED] < loss[SWITCHING] < loss[AMNESIC]
 
 
@@ -223,8 +230,8 @@ def test_regimes_of_the_past_are_not_held_on_to() -> None:
     world = Gradual(TUNNELS, None, period=2, slide=2, steps=None, **SMALL)
     switching = SwitchingObserver(world)
     for step in range(100):
-        assert np.isfinite(switching.predict(world[step], step)).all()
-        switching.absorb(world[step], step)
+        assert np.isfinite(switching.predict(*arrays(world, step), step)).all()
+        switching.absorb(*arrays(world, step), step)
     assert len(switching._observers) <= 2
 
 
@@ -234,8 +241,8 @@ def test_an_observer_without_evidence_leaves_it_undefined(monkeypatch: pytest.Mo
     world = Hazard(
         [FilteringHMM(2, 2, 3)], 2, 0.2, steps=4, batch=2, time=17, hold="episode", probe=1
     )
-    bracket = ReferencePredictors(world)
-    assert "has no evidence" in (bracket.filter.silent or "")
-    truth = bracket.predict(world[0], world.groups(0), 0)
-    bracket.absorb(world[0], world.groups(0), 0)
+    reference = ReferencePredictors(world)
+    assert "has no evidence" in (reference.switching.silent or "")
+    truth = reference.predict(*world.keyed(0), world.groups(0), 0)
+    reference.absorb(*world.keyed(0), world.groups(0), 0)
     assert np.isnan(truth[SWITCHING]).all() and np.isfinite(np.delete(truth, SWITCHING, 0)).all()
