@@ -100,12 +100,12 @@ class CausalTunnel(Tunnel):
         graphs = dags(self.variables, self.most)
         knowledge = np.zeros((self.variables, self.mechanisms.size))
         return GraphsObserver(
-            self.ladder, self.mechanisms, False, graphs, np.zeros(len(graphs)), knowledge
+            self.ladder, self.mechanisms, graphs, np.zeros(len(graphs)), knowledge
         )
 
     def informed(self, latents: Latents) -> KnownLadder:
         """The truncated factorisation under the graph and the mechanisms."""
-        return KnownLadder(self.ladder, self.mechanisms, False, latents)
+        return KnownLadder(self.ladder, self.mechanisms, latents)
 
     def confounding(self, latents: Latents) -> Float[np.ndarray, "n variables variables"]:
         """KL(p(y | do(x)) || p(y | x)) in bits, for every x (axis 1) and y (axis 2); the mean over values of x.
@@ -113,20 +113,6 @@ class CausalTunnel(Tunnel):
         So much the association-only baseline loses on the second rung, even if it knows all laws.
         """
         return confounding(self.mechanisms.known(latents, None), self.values)
-
-    def confounded(self, n: int, bits: float, rng: np.random.Generator) -> Latents:
-        """Draws of the latent from the prior, given that `confounding` is at least so many bits for some x and y.
-
-        Raises:
-            ValueError: of 100 n draws fewer than n are so.
-        """
-        drawn = self.latents(100 * n, rng)
-        found = drawn[self.confounding(drawn).max((1, 2)) >= bits][:n]
-        if len(found) < n:
-            raise ValueError(
-                f"bits: {len(found)} of {100 * n} latents are confounded by {bits} bits"
-            )
-        return found
 
     def revise(self, latents: Latents, kind: Kind, rng: np.random.Generator) -> tuple[Latents, int]:
         """One latent after a change of this kind, and the change as `GraphsObserver.renew` takes it.

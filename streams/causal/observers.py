@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from plasticity import InputEvidence, Latents, Observer, Probabilities, Symbols, log, normalise
-from streams.causal.episodes import COUNTERFACTUAL, INTERVENTION, Blocks, Ladder
+from streams.causal.episodes import COUNTERFACTUAL, Blocks, Ladder
 from streams.causal.graph_edits import edits, moves
 from streams.causal.graphs import Graphs, Laws, joint
 
@@ -75,13 +75,10 @@ class LadderObserver(Observer):
     Args:
         ladder: how episodes are written.
         mechanisms: how variables obey their parents.
-        by_association: whether interventions are answered as associations are; what is learned is
-            not affected.
     """
 
     ladder: Ladder
     mechanisms: Mechanisms
-    by_association: bool
 
     @abstractmethod
     def foretold(self, blocks: Blocks) -> Masses:
@@ -95,18 +92,6 @@ class LadderObserver(Observer):
     def input_evidence(self, inputs: Symbols, targets: Symbols) -> InputEvidence:
         """All values but the answers."""
         return self.ladder.surprise(inputs, targets, self.foretold(self.ladder.read(inputs)))
-
-    def confused(self, blocks: Blocks, block: int) -> bool:
-        """Whether the block is answered by what would be seen."""
-        return self.by_association and int(blocks.rungs[block]) == INTERVENTION
-
-
-def association_only(observer: LadderObserver) -> LadderObserver:
-    """The baseline that takes seeing for doing: p(y | x) where p(y | do(x)) is asked; else the observer itself.
-
-    Where there is confounding no amount of data helps it: it stays `CausalTunnel.confounding` away.
-    """
-    return replace(observer, by_association=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +109,7 @@ class KnownLadder(LadderObserver):
         found = np.empty((*blocks.unit.shape, self.ladder.units))
         for q in range(len(blocks.rungs)):
             laws = self.mechanisms.known(self.latents, real(blocks, q))
-            found[:, q] = joint(laws, None if self.confused(blocks, q) else blocks.done[:, q])
+            found[:, q] = joint(laws, blocks.done[:, q])
         return found
 
     def absorb(self, inputs: Symbols, targets: Symbols) -> "KnownLadder":
@@ -170,10 +155,9 @@ class GraphsObserver(LadderObserver):
         for q in range(count):
             before, done, unit = real(blocks, q), blocks.done[:, q], blocks.unit[:, q]
             laws = self.mechanisms.laws(knowledge, before)
-            made = self._joint(laws, done)
-            said = self._joint(laws, np.full(batch, -1)) if self.confused(blocks, q) else made
-            found[:, q] = (_posterior(log_weights)[:, None] @ said)[:, 0]
-            log_weights += log(made[every, :, unit])
+            mass = self._joint(laws, done)
+            found[:, q] = (_posterior(log_weights)[:, None] @ mass)[:, 0]
+            log_weights += log(mass[every, :, unit])
             knowledge += self._gain(unit, done, before)
         return found
 

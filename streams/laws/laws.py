@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import inf, log1p
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -151,17 +150,6 @@ class Laws(Tunnel):
         return InputEvidence(surprise, self.asked(inputs.shape[1]))
 
 
-class Account(NamedTuple):
-    """The two-part code of what was seen: a law, and the answers given the law (Rissanen 1978)."""
-
-    law: str
-    """The one for which the sum is least."""
-    model: float
-    """Bits of the law."""
-    data: float
-    """Bits of the answers."""
-
-
 @dataclass(frozen=True, eq=False)
 class LawsObserver(FormattedObserver):
     """Counts which answers each input got, and weighs every law by them: exact, as answers are independent.
@@ -217,19 +205,6 @@ class LawsObserver(FormattedObserver):
         with np.errstate(divide="ignore"):
             hit, miss = -np.log2([1 - self.noise + self.noise / m, self.noise / m])
         return right * hit + np.where(wrong > 0, wrong, 1) * np.where(wrong > 0, miss, 0.0)
-
-    @property
-    def code_length(self) -> float:
-        """Bits of the answers in the mixture of all laws: what predicting them in turn has cost (Dawid 1984)."""
-        return -float(np.logaddexp.reduce(self.log_weights)) / LN2
-
-    @property
-    def account(self) -> Account:
-        """The shortest two-part code."""
-        total = self.book.bits + self.surprises
-        best = int(total.argmin())
-        bits = float(self.book.bits[best]), float(self.surprises[best])
-        return Account(self.book.texts[best], *bits)
 
     @property
     def book(self) -> Expressions:

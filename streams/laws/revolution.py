@@ -205,29 +205,6 @@ class Revolution(Stream):
         named = {f"code/{k}": v - truth for k, v in zip(("learner", "mixture"), codes, strict=True)}
         return {k: None if v is None else float(v) for k, v in (found | named).items()}
 
-    def ledger(self, steps: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
-        """Description lengths of all answers so far, after every step, in bits.
-
-        Args:
-            steps: the step table of a run of this stream, from its first step on.
-            predictor: a name of its columns.
-
-        Returns:
-            `step`; `law`, `law_bits` and `answer_bits`, the shortest two-part code; `mixture`, the code of
-            one who predicts each answer by the exact posterior after all before it; `prequential`, that of
-            the predictor, to whom the episodes of a batch come at once.
-        """
-        observer, rows = self.laws.observer(), list[tuple[int, str, float, float, float]]()
-        for step in steps["step"]:
-            observer = observer.absorb(*self._drawn(step))
-            law, model, data = observer.account
-            rows.append((step, law, model, data, observer.code_length))
-        names = ["step", "law", "law_bits", "answer_bits", "mixture"]
-        realised = steps[f"kl_realised/{predictor}"].to_numpy()
-        length = code_length(realised, self.batch * int(self.asked.sum()))
-        found = pl.DataFrame(rows, schema=names, orient="row")
-        return found.with_columns(prequential=pl.Series(length))
-
     def _drawn(self, step: int) -> tuple[Symbols, Symbols]:
         """Inputs and targets of batch `step`, all of one regime."""
         (group,) = self.groups(step)

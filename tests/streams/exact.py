@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from plasticity.core.tunnel import Probabilities, Symbols, Tunnel
+from plasticity import AnswerKey, Batch, Group, Probabilities, Stream, Symbols, Tunnel
 
 Episode = tuple[Any, ...]
 Joint = Callable[[Sequence[Episode]], float]
 """Probability of whole episodes under one hidden latent."""
+Faced = tuple[Batch, AnswerKey, list[Group], int]
+"""A batch, its answer key, who made it and its step: what the reference predictors predict and absorb."""
 TOLERANCE = 1e-10
+
+
+def faced(stream: Stream, step: int) -> Faced:
+    return *stream.keyed(step), stream.groups(step), step
 
 
 def mixture(support: Iterable[tuple[float, Any]], law: Callable[[Any, Episode], float]) -> Joint:

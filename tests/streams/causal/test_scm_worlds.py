@@ -19,6 +19,7 @@ from streams.causal.graph_edits import edits
 from streams.causal.revised import Revised
 from streams.causal.scm import SCM
 
+from ..exact import faced
 from .causal_brute import Parents, blocks, family, graphs
 
 Arrows = frozenset[tuple[int, int]]
@@ -93,17 +94,17 @@ def test_the_observer_who_is_told_the_change_is_exact(kind):
 
 def bits(stream: Stream, steps: int, rung: int | None = None) -> np.ndarray:
     """KL(informed || each predictor) at each step of a walk, for all rungs or for one."""
-    bracket, found = ReferencePredictors(stream), list[np.ndarray]()
+    reference, found = ReferencePredictors(stream), list[np.ndarray]()
     tunnel = stream.tunnels[0]
     for step in range(steps):
-        batch, groups = stream[step], stream.groups(step)
-        said = bracket.predict(batch, groups, step)
+        now = faced(stream, step)
+        said = reference.predict(*now)
         if rung is not None and isinstance(tunnel, CausalTunnel):
-            said = said[:, :, tunnel.rung(stream.time)[batch.asked.numpy()] == rung]
+            said = said[:, :, tunnel.rung(stream.time)[now[0].asked.numpy()] == rung]
         truth = said[INFORMED]
         ratio = np.divide(truth, said, out=np.ones_like(said), where=truth > 0)
         found.append((truth * np.log2(ratio)).sum(-1).mean((1, 2)))
-        bracket.absorb(batch, groups, step)
+        reference.absorb(*now)
     return np.array(found)
 
 
@@ -165,7 +166,7 @@ def test_views_ask_of_one_rung_and_of_what_a_change_changed() -> None:
     """Against the informed answers, question by question, and the exact posterior of the whole probe."""
     tunnel = CounterfactualSCM(3)
     stream = Revised([tunnel], period=5, steps=60, time=30, probe=32, seed=3)
-    probes = dict(zip(stream.probed, stream.probes(), strict=True))
+    probes = dict(zip(stream.probed, stream.keyed_probes(), strict=True))
     regimes = 4
     views = dict(enumerate(stream.views, regimes))
     assert {view for _, view in views.values()} == {
@@ -177,11 +178,11 @@ def test_views_ask_of_one_rung_and_of_what_a_change_changed() -> None:
         if number not in probes:
             assert view in ("changed", "unchanged")
             continue
-        probe, whole = probes[number], probes[regime]
+        (probe, key), (whole, _) = probes[number], probes[regime]
         asked = np.flatnonzero(probe.asked.numpy())
         assert np.array_equal(stream.latent(number), stream.latent(regime))
         assert probe.inputs.shape == whole.inputs.shape
-        x, y = probe.inputs.numpy(), probe.targets.numpy()
+        x, y = probe.inputs.numpy(), key.drawn.numpy()
         if view in ("changed", "unchanged"):
             assert asked.tolist() == [np.flatnonzero(rungs == 2)[-1]] and regime > 0
             before, after = (
@@ -193,7 +194,7 @@ def test_views_ask_of_one_rung_and_of_what_a_change_changed() -> None:
             assert np.array_equal(x, whole.inputs.numpy())
             assert {*rungs[asked]} == {1 + RUNGS.index(view)}
             kept[regime] += len(asked)
-    assert (kept == 1 + probes[0].asked.numpy().sum()).all()  # the rungs share the whole
+    assert (kept == 1 + probes[0][0].asked.numpy().sum()).all()  # the rungs share the whole
 
 
 def test_the_ladder_is_read_from_the_table_of_probes() -> None:

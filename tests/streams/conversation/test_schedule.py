@@ -8,6 +8,8 @@ from plasticity.core.predictors import AMNESIC, CONTINUAL, INFORMED
 from plasticity.observers.reference import ReferencePredictors
 from streams import Conversation, Conversations, Markov
 
+from ..exact import faced
+
 TUNNEL = Conversation(aggregates=1, columns=2, teams=2, venues=2, examples=1, requests=2)
 
 
@@ -17,28 +19,29 @@ def world(**arguments: int) -> Conversations:
 
 def test_the_first_program_is_asked_of_the_same_conversations() -> None:
     stream = world(regimes=2, steps=20)
-    probes = dict(zip(stream.probed, stream.probes(), strict=True))
+    probes = dict(zip(stream.probed, stream.keyed_probes(), strict=True))
     assert [*probes] == [0, 1, 2, 3, -1]
     for dialect in (0, 1):
-        whole, first = probes[dialect], probes[2 + dialect]
-        assert (whole.inputs == first.inputs).all() and (whole.targets == first.targets).all()
+        (whole, key), (first, first_key) = probes[dialect], probes[2 + dialect]
+        assert (whole.inputs == first.inputs).all() and (key.drawn == first_key.drawn).all()
         assert np.flatnonzero(first.asked.numpy()).tolist() == [11, 12, 13, 14]  # after the example
         assert np.array_equal(stream.latent(dialect), stream.latent(2 + dialect))
         for latent in (dialect, 2 + dialect):
-            x, y = probes[latent].inputs.numpy(), probes[latent].targets.numpy()
-            said = TUNNEL.informed(stream.latent(latent)).predict(x, y)[:, probes[latent].asked]
+            probe, key = probes[latent]
+            x, y = probe.inputs.numpy(), key.drawn.numpy()
+            said = TUNNEL.informed(stream.latent(latent)).predict(x, y)[:, probe.asked]
             assert said.max(-1).min() == 1.0  # of this very dialect
 
 
 def test_the_continual_observer_knows_the_first_program_of_a_dialect_it_has_heard() -> None:
     stream = world(regimes=2, steps=20)
-    bracket = ReferencePredictors(stream)
+    reference = ReferencePredictors(stream)
     for step in range(5):
-        bracket.absorb(stream[step], stream.groups(step), step)
-    for number, probe in zip(stream.probed, stream.probes(), strict=True):
+        reference.absorb(*faced(stream, step))
+    for number, (probe, key) in zip(stream.probed, stream.keyed_probes(), strict=True):
         if number < 2:
             continue
-        said = bracket.predict(probe, stream.probe_groups(number))
+        said = reference.predict(probe, key, stream.probe_groups(number))
         bits = (said[INFORMED] * -np.log2(np.maximum(said, 1e-300))).sum(-1).mean((1, 2))
         assert bits[AMNESIC] > 0.05
         assert bits[CONTINUAL] < 0.01 if number == 2 else bits[CONTINUAL] == bits[AMNESIC]

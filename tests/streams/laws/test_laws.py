@@ -13,6 +13,7 @@ from streams.laws.laws import Laws, LawsObserver
 
 from ..brute import TOLERANCE, worst_gap
 from ..exact import assert_calibrated
+from .accounts import mixture, shortest
 from .grammar import prior
 
 SKEWED = [1.0, 0.0, 2.0, 0.5]
@@ -151,15 +152,15 @@ def test_description_lengths_add_up(noise: float):
     for seed in range(4):
         observer, bits, counts = absorbed(tunnel, 10, seed)
         np.testing.assert_array_equal(observer.counts, counts)
-        assert observer.code_length == pytest.approx(bits, abs=1e-9)
+        assert mixture(observer) == pytest.approx(bits, abs=1e-9)
         lengths = [
             (least, sum(_bits(p) * n if n else 0.0 for p, n in _answers(tunnel, law, counts)))
             for law, (_, least) in prior(3, 12.0).items()
         ]
-        account = observer.account
+        account = shortest(observer)
         assert account.model + account.data == pytest.approx(min(map(sum, lengths)), abs=1e-9)
         assert tunnel.book.bits[tunnel.book.texts.index(account.law)] == account.model
-        assert observer.code_length <= account.model + account.data
+        assert mixture(observer) <= account.model + account.data
 
 
 def _answers(tunnel: Laws, law: Any, counts: np.ndarray) -> list[tuple[float, int]]:

@@ -21,6 +21,8 @@ from streams.laws.revolution import (
 )
 from streams.tunnels.markov import Markov
 
+from ..exact import faced
+from .accounts import mixture, shortest
 from .grammar import trees, values
 
 M, NOISE = 3, 0.4
@@ -107,21 +109,21 @@ def test_anomalies_come_after_the_era_at_their_rate_and_some_never():
     assert world.seen(at).tolist() == wanted
 
 
-def walked(world: Revolution) -> tuple[ReferencePredictors, np.ndarray]:
+def observed(world: Revolution) -> tuple[ReferencePredictors, np.ndarray]:
     """The observers after the whole stream, and how often each input got each answer in it."""
-    bracket, counts = ReferencePredictors(world), np.zeros((M * M, M), int)
+    reference, counts = ReferencePredictors(world), np.zeros((M * M, M), int)
     for step in range(len(world)):
-        batch = world[step]
-        bracket.absorb(batch, world.groups(step), step)
+        batch, *rest = faced(world, step)
+        reference.absorb(batch, *rest)
         x = numbers(batch.inputs.numpy(), M)
         np.add.at(counts, (x, batch.targets.numpy()[:, 1::3]), 1)
-    return bracket, counts
+    return reference, counts
 
 
 def test_the_continual_observer_has_one_posterior_for_everything():
     """Of era, revolution and every probe; it is Bayes' rule on all that came."""
     world = stream()
-    bracket, counts = walked(world)
+    reference, counts = observed(world)
     log_mass = np.log(LAWS.book.mass)
     for x, y in np.ndindex(*counts.shape):
         right = LAWS.book.values[:, x] == y
@@ -133,16 +135,19 @@ def test_the_continual_observer_has_one_posterior_for_everything():
             NOISE / M + (1 - NOISE) * weights[LAWS.book.values[:, x] == y].sum() for y in range(M)
         ]
         for regime in (REVOLUTION, ANOMALOUS, UNSEEN, ANOMALOUS_OLD, UNSEEN_OLD):
-            known = bracket.known(regime)
+            known = reference.known(regime)
             assert known is not None
             found = known.predict(inputs, np.zeros_like(inputs))[0, 1]
             np.testing.assert_allclose(found, wanted, atol=1e-10)
-    assert bracket.known(-1) is None
+    assert reference.known(-1) is None
 
 
 def test_probes_ask_one_question_under_two_laws():
     world = stream()
-    probes = dict(zip(world.probed, world.probes(), strict=True))
+    probes, keys = (
+        dict(zip(world.probed, each, strict=True))
+        for each in zip(*world.keyed_probes(), strict=True)
+    )
     assert list(probes) == [*range(6), -1]
     for new, old, places in (
         (ANOMALOUS, ANOMALOUS_OLD, world.anomalous),
@@ -150,7 +155,7 @@ def test_probes_ask_one_question_under_two_laws():
     ):
         one, other = probes[new], probes[old]
         assert one.inputs.equal(other.inputs)
-        assert one.targets[:, :-1].equal(other.targets[:, :-1])
+        assert keys[new].drawn[:, :-1].equal(keys[old].drawn[:, :-1])
         assert one.asked.tolist() == other.asked.tolist() == [False] * 13 + [True]
         x = numbers(one.inputs.numpy(), M)
         assert np.isin(x[:, -1], places).all()
@@ -163,15 +168,11 @@ def test_probes_ask_one_question_under_two_laws():
 
 def probed(world: Revolution) -> tuple[pl.DataFrame, list[float]]:
     """The probe table of the observers, and the continual one's log odds on anomalies, by its own words."""
-    bracket, probes, rows, odds = (
-        ReferencePredictors(world),
-        world.probes(),
-        list[dict[str, Any]](),
-        list[float](),
-    )
+    reference, probes = ReferencePredictors(world), world.keyed_probes()
+    rows, odds = list[dict[str, Any]](), list[float]()
     for step in range(len(world) + 1):
-        for regime, batch in zip(world.probed, probes, strict=True):
-            truth = bracket.predict(batch, world.probe_groups(regime))
+        for regime, (batch, key) in zip(world.probed, probes, strict=True):
+            truth = reference.predict(batch, key, world.probe_groups(regime))
             bits = np.nansum(truth[0] * np.log2(truth[0] / truth), -1).mean((1, 2))
             row = {f"kl/{name}": value for name, value in zip(PREDICTORS, bits, strict=True)}
             rows.append({"step": step, "regime": regime, **row})
@@ -181,7 +182,7 @@ def probed(world: Revolution) -> tuple[pl.DataFrame, list[float]]:
                 new, old = (mine[np.arange(len(last)), said(world, o)[last]] for o in (False, True))
                 odds.append(float(np.log2(new / old).mean()))
         if step < len(world):
-            bracket.absorb(world[step], world.groups(step), step)
+            reference.absorb(*faced(world, step))
     return pl.DataFrame(rows), odds
 
 
@@ -205,25 +206,40 @@ def test_the_ideal_reasoner_has_data_gravity_one_and_switches_when_its_odds_do(s
     assert frozen.gravity is None and frozen.unseen > found.unseen
 
 
-def test_the_ledger_is_the_accounts_of_one_who_reads_the_batches():
-    """Answers in turn, each row of a batch after those above it; and a predictor whose bits are given."""
-    world, observer, bits = stream(1), LAWS.observer(), 0.0
-    realised = np.linspace(2.0, 1.0, len(world))
-    steps = pl.DataFrame({"step": range(len(world)), "kl_realised/model": realised})
-    table = world.ledger(steps)
+def test_the_shortest_code_names_the_old_law_and_then_the_revised_one():
+    """Answers in turn, each row of a batch after those above it."""
+    world, observer, bits, laws = stream(1), LAWS.observer(), 0.0, list[str]()
     for step in range(len(world)):
-        x, y = world[step].inputs.numpy(), world[step].targets.numpy()
+        batch, key = world.keyed(step)
+        x, y = batch.inputs.numpy(), key.drawn.numpy()
         for row in range(4):
             one = x[row : row + 1], y[row : row + 1]
             hit = np.take_along_axis(observer.predict(*one), one[1][..., None], -1)[0, 1::3, 0]
             bits -= float(np.log2(hit).sum())
             observer = observer.absorb(*one)
-        wanted = (step, *observer.account, bits, 4 * 5 * realised[: step + 1].sum())
-        for found, value in zip(table.row(step), wanted, strict=True):
-            assert found == (value if isinstance(value, str) else pytest.approx(value, abs=1e-8))
-    first, last = (table["law"][i] for i in (world.era - 1, -1))
+        law, model, data = shortest(observer)
+        assert mixture(observer) == pytest.approx(bits, abs=1e-8)
+        assert mixture(observer) <= model + data
+        laws.append(law)
+    first, last = (laws[i] for i in (world.era - 1, -1))
     assert [LAWS.book.texts.index(law) for law in (first, last)] == list(world.revision[:2])
-    assert (table["mixture"] <= table["law_bits"] + table["answer_bits"]).all()
+
+
+def test_the_summary_counts_bits_over_the_truth():
+    """4 episodes of 5 answers a step, in bits per answer, of predictors whose bits are given."""
+    world = stream(1)
+    table, _ = probed(world)
+    realised = {"informed": 0.5, "model": np.linspace(2.0, 1.0, len(world)), "continual": 0.75}
+    steps = pl.DataFrame({"step": range(len(world))}).with_columns(
+        **{
+            f"kl_realised/{who}": pl.lit(pl.Series(np.full(len(world), bits)))
+            for who, bits in realised.items()
+        }
+    )
+    found = world.summary(steps, table.with_columns(**{"kl/model": pl.col("kl/continual")}))
+    assert found["code/learner"] == pytest.approx(4 * 5 * (realised["model"].sum() - 0.5 * 40))
+    assert found["code/mixture"] == pytest.approx(4 * 5 * 0.25 * 40)
+    assert found["gravity"] == 1.0
 
 
 def test_a_batch_is_a_function_of_the_seed_and_the_step():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
-from plasticity import Recipe, Stream, Tunnel, recipe
+from plasticity import AnswerKey, Batch, Recipe, Stream, Tunnel, recipe
 from plasticity.config.schema import parse
 from plasticity.config.yaml_source import Located
 from plasticity.observers.reference import ReferencePredictors
@@ -22,6 +22,8 @@ from streams.schedules.nested import Nested
 from streams.schedules.random import Growing, Hazard
 from streams.schedules.recurring import Abrupt, Recurring
 from streams.tunnels.markov import Markov
+
+from ..exact import faced
 
 SMALL: dict[type[Stream], dict[str, Any]] = {
     Recurring: {"regimes": 3, "period": 4},
@@ -56,8 +58,10 @@ def make(kind: type[Stream], **changes: Any) -> Stream:
     return world
 
 
-def same(one: Any, other: Any) -> bool:
-    return all(map(torch.equal, one, other))
+def same(one: tuple[Batch, AnswerKey], other: tuple[Batch, AnswerKey]) -> bool:
+    """To the bit, and their answer keys too."""
+    tensors, others = ([*batch, *key[:-1]] for batch, key in (one, other))
+    return all(map(torch.equal, tensors, others)) and one[1].weights == other[1].weights
 
 
 @every
@@ -66,24 +70,25 @@ def test_it_builds_with_its_defaults(kind: type[Stream]) -> None:
     world = kind([Markov()], **needed)
     world.on_probe(0, dict.fromkeys(range(3), 1.0))
     assert len(world) == world.steps
-    assert world[0].inputs.shape == (8, 32) and world[len(world) - 1].regime.shape == (8,)
+    assert world[0].inputs.shape == (8, 32) and world.keyed(len(world) - 1)[1].regime.shape == (8,)
 
 
 @every
 def test_a_batch_is_a_pure_function_of_the_step(kind: type[Stream]) -> None:
     one, other = make(kind), make(kind)
-    late = {step: one[step] for step in reversed(range(STEPS))}
-    assert all(same(late[step], other[step]) for step in range(STEPS))
-    assert not torch.equal(late[3].inputs, make(kind, seed=8)[3].inputs)
+    late = {step: one.keyed(step) for step in reversed(range(STEPS))}
+    assert all(same(late[step], other.keyed(step)) for step in range(STEPS))
+    assert not torch.equal(late[3][0].inputs, make(kind, seed=8)[3].inputs)
 
 
 @every
 def test_workers_change_nothing(kind: type[Stream]) -> None:
-    walks = [
-        list(DataLoader(Subset(make(kind), range(6)), collate_fn=list, num_workers=workers))
+    world = make(kind)
+    alone, shared = (
+        DataLoader(range(6), collate_fn=lambda step: world.keyed(*step), num_workers=workers)
         for workers in (0, 2)
-    ]
-    assert all(same(a, b) for (a,), (b,) in zip(*walks, strict=True))
+    )
+    assert all(same(a, b) for a, b in zip(alone, shared, strict=True))
 
 
 @every
@@ -98,7 +103,7 @@ def test_a_recipe_survives_yaml(kind: type[Stream]) -> None:
     read = parse(World, Located(yaml.safe_load(yaml.safe_dump(tree))), [Stream, Tunnel]).stream
     world = read.build(seed=7)
     world.on_probe(0, {0: 0.3, 1: 0.9, 2: 0.5, -1: 2.0})
-    assert read.cls is kind and same(world[11], make(kind)[11])
+    assert read.cls is kind and same(world.keyed(11), make(kind).keyed(11))
 
 
 @every
@@ -137,7 +142,7 @@ def test_a_stream_may_have_no_end(kind: type[Stream]) -> None:
     world = make(kind, steps=None)
     with pytest.raises(TypeError, match="endless"):
         len(world)
-    assert same(world[FAR], make(kind, steps=None)[FAR])
+    assert same(world.keyed(FAR), make(kind, steps=None).keyed(FAR))
 
 
 @endless
@@ -145,14 +150,14 @@ def test_to_seek_costs_no_more_than_to_begin(
     kind: type[Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted in generators that are seeded, of which each block of draws takes one."""
-    seeded, original = [], Stream._rng
+    seeded, original = [], Stream.rng
 
-    def counted(self: Stream, namespace: int, index: int) -> np.random.Generator:
-        seeded.append((namespace, index))
-        return original(self, namespace, index)
+    def counted(self: Stream, purpose: int, index: int) -> np.random.Generator:
+        seeded.append((purpose, index))
+        return original(self, purpose, index)
 
     world = make(kind, steps=None)
-    monkeypatch.setattr(Stream, "_rng", counted)
+    monkeypatch.setattr(Stream, "rng", counted)
     for step in (0, FAR):
         seeded.clear()
         _ = world[step]
@@ -162,15 +167,15 @@ def test_to_seek_costs_no_more_than_to_begin(
 @pytest.mark.parametrize("kind", [Abrupt, Compositional])
 def test_memory_stays_flat_over_a_thousand_regimes(kind: type[Stream]) -> None:
     world = make(kind, period=1, steps=None, batch=1)
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     sizes = []
     for step in range(1000):
-        bracket.absorb(world[step], world.groups(step), step)
-        sizes.append(len(bracket.memory))
+        reference.absorb(*faced(world, step))
+        sizes.append(len(reference.memory))
     assert (
         max(sizes) == sizes[-1] <= 18
     )  # sixteen are probed, one is live, and one may have an heir
-    assert 999 in bracket.memory
+    assert 999 in reference.memory
 
 
 def test_where_nothing_returns_there_are_as_many_regimes_as_visits() -> None:

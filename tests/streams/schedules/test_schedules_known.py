@@ -8,13 +8,14 @@ import polars as pl
 import pytest
 import torch
 
-from plasticity import Learner, Spec
+from plasticity import Spec
 from plasticity.core.optimizer import AdamW
 from plasticity.core.predictors import CONTINUAL, INFORMED, SWITCHING
-from plasticity.engine import scorer as metrics
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.trainer import walk
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
+from plasticity.engine.trainer import fit
 from plasticity.networks import LSTM
 from plasticity.observers.reference import ReferencePredictors
 from plasticity.results.store import Cell, Table
@@ -26,6 +27,8 @@ from streams.schedules.nested import Nested
 from streams.tunnels.bijection import Bijection
 from streams.tunnels.binding import Binding
 from streams.tunnels.markov import Markov
+
+from ..exact import faced
 
 TUNNELS = [Markov(3, 0.5)]
 SMALL: dict[str, Any] = {"batch": 2, "time": 4, "probe": 2}
@@ -69,12 +72,12 @@ def test_every_shift_draws_one_part_anew(order) -> None:
 def test_the_continual_observer_keeps_the_parts_that_stay() -> None:
     """Counts of transitions by hand: at each shift the row that is drawn anew forgets; the prior is 1/2."""
     world = Compositional(TUNNELS, 3, "random", steps=24, **SMALL)
-    bracket, counts = ReferencePredictors(world), np.full((3, 3), 0.5)
+    reference, counts = ReferencePredictors(world), np.full((3, 3), 0.5)
     for step in range(24):
         if step and step % 3 == 0:
             counts[world.part(step // 3)] = 0.5
-        batch, groups = world[step], world.groups(step)
-        truth = bracket.predict(batch, groups, step)
+        batch, *rest = faced(world, step)
+        truth = reference.predict(batch, *rest)
         assert np.array_equal(truth[SWITCHING], truth[INFORMED])
         for row, (x, y) in enumerate(zip(batch.inputs.numpy(), batch.targets.numpy(), strict=True)):
             so_far = counts.copy()
@@ -83,7 +86,7 @@ def test_the_continual_observer_keeps_the_parts_that_stay() -> None:
                 np.testing.assert_allclose(truth[CONTINUAL, row, t], wanted, atol=1e-12)
                 so_far[here, there] += 1
         np.add.at(counts, (batch.inputs.numpy(), batch.targets.numpy()), 1.0)
-        bracket.absorb(batch, groups, step)
+        reference.absorb(batch, *rest)
 
 
 def test_a_latent_without_parts_is_refused() -> None:
@@ -148,21 +151,23 @@ def test_an_adversary_of_one_and_of_too_many() -> None:
         Adversarial(TUNNELS, regimes=17)
 
 
-def test_a_walk_tells_the_adversary_and_a_resumed_one_meets_the_same_world(tmp_path: Path) -> None:
+def test_training_tells_the_adversary_and_a_resumed_one_meets_the_same_world(
+    tmp_path: Path,
+) -> None:
     """Every visit of the record is to the worst regime of the last probes recorded before it, or the second worst."""
 
-    def walked(cell: Cell, steps: int) -> None:
+    def trained(cell: Cell, steps: int) -> None:
         stream = Adversarial(TUNNELS, regimes=3, period=4, steps=steps, **SMALL)
-        spec = Spec(stream.vocab, stream.symbols, stream.batch, stream.time)
         torch.manual_seed(0)
         network = LSTM(vocab=3, symbols=3, width=4)
-        learner = Learner(network, Finetune(), AdamW(lr=0.03), spec, metrics.standard())
-        walk(cell, learner, StreamDataModule(stream, stretch=3), TrainerConfig(threads=1))
+        learner = OnlineLearner(network, Finetune(), AdamW(lr=0.03), Spec.of(stream))
+        data = StreamDataModule(stream, stretch=3)
+        fit(cell, Prequential(learner), data, TrainerConfig(threads=1))
 
     whole, cut = Cell(tmp_path / "whole"), Cell(tmp_path / "cut")
-    walked(whole, 24)
-    walked(cut, 12)
-    walked(cut, 24)
+    trained(whole, 24)
+    trained(cut, 12)
+    trained(cut, 24)
     live = whole.steps.read()["regime"].to_list()
     assert live == cut.steps.read()["regime"].to_list()
     probes = whole.probes.read().filter(pl.col("regime") >= 0)

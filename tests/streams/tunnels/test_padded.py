@@ -22,6 +22,8 @@ from streams.tunnels.markov import Markov
 from streams.tunnels.padded import Padded
 from streams.tunnels.recurrence import Recurrence
 
+from ..exact import faced
+
 VOCAB, SYMBOLS, TIME = 6, 4, 5
 INSIDE: list[tuple[Tunnel, int]] = [
     (HMM(states=2, symbols=4, library=2, concentration=1.0), 4),
@@ -128,14 +130,15 @@ def test_evidence_is_the_probability_of_what_was_shown(padded: Padded) -> None:
 
 def test_one_stream_of_an_hmm_then_a_line_then_a_bijection() -> None:
     world = Recurring(ALL, regimes=3, period=2, steps=6, batch=3, time=TIME, probe=2)
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(6):
-        padded, batch = ALL[step // 2], world[step]
+        padded, now = ALL[step // 2], faced(world, step)
+        batch = now[0]
         assert batch.asked.tolist() == padded.asked(TIME).tolist()
         assert not batch.asked[padded.length :].any()
-        truth = bracket.predict(batch, world.groups(step), step)
+        truth = reference.predict(*now)
         assert truth.shape == (7, 3, batch.asked.sum(), SYMBOLS) and np.isfinite(truth).all()
-        bracket.absorb(batch, world.groups(step), step)
+        reference.absorb(*now)
     assert world.asked.tolist() == [True] * 5
     assert [probe.asked.tolist() for probe in world.probes()] == [
         padded.asked(TIME).tolist() for padded in [*ALL, *ALL]
@@ -147,12 +150,12 @@ def test_the_switching_observer_tells_tunnels_apart(seed: int) -> None:
     """Over every path of three steps, weighed by the hazard and by what each tunnel says of the symbols."""
     world = Hazard(ALL, 3, 0.4, steps=3, batch=2, time=TIME, probe=1, seed=seed)
     latents = [world.latent(regime)[0] for regime in range(3)]
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     past: list[list[tuple[Word, Word]]] = []
     for step in range(3):
-        batch, groups = world[step], world.groups(step)
-        said = bracket.predict(batch, groups, step)[SWITCHING]
-        rows = list(zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True))
+        now = batch, key, *_ = faced(world, step)
+        said = reference.predict(*now)[SWITCHING]
+        rows = list(zip(batch.inputs.tolist(), key.drawn.tolist(), strict=True))
         weights = np.zeros(3)
         for path in product(range(3), repeat=step + 1):
             law = 1 / 3 * prod(0.6 if a == b else 0.2 for a, b in zip(path, path[1:], strict=False))
@@ -168,7 +171,7 @@ def test_the_switching_observer_tells_tunnels_apart(seed: int) -> None:
                         mass[symbol] += weights[regime] * chance(regime, latents[regime], *known)
                 np.testing.assert_allclose(said[row, place], mass / mass.sum(), atol=1e-10)
         past.append(rows)
-        bracket.absorb(batch, groups, step)
+        reference.absorb(*now)
 
 
 def test_parts_pass_through() -> None:
@@ -181,10 +184,10 @@ def test_parts_pass_through() -> None:
     for step in range(8):
         assert np.array_equal(inner.latent(step // 2), outer.latent(step // 2))
         said = []
-        for world, bracket in ((inner, one), (outer, other)):
-            batch, groups = world[step], world.groups(step)
-            said.append(bracket.predict(batch, groups, step)[CONTINUAL])
-            bracket.absorb(batch, groups, step)
+        for world, reference in ((inner, one), (outer, other)):
+            now = faced(world, step)
+            said.append(reference.predict(*now)[CONTINUAL])
+            reference.absorb(*now)
         assert np.array_equal(*said)
 
 
@@ -192,12 +195,12 @@ def test_an_alphabet_that_grows() -> None:
     """Regime r speaks r + 2 symbols: what is live never shows one of a regime to come."""
     tunnels = [Padded(Markov(n, 1.0), 5, 4, 4) for n in (2, 3, 4)]
     world = Growing(tunnels, 3, period=4, visit=2, steps=12, batch=4, time=4, probe=1)
-    bracket = ReferencePredictors(world)
+    reference = ReferencePredictors(world)
     for step in range(12):
-        batch, groups = world[step], world.groups(step)
-        assert batch.targets.max() < 2 + world.pool(step)
-        assert np.isfinite(bracket.predict(batch, groups, step)).all()
-        bracket.absorb(batch, groups, step)
+        now = faced(world, step)
+        assert now[0].targets.max() < 2 + world.pool(step)
+        assert np.isfinite(reference.predict(*now)).all()
+        reference.absorb(*now)
 
 
 @pytest.mark.parametrize(
