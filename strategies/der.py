@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from plasticity import (
+    IGNORE_INDEX,
     Batch,
     Learner,
     Natural,
@@ -21,7 +22,7 @@ class DER(Strategy):
     L = L(B_t) + alpha ||f(x) - z||^2 + beta L(x', y'),  (x, z) and (x', y') each |B_t| draws from a reservoir
     (Buzzega et al. 2020, arXiv 2004.07211; beta = 0 is their DER, otherwise DER++; reservoir: Li 1994).
 
-    The squared norm is a sum over symbols and a mean over asked positions and sequences; the authors' code
+    The squared norm is a sum over symbols and a mean over all asked positions of the sequences; the authors' code
     also divides by the number of symbols: its alpha is ours times that number. z is what the weights say right
     after the step on the sequence; the paper takes the forward pass of that step, one step earlier. So z holds
     what the sequence taught, is one prediction by one set of weights however finely a batch is cut into
@@ -66,9 +67,10 @@ class DER(Strategy):
         if self.alpha:
             slots = self.memory.draw(size, rng)
             said = self.logits[slots][:, asked]
+            own = self.memory.targets[slots][:, asked] != IGNORE_INDEX
 
             def distance(logits: Tensor) -> Tensor:
-                return self.alpha * (logits[:, asked] - said).square().sum(-1).mean()
+                return self.alpha * (logits[:, asked] - said).square().sum(-1)[own].mean()
 
             drawn.append(Rehearsal(self.memory.inputs[slots], distance))
         if self.beta:

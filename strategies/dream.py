@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from plasticity import (
+    IGNORE_INDEX,
     Batch,
     Count,
     Learner,
@@ -22,7 +23,8 @@ class Dream(Strategy):
     """Generative replay: agree with the network of before the last shift, on sequences that it made up.
 
     L = L(B_t) + weight E_x mean_t KL(p_old(. | x_<=t) || p_theta(. | x_<=t)),  x_{t+1} ~ p_old(. | x_<=t)
-    (after Shin et al. 2017, arXiv 1705.08690, where a generator and a solver are replayed to their successors).
+    t over the positions at which the sequence is asked (after Shin et al. 2017, arXiv 1705.08690, where a generator and
+    a solver are replayed to their successors).
 
     At a shift theta_old <- theta. A sequence model is its own generator, and its own solver. Instead of sampled
     answers its whole prediction is the target (the same gradient in expectation, with less noise).
@@ -84,26 +86,28 @@ class Dream(Strategy):
         """Dreams, and the weighted divergence from the old network on them."""
         if not self.weight or not self.shifted or not self.fed or not len(self.pool):
             return None
-        inputs, _ = self.pool.sample(size, self.rng(learner))
-        return Rehearsal(inputs, lambda now: self.divergence(learner, inputs, learner.asked, now))
+        inputs, dreamt = self.pool.sample(size, self.rng(learner))
+        own = dreamt != IGNORE_INDEX
+        return Rehearsal(inputs, lambda now: self.divergence(learner, inputs, own, now))
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """Where the stream does not feed itself: that divergence on the batch, in nats per asked position."""
         if not self.weight or not self.shifted or self.fed:
             return 0.0
-        return self.divergence(learner, batch.inputs, batch.asked, logits)
+        own = (batch.targets != IGNORE_INDEX) & batch.asked
+        return self.divergence(learner, batch.inputs, own, logits)
 
     def divergence(
         self,
         learner: Learner,
         inputs: Int[Tensor, "batch time"],
-        asked: Bool[Tensor, " time"],
+        own: Bool[Tensor, "batch time"],
         logits: Float[Tensor, "batch time symbols"],
     ) -> Float[Tensor, ""]:
-        """Of what is said now from what the old network says, times the weight."""
+        """Of what is said now from what the old network says where each is asked, times the weight."""
         with torch.no_grad():
-            before = self.before(learner, inputs)[:, asked].log_softmax(-1)
-        now = logits[:, asked].log_softmax(-1)
+            before = self.before(learner, inputs)[own].log_softmax(-1)
+        now = logits[own].log_softmax(-1)
         return self.weight * (before.exp() * (before - now)).sum(-1).mean()
 
     def before(
@@ -123,16 +127,16 @@ class Dream(Strategy):
         if self.fed and self.shifted:
             if int(self.clock) % self.period == 0:
                 rng = self.rng(learner)
-                dreamt = self.dream(learner, x, rng)
+                dreamt = self.dream(learner, batch, rng)
                 self.pool.add(batch._replace(inputs=dreamt, targets=dreamt), rng)
             self.clock += 1
 
     def dream(
-        self, learner: Learner, inputs: Int[Tensor, "batch time"], rng: torch.Generator
+        self, learner: Learner, batch: Batch, rng: torch.Generator
     ) -> Int[Tensor, "batch time"]:
-        """Sequences by the old network, begun as these do, sampled wherever the symbol before it is asked."""
-        inputs = inputs.clone()
-        for t in learner.asked[:-1].nonzero().flatten().tolist():
+        """Sequences by the old network, begun as these do, sampled wherever these are asked for the symbol."""
+        inputs = batch.inputs.clone()
+        for t in batch.asked[:-1].nonzero().flatten().tolist():
             probs = self.before(learner, inputs[:, : t + 1])[:, -1].double().softmax(-1)
             u = torch.rand(len(inputs), 1, generator=rng, dtype=torch.float64).to(probs)
             inputs[:, t + 1] = (probs.cumsum(-1)[:, :-1] <= u).sum(-1)

@@ -7,7 +7,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
+from plasticity import (
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    NonNegative,
+    Positive,
+    Reservoir,
+    Strategy,
+)
 
 
 class EWC(Strategy):
@@ -21,8 +31,8 @@ class EWC(Strategy):
     and a constant, so this is exact in the same memory: theta* <- theta* + (F_regime / F) (theta - theta*), the mean
     of all theta*_k by weight F_k.
 
-    F_regime = E[(grad_i log p(sequence))^2] / positions: the empirical Fisher information per asked position,
-    from the squared gradient of each sequence on its own (never of a batch mean), over a uniform sample of
+    F_regime = E[(grad_i log p(sequence))^2] / E[positions]: the empirical Fisher information per asked position (each
+    sequence's own: where it is not asked it says nothing), from the squared gradient of each sequence on its own (never of a batch mean), over a uniform sample of
     the regime. The strength is therefore the number of old positions one new position is weighed against, and
     means the same at every batch size and length. Cost per step: forward + backward + O(parameters); per
     shift: `samples` forwards + backwards. Memory: 2 x parameters + `samples` sequences.
@@ -94,9 +104,11 @@ class EWC(Strategy):
     def information(self, learner: Learner) -> Tensor:
         """F_regime, from the sample; 0 if there is none."""
         params, held = learner.trainable(), len(self.recent)
-        positions, total = int(learner.asked.sum()), torch.zeros_like(self.fisher)
-        for x, y in zip(self.recent.inputs[:held], self.recent.targets[:held], strict=True):
+        inputs, targets = self.recent.inputs[:held], self.recent.targets[:held]
+        positions = (targets != IGNORE_INDEX).sum(1).tolist()
+        total = torch.zeros_like(self.fisher)
+        for x, y, n in zip(inputs, targets, positions, strict=True):
             mean = learner.nll(learner.network(x[None]), y[None], learner.asked)
             grad = parameters_to_vector(torch.autograd.grad(mean, params))
-            total.add_(grad**2, alpha=positions / held)  # (positions * grad)^2 / positions
+            total.add_(grad**2, alpha=n**2 / sum(positions))  # of the sum over its positions
         return total

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
+    IGNORE_INDEX,
     Batch,
     Learner,
     NonNegative,
@@ -59,7 +60,8 @@ class LwF(Strategy):
             return 0.0
         old = (self.answers(learner, batch) / self.temperature).log_softmax(-1)
         new = (logits[:, batch.asked] / self.temperature).log_softmax(-1)
-        divergence = (old.exp() * (old - new)).sum(-1).mean()
+        own = batch.targets[:, batch.asked] != IGNORE_INDEX
+        divergence = (old.exp() * (old - new)).sum(-1)[own].mean()
         return self.strength * self.temperature**2 * divergence
 
     @torch.no_grad()

@@ -4,7 +4,17 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
+from plasticity import (
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    NonNegative,
+    Positive,
+    Reservoir,
+    Strategy,
+)
 
 
 class MAS(Strategy):
@@ -14,7 +24,7 @@ class MAS(Strategy):
     Omega_regime,i = E |d ||f(x)||^2 / d theta_i|   (Aljundi et al. 2018, arXiv 1711.09601; the authors' code adds up
     over tasks, as decay = 1 does)
 
-    f are the logits. What is differentiated is the mean of ||f||^2 over the asked positions of one sequence; the
+    f are the logits. What is differentiated is the mean of ||f||^2 over one sequence's own asked positions; the
     magnitude is taken for each sequence on its own (never of a batch mean) and averaged over a uniform sample of
     the regime. So the strength means the same at every batch size, and does not grow with length; in the paper an
     example is one prediction, and here positions of one sequence may cancel.
@@ -68,8 +78,9 @@ class MAS(Strategy):
         """Consolidate: add the ended regime's sensitivity, and move the anchors here."""
         params, held = learner.trainable(), len(self.recent)
         self.importance.mul_(self.decay)
-        for x in self.recent.inputs[:held]:
-            norm = learner.network(x[None])[0, learner.asked].square().sum(-1).mean()
+        own = self.recent.targets[:held] != IGNORE_INDEX
+        for x, asked in zip(self.recent.inputs[:held], own, strict=True):
+            norm = learner.network(x[None])[0, asked].square().sum(-1).mean()
             grad = parameters_to_vector(torch.autograd.grad(norm, params))
             self.importance.add_(grad.abs(), alpha=1 / held)
         self.anchor.copy_(parameters_to_vector(params).detach())

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from plasticity import (
+    IGNORE_INDEX,
     Batch,
     Count,
     Learner,
@@ -25,7 +26,7 @@ class MIR(Strategy):
     with g = grad L(B_t), and C drawn uniformly from a reservoir, |C| = candidates |B_t|
     (Aljundi et al. 2019, arXiv 1908.04742, experience replay with the criterion of the loss's rise, "MI-1").
 
-    l is a sequence's loss per asked position. The virtual step is one of plain gradient descent on the loss of
+    l is a sequence's loss per asked position of its own. The virtual step is one of plain gradient descent on the loss of
     the batch alone, as in the paper, whatever the optimizer is and whatever else is descended; the weights do
     not move. While it is small the ranking does not depend on its size. The paper ranks 50 for batches of 10:
     here the number is relative, so that it means the same at every batch size; 1 is plain replay. Nothing is
@@ -89,9 +90,10 @@ class MIR(Strategy):
         params = learner.trainable()
         moved = [p - self.virtual * g for p, g in zip(params, grads, strict=True)]
         asked, losses = learner.asked, []
+        positions = (targets != IGNORE_INDEX).sum(1)
         for logits in (logits_with(learner, moved, inputs), learner.network(inputs)):
             each = cross_entropy(logits[:, asked].mT, targets[:, asked], reduction="none")
-            losses.append(each.mean(1))
+            losses.append(each.sum(1) / positions)
         return losses[0] - losses[1]
 
     @torch.no_grad()

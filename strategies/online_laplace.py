@@ -5,7 +5,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Count, Fraction, Learner, NonNegative, Positive, Reservoir, Strategy
+from plasticity import (
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    NonNegative,
+    Positive,
+    Reservoir,
+    Strategy,
+)
 
 
 class OnlineLaplace(Strategy):
@@ -16,7 +26,7 @@ class OnlineLaplace(Strategy):
 
     F_regime is the Fisher information per asked position, with answers drawn from the network's own predictions, over
     a uniform sample of the regime. Of a linear layer it is A (x) G, its bias a column of its weights:
-    A = E_t[a_t a_t^T] over all positions, G = sum_t E[g_t g_t^T] / asked positions, where a_t goes in and g_t is the
+    A = E_t[a_t a_t^T] over all positions, G = sum_t E[g_t g_t^T] / E[own asked positions], where a_t goes in and g_t is the
     gradient of the whole sequence's log loss at what comes out. So one sequence's positions count as independent
     data: the expand setting (Eschenhagen et al. 2023, arXiv 2311.00636). All that is no linear layer's own gets the
     diagonal, per sequence as in EWC: embeddings, norms, short convolutions, the LSTM's recurrent and input weights,
@@ -101,26 +111,28 @@ class OnlineLaplace(Strategy):
 
     def on_shift(self, learner: Learner) -> None:
         """Multiply the ended regime's likelihood in, as a Gaussian around where the weights are."""
-        held, positions = len(self.recent), int(learner.asked.sum())
+        held = len(self.recent)
         if not held:
             return
+        own = self.recent.targets[:held] != IGNORE_INDEX
+        usual = int(own.sum()) / held  # positions of a sequence
         rng, rows = self.rng(learner), [0] * len(self.linear)
         new = [tuple(torch.zeros_like(f).double() for f in pair) for pair in self.factors()]
         self.diagonal.mul_(self.decay)
-        for x in self.recent.inputs[:held]:
+        for x, asked in zip(self.recent.inputs[:held], own, strict=True):
             calls, logits = self.watched(learner, x[None])
-            loss = positions * learner.nll(logits, self.answers(logits, rng), learner.asked)
+            loss = asked.sum() * learner.nll(logits, self.answers(logits, rng), asked)
             ends = [*(z for _, _, z in calls), *self.rest]
             grads = torch.autograd.grad(loss, ends, materialize_grads=True)
             for (i, a, _), g in zip(calls, grads, strict=False):
                 a, g = a.flatten(0, -2).double(), g.flatten(0, -2).double()
                 a = torch.cat([a, a.new_ones(len(a), len(self.owned[i]) - 1)], dim=1)
                 new[i][0].addmm_(a.T, a)
-                new[i][1].addmm_(g.T, g, alpha=1 / positions / held)
+                new[i][1].addmm_(g.T, g, alpha=1 / usual / held)
                 rows[i] += len(a)
             if self.rest:
                 square = parameters_to_vector(grads[len(calls) :]) ** 2
-                self.diagonal.add_(square, alpha=1 / positions / held)
+                self.diagonal.add_(square, alpha=1 / usual / held)
         for old, (a, g), n in zip(self.factors(), new, rows, strict=True):
             for factor, value in zip(
                 old, nearest(self.decay, old, (a / max(n, 1), g)), strict=True

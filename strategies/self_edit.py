@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy
+from plasticity import IGNORE_INDEX, Batch, Learner, NonNegative, Positive, Strategy
 
 
 class SelfEdit(Strategy):
@@ -45,7 +45,8 @@ class SelfEdit(Strategy):
         mine = logits[:, batch.asked].log_softmax(-1)
         said = self.answers(learner, mine.detach())
         right = learner.is_correct(said, batch)
-        return -(mine.gather(-1, said[..., None])[..., 0] * right).mean()
+        own = batch.targets[:, batch.asked] != IGNORE_INDEX
+        return -(mine.gather(-1, said[..., None])[..., 0] * right)[own].mean()
 
     def answers(self, learner: Learner, log_probs: Tensor) -> Tensor:
         """What is tried, (batch, asked): samples, by the Gumbel-max trick, or the most likely symbols."""
