@@ -12,7 +12,8 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import activations, hidden_units
-from strategies import Chain, Finetune, Replay
+from strategies import Finetune, Replay
+from strategies.chain import Chain
 from strategies.continual_backprop import ContinualBackprop
 
 from .teaching import teach

@@ -208,8 +208,11 @@ def test_at_an_alarm_the_old_prediction_is_graded_and_the_new_weights_learn():
     before = hand(data.inputs)[:, SOME].detach()
     loop = Prequential(made, detector=Always())
     said, alarm = loop.prequential_step(unscored(0, data))
-    assert torch.equal(said, before)
-    assert alarm
+    assert torch.equal(said, before) and alarm
+    scored = unscored(0, data)._replace(predictions=torch.full((7, *said.shape), 1 / 3).double())
+    again = Prequential(student(Halving()), detector=Always())
+    again.training_step([scored])
+    assert [record.alarm for record in again.records] == [True]
     Halving().on_shift(hand)
     meet(hand, 0, data)
     assert torch.equal(weights(made), weights(hand))
