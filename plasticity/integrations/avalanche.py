@@ -7,6 +7,7 @@ seconds, writes ~/.avalanche/config.json and replaces `torch.utils.data.Dataset.
 import importlib
 import inspect
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -241,13 +242,14 @@ def to_avalanche(stream: Stream, tell_regimes: bool = False) -> Any:
 
 
 def _library(module: str) -> Any:
-    """A module of Avalanche's.
+    """A module of Avalanche's; what it and its dependencies deprecate is their affair.
 
     Raises:
         ValueError: it is not installed.
     """
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings(action="ignore"):
+            return importlib.import_module(module)
     except ImportError as error:
         text = "Avalanche is needed: pip install 'plasticity-testbed[avalanche]'"
         raise ValueError(f"{text} ({reason(error)})") from error

@@ -7,12 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics import stability, standard, transfer
+from plasticity.engine.trainer import SCORES
+from plasticity.metrics import stability, transfer
 from plasticity.metrics.summary import summarise
 from plasticity.metrics.visits import probed, visits
-
-NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
 
 
 def cell(
@@ -20,7 +18,7 @@ def cell(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Made-up bits: visits of equal length to the regimes in turn, every regime probed, and fresh latents too."""
     rng, step, length = np.random.default_rng(seed), np.arange(steps), steps // number
-    table = {name: rng.random(steps) for name in NAMES} | {"kl/informed": np.zeros(steps)}
+    table = {name: rng.random(steps) for name in SCORES} | {"kl/informed": np.zeros(steps)}
     table["kl/amnesic"] = table["kl/amnesic"] + 1
     head = {
         "step": step,
@@ -30,14 +28,14 @@ def cell(
     at, probed = np.arange(0, steps + 1, every), np.arange(-1, regimes, dtype=np.int32)
     rows = len(at) * len(probed)
     probes = {"step": np.repeat(at, len(probed)), "regime": np.tile(probed, len(at))}
-    bits = {name: rng.random(rows) for name in NAMES}
+    bits = {name: rng.random(rows) for name in SCORES}
     bits["kl/uniform"] = bits["kl/uniform"] + 2
     return pl.DataFrame(head | table), pl.DataFrame(probes | bits)
 
 
 def played(frame: pl.DataFrame, who: str) -> pl.DataFrame:
     """The table had the learner been this observer."""
-    heads = [name.removesuffix("/model") for name in NAMES if name.endswith("/model")]
+    heads = [name.removesuffix("/model") for name in SCORES if name.endswith("/model")]
     return frame.with_columns(pl.col(f"{head}/{who}").alias(f"{head}/model") for head in heads)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from plasticity.config.recipe import recipe
 from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics import standard
+from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
 from plasticity.plots.over_time import plotted, series
 from plasticity.report.page import export
@@ -27,9 +27,6 @@ class Told(Recurring):
         return {"seen": float(len(steps)), "seed": float(self.seed), "never": None}
 
 
-NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
-
-
 def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = True) -> Cell:
     """A cell in a world A B A B of four visits, with made-up bits."""
     made = Cell(run.path / "cells" / f"cell{index}")
@@ -37,7 +34,7 @@ def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = T
     write_json(made.path / "cell.json", meta)
     rng, period = np.random.default_rng(index), steps // 4
     step = np.arange(steps)
-    table = {name: rng.random(steps) for name in NAMES}
+    table = {name: rng.random(steps) for name in SCORES}
     table["kl/amnesic"] = table["kl/amnesic"] + 1
     made.steps.write(
         0,
@@ -50,7 +47,7 @@ def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = T
     )
     probes = np.repeat(np.arange(0, steps + 1, period), 2)
     regimes = np.tile(np.arange(2, dtype=np.int32), len(probes) // 2)
-    values = {name: rng.random(len(probes)) for name in NAMES}
+    values = {name: rng.random(len(probes)) for name in SCORES}
     made.probes.write(0, {"step": probes, "regime": regimes, **values})
     if done:
         numbers = summarise(made.steps.read(), made.probes.read())

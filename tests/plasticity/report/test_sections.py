@@ -6,25 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics import standard
+from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
 from plasticity.report import sections as details
 from plasticity.results.store import Cell
-
-NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
 
 
 def made(folder: Path, rise: float, visits: int = 20) -> Cell:
     """A cell whose adaptation cost is 0.1 bit in the first visit and grows by `rise` from visit to visit."""
     cell, steps = Cell(folder), np.arange(5 * visits)
-    table = {name: np.full(len(steps), 0.5) for name in NAMES}
+    table = {name: np.full(len(steps), 0.5) for name in SCORES}
     table["kl/continual"] = np.full(len(steps), 0.2)
     table["kl/model"] = 0.3 + rise * (steps // 5)
     table["kl/switching"] = np.full(len(steps), 0.05)
     head = {"step": steps, "regime": (steps // 5).astype(np.int32), "shift": steps % 5 == 0}
     cell.steps.write(0, head | table)
-    ends = {"step": [0, len(steps)], "regime": [0, 0]} | {name: [0.5, 0.4] for name in NAMES}
+    ends = {"step": [0, len(steps)], "regime": [0, 0]} | {name: [0.5, 0.4] for name in SCORES}
     cell.probes.write(0, {key: np.array(value) for key, value in ends.items()})
     look = {"step": np.array([0, 50, 100]), "drift/cka2019": np.array([0.0, 0.2, 0.6])}
     cell.condition.write(0, look)

@@ -11,7 +11,7 @@ import torch
 from scipy.spatial.distance import pdist, squareform
 
 from plasticity.cli.common import parsed
-from plasticity.launch import restore as kept
+from plasticity.launch.restore import from_checkpoint
 from plasticity.networks import MLP
 from plasticity.results.store import Run
 from plasticity.studies import predictive_matrix as matrix
@@ -67,7 +67,7 @@ def test_pairs() -> None:
 def test_a_network_answers_as_it_would_alone() -> None:
     torch.manual_seed(0)
     network, asked = MLP(3, 3, width=8, depth=1), listed()
-    rows = matrix.by_network(network, asked)
+    rows = matrix.by_predictor(lambda batch: network(batch.inputs), asked)
     for words, row in zip(asked.words, rows, strict=True):
         alone = network(torch.tensor([words]))[0, -1].detach().double().softmax(-1)
         np.testing.assert_allclose(row, alone, atol=1e-6)
@@ -78,7 +78,8 @@ def test_findings_by_hand() -> None:
     torch.manual_seed(0)
     asked = listed(time=2)
     exact = matrix.by_rule(TUNNEL.observer(), asked)
-    blind = matrix.by_network(MLP(3, 3, width=8, depth=1), asked)
+    network = MLP(3, 3, width=8, depth=1)
+    blind = matrix.by_predictor(lambda batch: network(batch.inputs), asked)
     bare = exact[[words[-1] for words in asked.words]]  # prompts 0, 1, 2 are single symbols
     half = (exact + bare) / 2
     found = matrix.study(asked, exact, {"exact": exact, "blind": blind, "half": half})
@@ -161,14 +162,14 @@ def test_the_learner_of_a_cell_is_as_the_run_left_it(told: str, call: Call) -> N
     run = Run(Path("r"))
     experiment = parsed(run.path / "experiment.yaml", [])
     for cell in run.cells():
-        left = kept.from_checkpoint(experiment, cell, experiment.contenders()[cell.label])
-        assert (left.step, left.regime) == (10, 1) and left.known is not None
+        restored = from_checkpoint(experiment, cell, experiment.contenders()[cell.label])
+        assert (restored.step, restored.regime) == (10, 1) and restored.known is not None
         stream, probes = experiment.stream.build(seed=0), cell.probes.read()
-        for regime, batch in zip(stream.probed, stream.probes(), strict=True):
+        for regime, (batch, key) in zip(stream.probed, stream.keyed_probes(), strict=True):
             (group,) = stream.probe_groups(regime)
             truth = group.tunnel.informed(group.latents)
-            p = truth.predict(batch.inputs.numpy(), batch.targets.numpy())
-            q = left.network(batch.inputs).detach().double().softmax(-1).numpy()
+            p = truth.predict(batch.inputs.numpy(), key.drawn.numpy())
+            q = restored.learner.network(batch.inputs).detach().double().softmax(-1).numpy()
             stored = probes.filter((pl.col("regime") == regime) & (pl.col("step") == 10))[
                 "kl/model"
             ]
