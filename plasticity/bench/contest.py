@@ -10,9 +10,9 @@ from plasticity.bench.results import SCHEMA, Choice, Environment, How, Identity,
 from plasticity.bench.suite import Suite
 from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.launch import cells
-from plasticity.launch import run as launch
 from plasticity.launch.cells import CellJob, Done, case, single
 from plasticity.launch.executors import Engine
+from plasticity.launch.folder import environment
 from plasticity.launch.validate import build_all
 from plasticity.metrics.summary import summarise
 
@@ -96,7 +96,7 @@ class Contest:
             Identity(suite.name, suite.version, suite.hash),
             {k: s.resolved() for k, s in zip(labels, strategies, strict=True)},
             labels[len(suite.strategies) :],
-            Environment(**launch.environment()),
+            Environment(**environment()),
             choices,
             [self._score(each) for each in self.counted(choices)],
         )

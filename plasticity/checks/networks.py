@@ -11,7 +11,7 @@ from plasticity.config.recipe import Recipe
 from plasticity.core.learner import Spec
 from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW
-from plasticity.engine.pretrain import fresh_network
+from plasticity.engine.pretrain_key import fresh_network
 
 SPEC = Spec(vocab=7, symbols=5, batch=6, time=12)
 CLOSE = 1e-4

@@ -20,7 +20,7 @@ from plasticity.core.stream import Stream
 from plasticity.core.tunnel import AnswerKey, Batch, Symbols, Tunnel
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential, ScoredBatch
-from plasticity.engine.pretrain import fresh_network
+from plasticity.engine.pretrain_key import fresh_network
 from plasticity.networks import MLP
 from plasticity.observers.conjugate import DirichletObserver, KnownObserver
 

@@ -42,7 +42,7 @@ def run(
     Any key of FILE may be overridden: --stream.period=50 --strategies.2.strength=10 --wandb.mode=disabled
     """
     from plasticity.core.errors import did_you_mean
-    from plasticity.launch import run as launch
+    from plasticity.launch.folder import create, resolved
 
     for word in overrides or []:
         if did_you_mean(word.partition("=")[0], ["--run-dir", "--rundir", "--run_dir"]):
@@ -51,9 +51,9 @@ def run(
             raise refusal(f"command line: unknown option {word!r}.{near}")
     experiment, tree = located(file, overrides or [], config or [])
     if print_config:
-        typer.echo(launch.resolved(experiment), nl=False)
+        typer.echo(resolved(experiment), nl=False)
         return
-    _carry_out(experiment, launch.create(experiment, run_dir, tree))
+    _carry_out(experiment, create(experiment, run_dir, tree))
 
 
 @app.command()
@@ -71,7 +71,7 @@ def resume(
 
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
-    from plasticity.launch import run as launch
+    from plasticity.launch.run import run as run_cells
     from plasticity.report.run_report import answer, write
 
     go_on = (
@@ -79,7 +79,7 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     )
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
     try:
-        launch.run(experiment, where, out)
+        run_cells(experiment, where, out)
         print_table(where)
         found = answer(where)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,5 @@
 """Condition: the state that a network is in while it learns, measured without touching it."""
 
-from plasticity.diagnostics.callback import ConditionRecorder
-from plasticity.diagnostics.diagnostics import Condition, Start
+from plasticity.diagnostics.config import Condition
 
-__all__ = ["Condition", "ConditionRecorder", "Start"]
+__all__ = ["Condition"]

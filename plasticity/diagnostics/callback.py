@@ -11,7 +11,8 @@ from torch import Tensor
 from plasticity.core.network import Network
 from plasticity.core.stream import Stream
 from plasticity.core.tunnel import Batch
-from plasticity.diagnostics.diagnostics import Condition, Start, weights
+from plasticity.diagnostics.config import Condition
+from plasticity.diagnostics.diagnostics import Start, begin, measure, weights
 from plasticity.diagnostics.trainability import COLUMNS, trainability
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.results.store import Cell
@@ -50,7 +51,7 @@ class ConditionRecorder(pl.Callback):
         """The sanity check of a fresh walk is before any update."""
         assert isinstance(pl_module, Prequential)
         if self.condition.every:
-            self._start = self.condition.start(pl_module.learner, self.batch)
+            self._start = begin(self.condition, pl_module.learner, self.batch)
             self._write(pl_module, part=0, step=0, final=False)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -93,7 +94,7 @@ class ConditionRecorder(pl.Callback):
 
     def _write(self, module: Prequential, part: int, step: int, final: bool) -> None:
         plan, start = self.condition, self._start
-        row = plan.measure(module, self.batch, start, self._before, self._last)
+        row = measure(plan, module, self.batch, start, self._before, self._last)
         if plan.trainability:
             row |= dict.fromkeys(COLUMNS, math.nan)
         if plan.trainability and final:

@@ -13,9 +13,7 @@ from plasticity.config.plugins import code_identity
 from plasticity.config.recipe import Recipe, plain
 from plasticity.core.learner import Spec
 from plasticity.engine.learner import OnlineLearner
-from plasticity.engine.pretrain import Key, fresh_network, pretrained
-from plasticity.engine.progress import bars
-from plasticity.launch import run as launch
+from plasticity.engine.pretrain_key import Key, fresh_network
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.store import Cell, Run, alone
@@ -164,6 +162,8 @@ def run(cases: Iterable[CellJob], folder: Path, engine: Engine) -> Iterator[Done
 
 def pretrain_one(name: str, key: Key, path: Path) -> Done:
     """One pretraining, by whoever comes first."""
+    from plasticity.engine.pretrain import pretrained  # Lightning, for those who run
+
     with alone(path):
         pretrained(key, path.parent)
     return Done(name, False)
@@ -187,6 +187,9 @@ def carry_out(each: CellJob, where: Run, cell: Cell, index: int = 0) -> None:
         cell: where the record goes.
         index: its place in tables.
     """
+    from plasticity.engine.progress import bars  # Lightning, for those who run
+    from plasticity.launch import run as launch
+
     (contender,) = each.experiment.contenders().values()
     quiet = Console(quiet=True)
     with alone(cell.path), bars(quiet) as progress:

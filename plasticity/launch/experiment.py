@@ -18,7 +18,7 @@ from plasticity.core.stream import Stream
 from plasticity.core.updates import Updates
 from plasticity.diagnostics import Condition
 from plasticity.engine.config import Pretrain, TrainerConfig
-from plasticity.engine.pretrain import Key
+from plasticity.engine.pretrain_key import Key
 from plasticity.tracking import Wandb
 
 T = TypeVar("T")

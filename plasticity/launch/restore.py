@@ -15,7 +15,8 @@ from plasticity.core.tunnel import Observer
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
-from plasticity.engine.pretrain import fresh_network, gap, pretrained
+from plasticity.engine.pretrain import gap, pretrained
+from plasticity.engine.pretrain_key import fresh_network
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.store import Cell
 

@@ -1,79 +1,24 @@
 """Running an experiment: run an experiment's cells one after the other, and take up a run that was cut off."""
 
-import os
-import platform
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-import torch
-import yaml
 from rich.console import Console
 from rich.progress import Progress
 
 from plasticity.config.recipe import Recipe, plain
-from plasticity.config.yaml_source import Located
-from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.network import Network
-from plasticity.diagnostics import ConditionRecorder
+from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.frontier import FrontierRecorder
-from plasticity.engine.pretrain import fresh_network
+from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment
-from plasticity.launch.validate import build_all
 from plasticity.results.load import derived
-from plasticity.results.store import Cell, Run, write_json, write_whole
-from plasticity.tracking import finish
-
-
-def resolved(experiment: Experiment) -> str:
-    """The experiment as YAML, with every default filled in; reads back as the same experiment."""
-    return yaml.safe_dump(plain(experiment), sort_keys=False)
-
-
-def create(experiment: Experiment, folder: Path | None = None, tree: Located | None = None) -> Run:
-    """A new run directory, with the resolved YAML and the environment in it.
-
-    Args:
-        experiment: what will run.
-        folder: where; null: <out>/<name>/<time>.
-        tree: the file that it was read from, so that every problem has its line.
-
-    Raises:
-        ConfigError: the folder is in use, or cannot be written; or some part cannot be built.
-    """
-    build_all(experiment, tree)
-    text = resolved(experiment)
-    chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
-        "%Y%m%d-%H%M%S-%f"
-    )
-    undo: list[Callable[[], None]] = []
-    try:
-        if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
-            hint = f"; go on with: plasticity resume {chosen}" if _is_run(chosen) else ""
-            raise _refusal(chosen, f"expected a new or empty folder, this one is in use{hint}")
-        new = [path for path in (chosen, *chosen.parents) if not path.exists()]
-        undo = [(chosen / "environment.json").unlink, *(path.rmdir for path in new)]
-        chosen.mkdir(parents=True, exist_ok=True)
-        write_json(chosen / "environment.json", environment())
-        write_whole(chosen / "experiment.yaml", text.encode())
-    except (OSError, ValueError) as error:
-        for step in undo:
-            with suppress(OSError, ValueError):
-                step()
-        why = getattr(error, "strerror", None) or error
-        raise _refusal(chosen, f"expected a folder that can be written, got: {why}") from None
-    return Run(chosen)
+from plasticity.results.store import Cell, Run, write_json
+from plasticity.tracking.logger import finish, loggers
 
 
 def run(experiment: Experiment, where: Run, console: Console) -> None:
@@ -132,7 +77,7 @@ def run_cell(
     module = restore.loop(experiment, stream, network, contender.strategy)
     learner = module.learner
     run_id = f"{experiment.name}-{where.path.name}"
-    loggers = experiment.wandb.logger(cell, run_id, config)
+    tracked = loggers(experiment.wandb, cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
     data = StreamDataModule(stream, experiment.stretch)
     switching = data.reference.switching
@@ -142,14 +87,14 @@ def run_cell(
     fresh = partial(fresh_network, contender.network, learner.spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     frontier = FrontierRecorder(cell, data)
-    fit(cell, module, data, experiment.hardware, loggers, [condition, frontier, bar])
+    fit(cell, module, data, experiment.hardware, tracked, [condition, frontier, bar])
     learning = cell.timing.read()["seconds"].sum()
     summary = (derived(cell, stream) or {}) | {
         "cost/ms_per_step": 1000 * learning / len(stream),
         "cost/trainable": sum(p.numel() for p in learner.trainable()),
         "cost/memory_bytes": sum(b.nbytes for b in learner.strategy.buffers()),
     }
-    finish(cell, learner, data, summary, loggers, experiment.wandb.checkpoint)
+    finish(cell, learner, data, summary, tracked, experiment.wandb.checkpoint)
     write_json(cell.path / "summary.json", summary)
     if not experiment.keep:
         cell.checkpoint.unlink(missing_ok=True)
@@ -169,42 +114,3 @@ def _network(
     for bar in bars:
         progress.remove_task(bar.task)
     return found
-
-
-def environment() -> dict[str, Any]:
-    """What the numbers may depend on besides the YAML."""
-    packages = (
-        "plasticity-testbed",
-        "torch",
-        "pytorch-lightning",
-        "numpy",
-        "wandb",
-    )
-    return {
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-    }
-
-
-def _git(*words: str) -> str | None:
-    """What git says about the source of this package; None outside a checkout."""
-    here = Path(__file__).parent.parent
-    try:
-        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "experiment.yaml").exists()
-
-
-def _refusal(folder: Path, text: str) -> ConfigError:
-    return ConfigError([Problem(str(folder), text)])

@@ -17,10 +17,10 @@ from plasticity.config.yaml_source import Located, read
 from plasticity.core.bounded import Natural
 from plasticity.core.errors import ConfigError, Problem
 from plasticity.launch import cells
-from plasticity.launch import run as launch
 from plasticity.launch.cells import CellJob, case, single
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import Experiment
+from plasticity.launch.folder import environment, resolved
 from plasticity.launch.validate import build_all
 from plasticity.results.load import load
 from plasticity.results.store import Cell, Run, write_json, write_whole
@@ -157,10 +157,10 @@ def prepare(points: Sequence[Point], retries: int) -> list[Task]:
     """
     tasks = list[tuple[int, Task]]()
     for experiment, run in (point[1:] for point in points):
-        text = launch.resolved(replace(experiment, seeds=_with_earlier(experiment.seeds, run)))
+        text = resolved(replace(experiment, seeds=_with_earlier(experiment.seeds, run)))
         write_whole(run.path / "experiment.yaml", text.encode())
         if not (run.path / "environment.json").exists():
-            write_json(run.path / "environment.json", launch.environment())
+            write_json(run.path / "environment.json", environment())
         for nth, seed in enumerate(experiment.seeds):
             for index, (label, contender) in enumerate(experiment.contenders().items()):
                 one = single(experiment, contender, seed)

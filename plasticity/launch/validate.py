@@ -10,7 +10,7 @@ from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.learner import Spec
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
-from plasticity.engine.pretrain import fresh_network
+from plasticity.engine.pretrain_key import fresh_network
 from plasticity.launch.experiment import Experiment
 
 T = TypeVar("T")

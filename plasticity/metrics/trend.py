@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtrit
 
 POINTS = 1000
 """Points of a Theil-Sen line, at most: it looks at every pair."""
@@ -34,7 +34,7 @@ def least_squares(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Tre
     slope = float(centred @ y / spread)
     residual = y - y.mean() - slope * centred
     error = math.sqrt(residual @ residual / (len(x) - 2) / spread)
-    half = float(stats.t.ppf(0.975, len(x) - 2)) * error
+    half = float(stdtrit(len(x) - 2, 0.975)) * error
     return Trend(slope, slope - half, slope + half)
 
 

@@ -11,7 +11,6 @@ import polars as pl
 
 from plasticity.config.recipe import Recipe
 from plasticity.core.predictors import PREDICTORS
-from plasticity.core.stream import Stream
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED, probed
 from plasticity.plots import over_time, pictures
@@ -19,7 +18,7 @@ from plasticity.plots.heat_maps import Heat, heats
 from plasticity.report import page, sections
 from plasticity.report.four_demands import ladder
 from plasticity.report.verdict import NOTE, Verdict, verdict
-from plasticity.results.load import derived, numbers
+from plasticity.results.load import World, derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
 BASELINES = PREDICTORS[1:]
@@ -129,7 +128,7 @@ def write(runs: Sequence[Run], path: Path) -> Path:
     return page.write(path, names, LEAD, sections, [over_time.plotted(drawn) for drawn in series])
 
 
-def recompute(run: Run, world: Recipe[Stream]) -> None:
+def recompute(run: Run, world: Recipe[World]) -> None:
     """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays.
 
     Args:

@@ -5,12 +5,11 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
 from plasticity.core.errors import did_you_mean
-from plasticity.core.stream import Stream
 from plasticity.metrics.summary import spread, summarise
 from plasticity.results.store import Cell, Run
 
@@ -44,7 +43,16 @@ def numbers(cell: Cell) -> dict[str, Any] | None:
     return cell.summary if cell.done else derived(cell)
 
 
-def derived(cell: Cell, stream: Stream | None = None) -> dict[str, Any] | None:
+@runtime_checkable
+class World(Protocol):
+    """A stream, which has findings of its own."""
+
+    def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+        """Name -> number, from the tables of a cell."""
+        ...
+
+
+def derived(cell: Cell, stream: World | None = None) -> dict[str, Any] | None:
     """The numbers of a cell from its tables, by today's formulas; None: there are no steps or no probes yet.
 
     Args:

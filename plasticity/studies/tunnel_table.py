@@ -14,7 +14,8 @@ from plasticity.core.network import Network
 from plasticity.core.predictors import MODEL
 from plasticity.core.stream import Stream
 from plasticity.engine import scorer
-from plasticity.engine.pretrain import Key, fresh, fresh_network, pretrained
+from plasticity.engine.pretrain import fresh, pretrained
+from plasticity.engine.pretrain_key import Key, fresh_network
 from plasticity.engine.trainer import SCORES
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import Experiment

@@ -1,6 +1,5 @@
 """Dashboards: wandb, and one that needs no account. Never the record of truth."""
 
-from plasticity.results.stretches import Stretches
-from plasticity.tracking.logger import Wandb, finish, logged_in
+from plasticity.tracking.config import Wandb, logged_in
 
-__all__ = ["Stretches", "Wandb", "finish", "logged_in"]
+__all__ = ["Wandb", "logged_in"]

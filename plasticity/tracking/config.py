@@ -1,45 +1,41 @@
-"""A resolved YAML as columns and tags by which runs can be sorted."""
+"""Configuration of tracking: how a run reports to wandb. No Lightning, and wandb only where an account is asked for."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import os
+from typing import Literal
 
-SIBLINGS = ("networks", "strategies", "seeds", "wandb", "out")
-"""Keys of the YAML that say nothing of this cell."""
+from plasticity.core.bounded import NonNegative
 
 
-def columns(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings in mappings, which wandb shows as dotted columns: strategy.type, stream.tunnels.0.symbols, seed.
-
-    A list of mappings is a mapping by place, since nothing can be grouped by a list. `strategy.lr` is the learning
-    rate that holds: the strategy's own, or else the optimizer's.
+class Wandb:
+    """How a run reports to wandb.
 
     Args:
-        config: the resolved YAML of one cell, with `strategy` and `optimizer`.
+        mode: offline (upload later with `wandb sync`), online, or disabled.
+        project: wandb project.
+        entity: wandb team or user; null: the account's default.
+        checkpoint: the largest last checkpoint that is kept as an artifact, in megabytes; 0: none.
     """
-    tree = {k: _tree(v) for k, v in config.items() if k not in SIBLINGS}
-    rates = (tree[part].get("lr") for part in ("strategy", "optimizer"))
-    rate = next((rate for rate in rates if rate is not None), None)
-    return tree | {"strategy": tree["strategy"] | {"lr": rate}}
+
+    def __init__(
+        self,
+        mode: Literal["offline", "online", "disabled"] = "offline",
+        project: str = "plasticity",
+        entity: str | None = None,
+        checkpoint: NonNegative = 32.0,
+    ):
+        self.mode: Literal["offline", "online", "disabled"] = mode
+        self.project, self.entity, self.checkpoint = project, entity, checkpoint
+
+    def lack(self) -> tuple[str, str] | None:
+        """What this machine lacks, as (argument, what was expected); None: nothing."""
+        if self.mode != "online" or logged_in():
+            return None
+        return "mode", "expected offline, got online: nobody is logged in, see `wandb login`"
 
 
-def tags(config: Mapping[str, Any]) -> list[str]:
-    """Every type in the cell's stream, network and strategy: schedule, tunnels, a tunnel within a tunnel."""
-    found = (
-        kind for part in ("stream", "network", "strategy") for kind in _types(config.get(part))
-    )
-    return sorted({kind[:64] for kind in found})
+def logged_in() -> bool:
+    """Whether wandb knows an account here; it asks nobody."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
 
-
-def _tree(value: Any) -> Any:
-    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        value = {str(place): each for place, each in enumerate(value)}
-    return {k: _tree(v) for k, v in value.items()} if isinstance(value, Mapping) else value
-
-
-def _types(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        yield from filter(None, [value.get("type")])
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _types(each)
+    return bool(wandb.login(prompt=False))

@@ -8,95 +8,70 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from plasticity.core.bounded import NonNegative
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.results.store import Cell
 from plasticity.tracking import tables
-from plasticity.tracking.config import columns, tags
+from plasticity.tracking.columns import columns, tags
+from plasticity.tracking.config import Wandb
 
 GLOBS = ("window/*", "probe/*", "stream/*", "condition/*", "cost/*")
 """What is drawn over `stream/step`."""
 MEGABYTE = 1 << 20
 
 
-class Wandb:
-    """How a run reports to wandb.
+def loggers(plan: Wandb, cell: Cell, run: str, config: dict[str, Any]) -> list[Logger]:
+    """What the recorder tells of every stretch; nobody where disabled.
+
+    The x axis is `stream/step`, and everything wandb writes lies in the cell's folder. A cell that is taken up
+    again goes on under the same id.
 
     Args:
-        mode: offline (upload later with `wandb sync`), online, or disabled.
-        project: wandb project.
-        entity: wandb team or user; null: the account's default.
-        checkpoint: the largest last checkpoint that is kept as an artifact, in megabytes; 0: none.
+        plan: how wandb is told.
+        cell: whose folder; its name is the run's name.
+        run: groups the cells of one launch.
+        config: the resolved YAML of the cell.
+
+    Raises:
+        ConnectionError: wandb does not begin.
     """
+    if plan.mode == "disabled":
+        return []
+    os.environ["WANDB_DATA_DIR"] = str(_folder(cell.path / "wandb" / "data"))
+    os.environ["WANDB_CACHE_DIR"] = str(_folder(cell.path / "wandb" / "cache"))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
 
-    def __init__(
-        self,
-        mode: Literal["offline", "online", "disabled"] = "offline",
-        project: str = "plasticity",
-        entity: str | None = None,
-        checkpoint: NonNegative = 32.0,
-    ):
-        self.mode: Literal["offline", "online", "disabled"] = mode
-        self.project, self.entity, self.checkpoint = project, entity, checkpoint
-
-    def lack(self) -> tuple[str, str] | None:
-        """What this machine lacks, as (argument, what was expected); None: nothing."""
-        if self.mode != "online" or logged_in():
-            return None
-        return "mode", "expected offline, got online: nobody is logged in, see `wandb login`"
-
-    def logger(self, cell: Cell, run: str, config: dict[str, Any]) -> list[Logger]:
-        """What the recorder tells of every stretch; nobody where disabled.
-
-        The x axis is `stream/step`, and everything wandb writes lies in the cell's folder. A cell that is taken up
-        again goes on under the same id.
-
-        Args:
-            cell: whose folder; its name is the run's name.
-            run: groups the cells of one launch.
-            config: the resolved YAML of the cell.
-
-        Raises:
-            ConnectionError: wandb does not begin.
-        """
-        if self.mode == "disabled":
-            return []
-        os.environ["WANDB_DATA_DIR"] = str(_folder(cell.path / "wandb" / "data"))
-        os.environ["WANDB_CACHE_DIR"] = str(_folder(cell.path / "wandb" / "cache"))
-        os.environ.setdefault("WANDB_SILENT", "true")
-        import wandb
-
-        logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
-        own = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
-        agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
-        identity = agent or own  # in a sweep of wandb's, its agent has decided already
-        told = rows_told(cell.path, identity)
-        try:
-            live = wandb.init(
-                mode=self.mode,
-                project=self.project,
-                entity=self.entity,
-                group=run,
-                job_type="deploy",
-                name=cell.name,
-                tags=tags(config),
-                id=identity,
-                resume="allow",
-                dir=cell.path,
-                config=columns(config | {"label": cell.label}),
-                settings=wandb.Settings(console="off", x_disable_stats=True),
-            )
-        except wandb.Error as error:
-            raise ConnectionError(f"wandb does not begin: {error}") from error
-        live.define_metric("stream/step", hidden=True)
-        for glob in GLOBS:
-            live.define_metric(glob, step_metric="stream/step")
-        return [StretchLogger(live, max(told, live.step))]
+    logging.raiseExceptions = False  # on a full disk wandb's debug log would fill the screen
+    own = hashlib.sha256(f"{run}/{cell.name}".encode()).hexdigest()[:12]
+    agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+    identity = agent or own  # in a sweep of wandb's, its agent has decided already
+    told = rows_told(cell.path, identity)
+    try:
+        live = wandb.init(
+            mode=plan.mode,
+            project=plan.project,
+            entity=plan.entity,
+            group=run,
+            job_type="deploy",
+            name=cell.name,
+            tags=tags(config),
+            id=identity,
+            resume="allow",
+            dir=cell.path,
+            config=columns(config | {"label": cell.label}),
+            settings=wandb.Settings(console="off", x_disable_stats=True),
+        )
+    except wandb.Error as error:
+        raise ConnectionError(f"wandb does not begin: {error}") from error
+    live.define_metric("stream/step", hidden=True)
+    for glob in GLOBS:
+        live.define_metric(glob, step_metric="stream/step")
+    return [StretchLogger(live, max(told, live.step))]
 
 
 class StretchLogger(WandbLogger):
@@ -132,7 +107,7 @@ def finish(
         learner: at the end of the walk.
         data: the stream, whose observers say what the truth is.
         summary: the final numbers, which become `final/<formula id>`.
-        loggers: of `Wandb.logger`.
+        loggers: of `loggers`.
         checkpoint: the largest that is kept, in megabytes.
     """
     for logger in loggers:
@@ -149,14 +124,6 @@ def finish(
         if file.exists() and file.stat().st_size <= checkpoint * MEGABYTE:
             live.log_artifact(file, name=f"checkpoint-{live.id}", type="model")
         live.finish()
-
-
-def logged_in() -> bool:
-    """Whether wandb knows an account here; it asks nobody."""
-    os.environ.setdefault("WANDB_SILENT", "true")
-    import wandb
-
-    return bool(wandb.login(prompt=False))
 
 
 def rows_told(folder: Path, identity: str) -> int:

@@ -18,7 +18,7 @@ from plasticity.core.predictors import MODEL
 from plasticity.plots.pictures import letter
 from plasticity.results.store import Cell
 from plasticity.results.stretches import Stretches
-from plasticity.tracking.config import columns
+from plasticity.tracking.columns import columns
 
 PROJECT = "plasticity"
 SECTIONS = {

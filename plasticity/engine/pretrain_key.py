@@ -1,0 +1,72 @@
+"""Pretraining key: all that a pretrained network depends on, and the hash under which it is kept. No Lightning."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from plasticity.config.plugins import code_identity
+from plasticity.config.recipe import Recipe
+from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.stream import Stream
+from plasticity.core.tunnel import Tunnel
+from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.results.store import Cell
+
+
+def fresh_network(network: Recipe[Network], spec: Spec, seed: int) -> Network:
+    """The network with its initial weights, from this seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network.build(vocab=spec.vocab, symbols=spec.symbols)
+
+
+class Key(NamedTuple):
+    """All that a pretraining depends on."""
+
+    network: Recipe[Network]
+    stream: Recipe[Stream]
+    plan: Pretrain
+    spec: Spec
+    seed: int
+    hardware: TrainerConfig
+
+    def cell(self, folder: Path) -> Cell:
+        """Where this pretraining lies: named by a hash of its inputs."""
+        text = json.dumps(self.inputs(), sort_keys=True)
+        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def tunnels(self) -> list[Tunnel]:
+        """The tasks: the plan's own, or the stream's.
+
+        Raises:
+            ValueError: an alphabet of the plan's own is not the stream's.
+        """
+        own = [tunnel.build() for tunnel in self.plan.tunnels]
+        for tunnel in own:
+            mine, wanted = (tunnel.vocab, tunnel.symbols), (self.spec.vocab, self.spec.symbols)
+            if mine != wanted:
+                raise ValueError(
+                    f"pretrain.tunnels: {tunnel!r} has vocab and symbols {mine}, the stream {wanted}"
+                )
+        return own or self.stream.build(seed=self.seed).tunnels
+
+    def inputs(self) -> dict[str, Any]:
+        """The tunnels, the network, the plan, the seed, the length of an episode, the machine, and the code."""
+        tunnels = self.tunnels()
+        own = [tunnel.resolved() for tunnel in self.plan.tunnels]
+        return {
+            "tunnels": own or self.stream.resolved()["tunnels"],
+            "network": self.network.resolved(),
+            "pretrain": {
+                k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs", "tunnels")
+            },
+            "seed": self.seed,
+            "time": self.spec.time,
+            "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
+            "torch": torch.__version__,
+            "code": code_identity([*map(type, tunnels), self.network.cls]),
+        }
