@@ -113,7 +113,8 @@ class Strategy(nn.Module):
     def on_shift(self, learner: Learner) -> None:
         """The world changed; called before the first batch of the new regime if shifts are announced.
 
-        With a detector: as soon as it raises the alarm, before that batch is learned from.
+        With a detector: when it raises the alarm, which it may once all of a step is predicted; what was predicted last
+        (the batch, or the last piece of it) is then predicted again, and learned from.
         """
 
     def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:

@@ -93,6 +93,9 @@ class Prequential(pl.LightningModule):
     def prequential_step(self, item: ScoredBatch) -> tuple[Tensor, bool]:
         """One step: predict, note what was said, learn.
 
+        A detector is given one loss per step, however finely the step is cut into updates: once the last piece is
+        predicted, and before it is learned from.
+
         Returns:
             (logits (batch, asked, symbols), each of before it was learned from; whether the detector raised the alarm).
         """
@@ -101,12 +104,15 @@ class Prequential(pl.LightningModule):
         if item.shift and self.announce_shifts:
             learner.notify_shift()
         said, alarm = list[Tensor](), False
-        for episode in learner.updates.episodes(batch):
+        updates = learner.updates
+        episodes = [(each, [*updates.pieces(each)]) for each in updates.episodes(batch)]
+        last = episodes[-1][1][-1]
+        for episode, pieces in episodes:
             answers = list[Tensor]()
-            for piece in learner.updates.pieces(episode):
+            for piece in pieces:
                 prediction = learner.predict(piece)  # the weights have not met this piece
                 answers.append(prediction.logits.detach()[:, piece.asked])  # a copy, out of reach
-                if self.alarmed(piece, prediction.logits):
+                if piece is last and self.alarmed(batch, [*said, torch.cat(answers, dim=1)]):
                     alarm = True
                     learner.notify_shift()
                     prediction = learner.predict(piece)  # the weights may have moved
@@ -115,11 +121,12 @@ class Prequential(pl.LightningModule):
             learner.finish_batch(episode)
         return _joined(said, dim=0), alarm
 
-    def alarmed(self, batch: Batch, logits: Float[Tensor, "batch time symbols"]) -> bool:
-        """Show the detector the loss of what was just predicted: does it raise the alarm?"""
+    def alarmed(self, batch: Batch, said: Sequence[Float[Tensor, "rows asked symbols"]]) -> bool:
+        """Show the detector the mean loss of the step's predictions: does it raise the alarm?"""
         if self.detector is None:
             return False
-        loss = self.learner.nll(logits.detach(), batch.targets, batch.asked)
+        asked = batch.asked
+        loss = self.learner.nll(torch.cat([*said]), batch.targets[:, asked], asked[asked])
         return self.detector.update(float(loss))
 
     @torch.no_grad()
