@@ -8,6 +8,7 @@ import pytest
 
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.recovery import recovery_skill50
+from plasticity.metrics.skill import skill, skills
 from plasticity.metrics.summary import summarise
 from plasticity.metrics.transfer import forgetting_chaudhry2018
 from plasticity.metrics.visits import (
@@ -17,8 +18,6 @@ from plasticity.metrics.visits import (
     learned,
     phase,
     probed,
-    skill,
-    skills,
     task_matrix,
     tasks,
     untouched,
@@ -143,9 +142,9 @@ def test_ideal_observers_played_as_learners_score_as_they_must() -> None:
     stream = Recurring([Markov(3, 0.5)], regimes=2, period=10, steps=40, batch=4, time=8, probe=4)
     bracket, rows = ReferencePredictors(stream), []
     for step in range(len(stream)):
-        batch, groups = stream[step], stream.groups(step)
-        truth = bracket.predict(batch, groups)
-        bracket.absorb(batch, groups, step)
+        (batch, key), groups = stream.keyed(step), stream.groups(step)
+        truth = bracket.predict(batch, key, groups)
+        bracket.absorb(batch, key, groups, step)
         p = truth[0]
         with np.errstate(divide="ignore"):
             rows.append([np.where(p > 0, p * np.log2(p / q), 0).sum(-1).mean() for q in truth])
