@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     )
     from plasticity.core.updates import Updates
     from plasticity.launch.experiment import Experiment
-    from plasticity.metrics.gravity import LawChange, code_length, law_change
+    from plasticity.metrics.gravity import LawChange, law_change
+    from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
     from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
     from plasticity.nn.linear_inputs import LinearMap, linear_maps
@@ -79,7 +80,8 @@ _HOMES = {
     "core.tunnel": "IGNORE_INDEX AnswerKey Batch InputEvidence Latents Observer Probabilities Symbols Tunnel",
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
-    "metrics.gravity": "LawChange code_length law_change",
+    "metrics.gravity": "LawChange law_change",
+    "metrics.regret": "code_length",
     "metrics.visits": "probed",
     "nn.hidden_units": "HiddenUnits activations dormancy hidden_units",
     "nn.linear_inputs": "LinearMap linear_maps",

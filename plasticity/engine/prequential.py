@@ -41,6 +41,8 @@ class Record(NamedTuple):
     alarm: bool
     """Whether the detector raised the alarm."""
     regime: int
+    answers: int
+    """How many were graded: asked positions of all sequences; scores are means over them."""
     scores: Float[Tensor, "metric predictor"]
 
 
@@ -87,8 +89,9 @@ class Prequential(pl.LightningModule):
         graded = [i for i, each in enumerate(chunk) if each.predictions.numel()]
         scores = score([chunk[i] for i in graded], [met[i][0] for i in graded])
         for i, value in zip(graded, scores, strict=True):
-            step, shift, _, key, _ = chunk[i]
-            self.records.append(Record(step, shift, met[i][1], key.live, value))
+            step, shift, _, key, predictions = chunk[i]
+            answers = predictions.shape[1:3].numel()
+            self.records.append(Record(step, shift, met[i][1], key.live, answers, value))
 
     def prequential_step(self, item: ScoredBatch) -> tuple[Tensor, bool]:
         """One step: predict, note what was said, learn.

@@ -94,12 +94,13 @@ class Recorder(pl.Callback):
     def _write_steps(self, module: Prequential, stretch: int) -> None:
         if not module.records:
             return
-        steps, shifts, alarms, regimes, scores = zip(*module.records, strict=True)
+        steps, shifts, alarms, regimes, answers, scores = zip(*module.records, strict=True)
         head = {
             "step": np.array(steps),
             "regime": np.array(regimes, np.int32),
             "shift": np.array(shifts),
             "alarm": np.array(alarms),
+            "answers": np.array(answers, np.int32),
         }
         self.cell.steps.write(stretch, head | _table(scores))
 

@@ -2,7 +2,8 @@
 
 Everything is read from the step table, in bits per asked position, lower is better. An area is bits x steps.
 Excess is bits over an observer: KL(informed || model) - KL(informed || observer). Over the continual observer it
-leaves out what nobody could have known yet.
+leaves out what nobody could have known yet. What goes over visits is None where the learner's bits are not finite in
+one of them: of a learner that is lost nothing is known but where.
 """
 
 from collections.abc import Sequence
@@ -11,15 +12,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from plasticity.metrics.formula import IDEALS, Entry, formula
 from plasticity.metrics.recovery import TRAILING
+from plasticity.metrics.trend import PER, least_squares, per_visits, theil_sen
 from plasticity.metrics.visits import UNDEFINED, Visit, by_visit
 
-INTERVAL = 50
-"""Steps of a window of interval regret."""
 BETA = 10
 """Shots of the learning curve: theirs."""
-FADING = 0.99
-"""What a loss still counts for one step later."""
 
 Bits = Float[np.ndarray, " steps"]
 
@@ -35,6 +34,65 @@ def costs(steps: pl.DataFrame, found: Sequence[Visit]) -> Float[np.ndarray, " vi
     return np.array([piece.mean() for piece in pieces])
 
 
+@formula(
+    Entry(
+        "adaptation_trend/ols",
+        "bits per 100 visits",
+        "least-squares slope of a visit's mean of KL(model) - KL(continual)",
+    ),
+    Entry(
+        "adaptation_trend/ols_low",
+        "bits per 100 visits",
+        "lower end of its 95 % interval, Student's t",
+    ),
+    Entry("adaptation_trend/ols_high", "bits per 100 visits", "upper end"),
+    Entry(
+        "adaptation_trend/theil_sen1968",
+        "bits per 100 visits",
+        "median slope over all pairs of visits",
+        "Theil 1950, Sen 1968",
+    ),
+)
+def adaptation_trend(steps: pl.DataFrame, found: Sequence[Visit]) -> tuple[float | None, ...]:
+    """How what adapting costs grows from visit to visit, by least squares and by the median of slopes."""
+    numbers, cost = np.arange(len(found), dtype=float), costs(steps, found)
+    robust = theil_sen(numbers, cost)
+    line = per_visits(least_squares(numbers, cost))
+    return (*line, None if robust is None else PER * robust)
+
+
+@formula(
+    Entry(
+        "adaptation_trend_first_visits/ols",
+        "bits per 100 visits",
+        "over first visits alone; above 0: plasticity is lost",
+    ),
+    Entry(
+        "adaptation_trend_first_visits/ols_low",
+        "bits per 100 visits",
+        "lower end of its 95 % interval, Student's t",
+    ),
+    Entry("adaptation_trend_first_visits/ols_high", "bits per 100 visits", "upper end"),
+)
+def adaptation_trend_first_visits(
+    steps: pl.DataFrame, found: Sequence[Visit]
+) -> tuple[float | None, ...]:
+    """The same over first visits, in which nothing was known before."""
+    first = np.array([v.nth == 0 for v in found])
+    return per_visits(
+        least_squares(np.flatnonzero(first).astype(float), costs(steps, found)[first])
+    )
+
+
+@formula(
+    Entry(
+        "switch_regret/<over>",
+        "bits x steps",
+        "mean over shifts of sum of KL(model) - KL(observer)",
+        "Herbster & Warmuth 1998",
+    ),
+    over=IDEALS[:2],
+)
 def switch_regret(steps: pl.DataFrame, found: Sequence[Visit], over: str) -> float | None:
     """Mean over visits after a shift of the sum of excess bits until the next shift, in bits x steps.
 
@@ -49,23 +107,6 @@ def switch_regret(steps: pl.DataFrame, found: Sequence[Visit], over: str) -> flo
     return float(np.mean(areas)) if areas else None
 
 
-def interval_regret(bits: Bits, width: int = INTERVAL) -> float | None:
-    """The largest, over windows of `width` steps, sum of bits (strongly adaptive regret, Hazan & Seshadhri 2009).
-
-    With excess over the informed observer, who is the best there is in every window. None where it is shorter.
-    """
-    if len(bits) < width:
-        return None
-    area = np.concatenate([[0.0], np.cumsum(bits)])
-    return float((area[width:] - area[:-width]).max())
-
-
-def fading_loss(bits: Bits, factor: float = FADING) -> float:
-    """S_n / sum_{i<n} factor^i with S_t = bits[t] + factor S_{t-1} (Gama et al. 2013): the loss of late."""
-    weights = factor ** np.arange(len(bits))[::-1]
-    return float(weights @ bits / weights.sum())
-
-
 def half_life(bits: Bits) -> int | None:
     """Steps until the trailing mean over TRAILING steps is half of its first value, the value at the shift.
 
@@ -78,16 +119,45 @@ def half_life(bits: Bits) -> int | None:
     return int(np.argmax(met)) if met.any() else None
 
 
-def half_lives(steps: pl.DataFrame, found: Sequence[Visit]) -> tuple[float | None, int]:
+@formula(
+    Entry(
+        "half_life/informed",
+        "steps",
+        "from a shift until the mean of KL(model) over 5 steps has halved; never: the whole visit",
+    ),
+    Entry("half_life/never", "visits", "those in which it never did"),
+)
+def half_lives(steps: pl.DataFrame, found: Sequence[Visit]) -> tuple[float | None, int | None]:
     """Mean half-life of KL(informed || model) after a shift, and the number of visits it did not halve in.
 
     Those count their whole length. A visit that opens under UNDEFINED bits has nothing to halve.
     """
     pieces = by_visit(steps, found, steps["kl/model"].to_numpy())[1:]
+    if not all(np.isfinite(piece).all() for piece in pieces):
+        return None, None
     pieces = [piece for piece in pieces if piece[:TRAILING].mean() >= UNDEFINED]
     lives = [half_life(piece) for piece in pieces]
     counted = [len(p) if n is None else n for p, n in zip(pieces, lives, strict=True)]
     return float(np.mean(counted)) if counted else None, sum(n is None for n in lives)
+
+
+@formula(
+    Entry(
+        "relearning_ratio/amnesic50",
+        "",
+        "steps on returns / on first visits, to half of the amnesic bits of the first visit",
+    ),
+    Entry(
+        "savings/ebbinghaus1885",
+        "",
+        "1 - relearning_ratio; above 0: relearning is faster",
+        "Ebbinghaus 1885",
+    ),
+)
+def relearning(steps: pl.DataFrame, found: Sequence[Visit]) -> tuple[float | None, float | None]:
+    """The ratio, and what it saves."""
+    ratio = relearning_ratio(steps, found)
+    return ratio, None if ratio is None else 1 - ratio
 
 
 def relearning_ratio(steps: pl.DataFrame, found: Sequence[Visit]) -> float | None:
@@ -102,6 +172,8 @@ def relearning_ratio(steps: pl.DataFrame, found: Sequence[Visit]) -> float | Non
     """
     mine = by_visit(steps, found, steps["kl/model"].to_numpy())
     amnesic = by_visit(steps, found, steps["kl/amnesic"].to_numpy())
+    if not all(np.isfinite(piece).all() for piece in mine):
+        return None
     first: dict[int, tuple[float, int]] = {}
     relearned = learned = 0
     for visit, bits, ideal in zip(found, mine, amnesic, strict=True):
@@ -115,17 +187,41 @@ def relearning_ratio(steps: pl.DataFrame, found: Sequence[Visit]) -> float | Non
     return relearned / learned if learned else None
 
 
-def lca_agem2019(steps: pl.DataFrame, found: Sequence[Visit], beta: int = BETA) -> float | None:
-    """1/(beta+1) sum_{b=0..beta} mean over first visits of KL after b steps (Chaudhry et al. 2019, arXiv 1812.00420).
+@formula(
+    Entry(
+        "lca10/agem2019",
+        "bits",
+        "mean over visits of KL(model) after 0..10 steps, on batches not yet met",
+        "arXiv 1812.00420",
+    ),
+    Entry("lca10/first_visits", "bits", "the same over first visits alone"),
+)
+def learning_curve_areas(
+    steps: pl.DataFrame, found: Sequence[Visit]
+) -> tuple[float | None, float | None]:
+    """Of all tasks, which are visits; and of those in which nothing was known before."""
+    return lca_agem2019(steps, found), lca_agem2019(steps, found, first=True)
+
+
+def lca_agem2019(
+    steps: pl.DataFrame, found: Sequence[Visit], beta: int = BETA, first: bool = False
+) -> float | None:
+    """1/(beta+1) sum_{b=0..beta} mean over tasks of KL after b steps (Chaudhry et al. 2019, arXiv 1812.00420, eq. 4).
 
     The b-shot score is prequential: on the batch that comes after b updates, which the weights have not met;
-    theirs is on a test set. In bits. First visits shorter than beta + 1 steps are left out; None where all are.
+    theirs is on a test set. In bits. Visits shorter than beta + 1 steps are left out; None where all are.
+
+    Args:
+        steps: the step table.
+        found: its visits.
+        beta: shots.
+        first: over first visits alone.
     """
     pieces = by_visit(steps, found, steps["kl/model"].to_numpy())
     shots = [
         piece[: beta + 1]
         for visit, piece in zip(found, pieces, strict=True)
-        if visit.nth == 0 and len(piece) > beta
+        if len(piece) > beta and not (first and visit.nth)
     ]
     return float(np.mean(shots)) if shots else None
 

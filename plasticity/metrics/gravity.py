@@ -86,16 +86,6 @@ def lost(bits: Bits, seen: Observed) -> float:
     return float(bits[:-1] @ np.diff(seen))
 
 
-def code_length(realised: Float[np.ndarray, " steps"], answers: int) -> Float[np.ndarray, " steps"]:
-    """Bits in which the answers so far can be sent by predicting each in turn (prequential: Dawid 1984).
-
-    Args:
-        realised: mean -log2 p(what came) of each step, in bits per answer; `kl_realised/<predictor>`.
-        answers: per step.
-    """
-    return answers * realised.cumsum()
-
-
 def law_change(
     learner: Float[np.ndarray, "checkpoints 4"],
     ideal: Float[np.ndarray, "checkpoints 4"],
@@ -117,12 +107,13 @@ def law_change(
     switched, consequences, best, consequences_best = (switch(odds, seen) for odds in curves)
     held = -float(curves[0][seen == 0][-1])
     whole = int(seen[-1]) if switched is None else switched
+    known = held > 0 and bool(np.isfinite(learner).all())  # one that is lost does not stick to its law
     return LawChange(
         held,
         switched,
         best,
         gravity(switched, best) if held > 0 else None,
-        gravity(whole, best) if held > 0 else None,
+        gravity(whole, best) if known else None,
         lost(learner[:, 0], seen),
         lost(ideal[:, 0], seen),
         consequences,

@@ -50,13 +50,18 @@ class Probed(NamedTuple):
 
 
 def visits(steps: pl.DataFrame) -> list[Visit]:
-    """The visits of a step table, in order. A new one begins at every row whose `shift` is true."""
+    """The visits of a step table, in order. A new one begins at every row whose `shift` is true.
+
+    Its regime is the one that is live at most of its steps; of equals, the first. Where batches mix regimes the live
+    one is that of the larger weight by the schedule's law, which the table has in each row. (Older tables have the
+    most frequent regime of each batch there, which is another one at some steps, and not at most.)
+    """
     at, regime = steps["step"].to_numpy(), steps["regime"].to_numpy()
     starts = [0, *(int(i) for i in np.flatnonzero(steps["shift"].to_numpy()) if i)]
     found: list[Visit] = []
     seen: Counter[int] = Counter()
     for i, j in zip(starts, [*starts[1:], len(at)], strict=True):
-        live = int(regime[i])
+        ((live, _),) = Counter(regime[i:j].tolist()).most_common(1)
         found.append(Visit(live, int(at[i]), int(at[j - 1]) + 1, seen[live]))
         seen[live] += 1
     return found
@@ -102,30 +107,6 @@ def mean(steps: pl.DataFrame, column: str) -> float | None:
     values = steps[column].to_numpy() if column in steps.columns else np.empty(0)
     result = float(values.mean()) if len(values) else np.inf
     return result if np.isfinite(result) else None
-
-
-def skill(steps: pl.DataFrame, predictor: str = "model") -> float | None:
-    """(KL(amnesic) - KL(predictor)) / (KL(amnesic) - KL(continual)): a forecast skill score (Murphy 1988).
-
-    0: the best any frozen model can do. 1: the ideal continual learner. Negative: updates do harm.
-    Numerator and denominator are averaged over the window before dividing.
-
-    Returns:
-        None where the two ideals differ by under UNDEFINED bits: the skill is undefined.
-    """
-    if not len(steps):
-        return None
-    amnesic, mine, continual = (
-        float(steps[f"kl/{name}"].to_numpy().mean()) for name in ("amnesic", predictor, "continual")
-    )
-    gap = amnesic - continual
-    return (amnesic - mine) / gap if gap >= UNDEFINED else None
-
-
-def skills(steps: pl.DataFrame, found: Sequence[Visit]) -> list[float | None]:
-    """Skill of each visit."""
-    ideals = steps.select("step", "kl/model", "kl/amnesic", "kl/continual")
-    return [skill(window(ideals, v.start, v.stop)) for v in found]
 
 
 def probed(probes: pl.DataFrame, column: str = "kl/model") -> Probed:

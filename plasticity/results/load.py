@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from plasticity.core.errors import did_you_mean
-from plasticity.metrics.summary import spread, summarise
+from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.significance import spread
+from plasticity.metrics.skill import gain
+from plasticity.metrics.summary import finite, summarise
 from plasticity.results.store import Cell, Run
 
-SHOWN = ("skill", "kl_return/model", "forgetting/chaudhry2018", "cost/ms_per_step")
+TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id}
+"""Numbers that every summary of today has."""
+BAND = ["step", "kl/model", "kl/amnesic", "kl/continual"]
+"""Of the step table, what a gain is made of."""
+SHOWN = ("skill", "gain", "kl_return/model", "forgetting/chaudhry2018", "cost/ms_per_step")
 """Numbers that a notebook shows of every strategy; `summary` has all."""
 
 
@@ -39,8 +48,19 @@ def load(where: str | Path) -> "Results":
 
 
 def numbers(cell: Cell) -> dict[str, Any] | None:
-    """Formula id -> number of a cell; of an unfinished one, those so far; None: nothing is stored yet."""
-    return cell.summary if cell.done else derived(cell)
+    """Formula id -> number of a cell; of an unfinished one, those so far; None: nothing is stored yet.
+
+    A summary from before a number of today was thought of is derived anew, from its tables; what is not in them stays
+    as it was stored (`cost/`, `world/`), and what they lack is None (code lengths, where answers were not counted).
+    """
+    if not cell.done:
+        return derived(cell)
+    stored = cell.summary
+    if TODAY <= stored.keys():
+        return stored | {"gain": _gain(cell)}
+    kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "world/"))}
+    found = derived(cell)
+    return stored if found is None else found | kept
 
 
 @runtime_checkable
@@ -63,7 +83,41 @@ def derived(cell: Cell, stream: World | None = None) -> dict[str, Any] | None:
     if not (len(steps) and len(probes)):
         return None
     own = stream.summary(steps, probes) if stream else {}
-    return summarise(steps, probes, condition) | {f"world/{k}": v for k, v in own.items()}
+    found = summarise(steps, probes, condition, frozen=frozen(cell, steps))
+    return found | finite({f"world/{k}": v for k, v in own.items()})
+
+
+def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | None:
+    """KL(informed || the same network, never updated) at the steps of a cell, from the one that ran beside it.
+
+    That is the cell of the strategy Frozen with the same seed and network, which met the same batches.
+
+    Args:
+        cell: whose.
+        steps: its step table, or those of its columns that BAND names.
+
+    Returns:
+        bits; None: there is none beside it, or not yet at all these steps.
+    """
+    mine = cell.meta
+    for place in sorted(cell.path.parent.glob(f"*-seed{mine['seed']}/cell.json")):
+        other = Cell(place.parent)
+        meta = other.meta
+        same = all(meta.get(key) == mine.get(key) for key in ("seed", "network", "pretrained_gap"))
+        if not same or (meta.get("strategy") or {}).get("type") != "Frozen":
+            continue
+        table = other.steps.read(BAND)
+        both = steps.select("step", "kl/amnesic").join(table, on="step") if len(table) else table
+        alike = len(both) == len(steps) and np.allclose(both["kl/amnesic"], both["kl/amnesic_right"])
+        if alike:
+            return both["kl/model"].to_numpy()
+    return None
+
+
+def _gain(cell: Cell) -> float | None:
+    """Of a finished cell, by what lies beside it now."""
+    steps = cell.steps.read(BAND)
+    return finite({"": gain(steps, frozen(cell, steps))})[""] if len(steps) else None
 
 
 @dataclass(frozen=True)
@@ -88,7 +142,7 @@ class Results:
 
     @property
     def steps(self) -> pl.LazyFrame:
-        """One row per step: step, regime, shift, <metric>/<predictor> [bits]."""
+        """One row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]."""
         return self._scanned("steps")
 
     @property
@@ -141,7 +195,9 @@ class Results:
             return lines
         for (run, label), cells in table.group_by("run", "label", maintain_order=True):
             values = [cells[key] if key in cells.columns else pl.Series([None]) for key in SHOWN]
+            lost = cells["diverged/step"].drop_nulls() if "diverged/step" in cells.columns else []
             shown = ["-" if v.null_count() else spread(v.to_list(), 3) for v in values]
+            shown[0] = f"diverged ({len(lost)}/{len(cells)})" if len(lost) else shown[0]
             done = f"{cells['done'].sum()}/{len(cells)}"
             lines.append([str(run), str(label), done, *shown])
         return lines

@@ -4,7 +4,7 @@ runs/<name>/<id>/               Run: one launch of one YAML
 experiment.yaml             everything resolved: run it again and the same numbers come
 environment.json            versions, git commit, machine
 cells/<label>-seed<k>/      Cell: one strategy under one seed
-steps/00000.parquet     one row per step: step, regime, shift, <metric>/<predictor> [bits]
+steps/00000.parquet     one row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]
 probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
 condition/00000.parquet one row per measurement of the network: step, <column>/<source>
 frontier/00000.parquet  one row per stretch: step, regime, fresh, <live or fresh>/b<share> [bits]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from plasticity.metrics.visits import skill
+from plasticity.metrics.skill import skill
 from plasticity.results.store import Cell, Table
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from plasticity.metrics import adaptation
+from plasticity.metrics import adaptation, regret
 from plasticity.metrics.recovery import condition_trends, in_context
 from plasticity.metrics.trend import POINTS, Trend, least_squares, theil_sen
 from plasticity.metrics.visits import visits
@@ -45,6 +45,19 @@ def test_least_squares_equals_scipys_line() -> None:
     slope = line.slope  # pyright: ignore[reportAttributeAccessIssue] scipy's stub lacks it
     assert least_squares(x, y) == pytest.approx((slope, slope - half, slope + half))
     assert least_squares(x[:2], y[:2]) is None
+    y[3] = np.nan
+    assert least_squares(x, y) is theil_sen(x, y) is None
+
+
+def test_a_weight_of_k_is_k_points() -> None:
+    """The slope is that of the repeated points; the interval has the degrees of freedom of the points there are."""
+    rng = np.random.default_rng(0)
+    x, y, weights = np.arange(8.0), rng.random(8), rng.integers(1, 5, 8)
+    found = least_squares(x, y, weights.astype(float))
+    slope, _ = np.polyfit(np.repeat(x, weights), np.repeat(y, weights), 1)
+    (_, _), covariance = np.polyfit(x, y, 1, w=np.sqrt(weights), cov=True)
+    half = stats.t.ppf(0.975, 6) * np.sqrt(covariance[0, 0])
+    assert found == pytest.approx((slope, slope - half, slope + half))
 
 
 def test_the_interval_holds_the_true_slope_in_95_of_100_worlds() -> None:
@@ -119,9 +132,9 @@ def test_relearning_in_half_the_steps_saves_half() -> None:
 def test_interval_regret_equals_trying_every_window() -> None:
     bits = np.random.default_rng(0).random(80)
     tried = max(bits[i : i + 50].sum() for i in range(31))
-    assert adaptation.interval_regret(bits) == pytest.approx(tried)
-    assert adaptation.interval_regret(bits[:49]) is None
-    assert adaptation.interval_regret(bits[:50]) == pytest.approx(bits[:50].sum())
+    assert regret.interval_regret(bits) == pytest.approx(tried)
+    assert regret.interval_regret(bits[:49]) is None
+    assert regret.interval_regret(bits[:50]) == pytest.approx(bits[:50].sum())
 
 
 def test_fading_loss_equals_its_recursion() -> None:
@@ -129,16 +142,18 @@ def test_fading_loss_equals_its_recursion() -> None:
     total = weight = 0.0
     for value in bits:
         total, weight = value + 0.99 * total, 1 + 0.99 * weight
-    assert adaptation.fading_loss(bits) == pytest.approx(total / weight)
-    assert adaptation.fading_loss(np.full(10, 0.3)) == pytest.approx(0.3)
+    assert regret.fading_loss(bits) == pytest.approx(total / weight)
+    assert regret.fading_loss(np.full(10, 0.3)) == pytest.approx(0.3)
 
 
-def test_the_learning_curve_area_is_the_mean_over_shots_and_new_regimes() -> None:
+def test_the_learning_curve_area_is_the_mean_over_shots_and_visits() -> None:
     model = np.random.default_rng(0).random(80)
     steps = world([0, 1, 0, 2], model)
-    table = [[model[start + b] for start in (0, 20, 60)] for b in range(11)]
-    area = np.mean([np.mean(row) for row in table])
-    assert adaptation.lca_agem2019(steps, visits(steps)) == pytest.approx(area)
+    for first, starts in ((False, (0, 20, 40, 60)), (True, (0, 20, 60))):
+        table = [[model[start + b] for start in starts] for b in range(11)]
+        area = np.mean([np.mean(row) for row in table])
+        found = adaptation.lca_agem2019(steps, visits(steps), first=first)
+        assert found == pytest.approx(area)
     assert adaptation.lca_agem2019(steps, visits(steps), beta=20) is None
 
 
@@ -163,7 +178,7 @@ def test_trends_of_a_condition_table() -> None:
             "note": ["a", "b", "c", "d"],
         }
     )
-    found = condition_trends(table)
+    found = condition_trends(table, None)
     assert found == {
         "dormant/tau0.025/mean": pytest.approx(0.25),
         "dormant/tau0.025/first": 0.1,
@@ -174,4 +189,4 @@ def test_trends_of_a_condition_table() -> None:
         "rank/x/last": 7.0,
         "rank/x/slope": None,
     }
-    assert condition_trends(pl.DataFrame()) == {}
+    assert condition_trends(pl.DataFrame(), None) == {}

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plasticity.metrics.gravity import code_length, gravity, law_change, log_odds, lost, switch
+from plasticity.metrics.gravity import gravity, law_change, log_odds, lost, switch
 
 SEEN = np.array([0, 0, 2, 5, 9, 20])
 
@@ -82,5 +82,8 @@ def test_bits_are_lost_at_the_rate_of_the_checkpoint_before():
     assert lost(np.array([5.0, 4.0, 3.0, 2.0, 1.0, 0.0]), SEEN) == 4 * 2 + 3 * 3 + 2 * 4 + 1 * 11
 
 
-def test_code_length_is_the_running_sum_over_answers():
-    assert code_length(np.array([2.0, 1.0, 0.5]), 10).tolist() == [20, 30, 35]
+def test_a_learner_that_was_lost_does_not_stick_to_its_law():
+    lost = bits([-4, -4, -4, -2, -1, -1])
+    lost[3:] = np.nan
+    found = law_change(lost, IDEAL, SEEN, 0.5)
+    assert found.switched is found.gravity is found.at_least is None

@@ -24,6 +24,7 @@ def cell(
         "step": step,
         "regime": (step // length % regimes).astype(np.int32),
         "shift": (step % length == 0) & (step > 0),
+        "answers": np.full(steps, 12, np.int32),
     }
     at, probed = np.arange(0, steps + 1, every), np.arange(-1, regimes, dtype=np.int32)
     rows = len(at) * len(probed)
@@ -58,7 +59,7 @@ def test_the_continual_observer_played_as_learner_is_the_ideal() -> None:
     steps, probes = cell(400, 8, 2, 50)
     found = summarise(played(steps, "continual"), played(probes, "continual"))
     assert found["skill"] == 1.0
-    assert found["skill_trend/ols"] == pytest.approx(0, abs=1e-12)
+    assert found["skill_trend/wls"] == pytest.approx(0, abs=1e-12)
     assert found["adaptation_trend/ols"] == found["adaptation_trend/theil_sen1968"] == 0.0
     assert found["switch_regret/continual"] == 0.0
     assert found["intransigence/chaudhry2018"] == 0.0
@@ -69,8 +70,8 @@ def test_the_skill_trend_is_the_cost_trend_over_the_gap_of_the_ideals() -> None:
     steps, probes = cell(400, 8, 2, 50)
     flat = steps.with_columns(pl.lit(1.2).alias("kl/amnesic"), pl.lit(0.2).alias("kl/continual"))
     found = summarise(flat, probes)
-    assert found["skill_trend/ols"] == pytest.approx(-found["adaptation_trend/ols"])
-    assert found["skill_trend/ols_low"] == pytest.approx(-found["adaptation_trend/ols_high"])
+    assert found["skill_trend/wls"] == pytest.approx(-found["adaptation_trend/ols"])
+    assert found["skill_trend/wls_low"] == pytest.approx(-found["adaptation_trend/ols_high"])
     excess = (flat["kl/model"] - flat["kl/continual"]).to_numpy().reshape(8, 50).mean(1)
     slope = np.polyfit(np.arange(8), excess, 1)[0] * 100
     assert found["adaptation_trend/ols"] == pytest.approx(slope)
@@ -113,6 +114,7 @@ def test_the_formulas_are_given_the_matrices_they_ask_for() -> None:
         "acc/gem2017": transfer.acc_gem2017(e),
         "acc/icarl2017": transfer.acc_icarl2017(e),
         "acc/diaz2018": transfer.acc_diaz2018(e),
+        "forgetting/since_visit": transfer.forgetting_since_visit(e),
         "wf10/delange2023": stability.wf_delange2023(probed(probes), visits(steps)),
         "wp10/delange2023": stability.wp_delange2023(probed(probes), visits(steps)),
     }.items():
@@ -127,7 +129,22 @@ def test_regret_is_a_sum_over_the_stream() -> None:
     found = summarise(steps, probes)
     assert found["dynamic_regret/expected"] == pytest.approx(400 * found["kl/model"])
     assert found["dynamic_regret/realised"] == pytest.approx(400 * found["excess_loss/informed"])
-    assert found["code_length/dawid1984"] == pytest.approx(400 * found["loss/model"])
+    assert found["code_length/dawid1984"] == pytest.approx(12 * 400 * found["loss/model"])
+    assert found["code_length/over_informed"] == pytest.approx(
+        12 * 400 * found["excess_loss/informed"]
+    )
+
+
+def test_a_code_has_all_answers_in_it_however_many_a_step_asks_for() -> None:
+    """Brute force: every answer of every step by itself. Without their number there is no length."""
+    steps, probes = cell(40, 4, 2, 10)
+    answers = np.random.default_rng(1).integers(1, 9, 40)
+    found = summarise(steps.with_columns(pl.Series("answers", answers)), probes)
+    loss = steps["kl_realised/model"].to_list()
+    wanted = sum(bits for n, bits in zip(answers, loss, strict=True) for _ in range(n))
+    assert found["code_length/dawid1984"] == pytest.approx(wanted)
+    old = summarise(steps.drop("answers"), probes)
+    assert old["code_length/dawid1984"] is old["code_length/over_informed"] is None
 
 
 def test_an_independent_learner_is_given_by_its_bits_on_each_regime() -> None:

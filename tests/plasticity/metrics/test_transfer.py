@@ -44,7 +44,9 @@ def test_formulas_equal_their_sums_written_out(tasks: int) -> None:
     e = -matrix
     before = range(1, T)
     expected = {
-        "forgetting_chaudhry2018": sum(max(R(k, j) for k in range(j, T)) - R(T, j) for j in before)
+        "forgetting_chaudhry2018": sum(max(R(k, j) for k in range(1, T)) - R(T, j) for j in before)
+        / (T - 1),
+        "forgetting_since_visit": sum(max(R(k, j) for k in range(j, T)) - R(T, j) for j in before)
         / (T - 1),
         "forgetting_avalanche2021": sum(R(j, j) - R(T, j) for j in before) / (T - 1),
         "bwt_gem2017": sum(R(T, j) - R(j, j) for j in before) / (T - 1),
@@ -66,6 +68,15 @@ def test_formulas_equal_their_sums_written_out(tasks: int) -> None:
     assert transfer.fwt_clarena2025(e, -alone) == pytest.approx(independent)
     behind = sum(alone[k - 1] - R(k, k) for k in range(1, T + 1)) / T
     assert transfer.intransigence_chaudhry2018(e, -alone) == pytest.approx(behind)
+
+
+def test_what_was_known_best_on_an_earlier_visit_is_forgotten() -> None:
+    """A B A': A was at .1 bits after its first visit, at .4 after its second, and is at .5 in the end, after a B'."""
+    e = np.array(
+        [[0.1, 2.0, 0.1, 2.0], [1.0, 0.1, 1.0, 0.1], [0.4, 1.0, 0.4, 1.0], [0.5, 0.1, 0.5, 0.1]]
+    )
+    assert transfer.forgetting_chaudhry2018(e) == pytest.approx((0.4 + 0 + 0.4) / 3)
+    assert transfer.forgetting_since_visit(e) == pytest.approx((0.4 + 0 + 0.1) / 3)
 
 
 def test_mammoths_forgetting_is_that_of_rows_padded_with_zeros() -> None:
@@ -107,6 +118,7 @@ def test_nothing_is_made_up_where_a_task_was_never_probed() -> None:
     for empty in (e, np.zeros((0, 0))):
         pair = each[: len(empty)]
         assert transfer.forgetting_chaudhry2018(empty) is None
+        assert transfer.forgetting_since_visit(empty) is None
         assert transfer.forgetting_avalanche2021(empty) is None
         assert transfer.forgetting_mammoth2020(empty) is None
         assert transfer.bwt_gem2017(empty) is None and transfer.bwt_diaz2018(empty) is None

@@ -8,6 +8,7 @@ import pytest
 
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.recovery import recovery_skill50
+from plasticity.metrics.skill import skill, skills
 from plasticity.metrics.summary import summarise
 from plasticity.metrics.transfer import forgetting_chaudhry2018
 from plasticity.metrics.visits import (
@@ -17,8 +18,6 @@ from plasticity.metrics.visits import (
     learned,
     phase,
     probed,
-    skill,
-    skills,
     task_matrix,
     tasks,
     untouched,
