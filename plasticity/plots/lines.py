@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy import stats
 
-from plasticity.plots.style import SHADE, SOFT, Look, blank, key, looks, style
+from plasticity.plots.style import SHADE, SOFT, Look, Pixels, blank, key, looks, style
 
 FLOOR = 1e-4
 """The bottom of a logarithmic scale, in bits."""
@@ -20,7 +20,7 @@ FLOOR = 1e-4
 class Curve(NamedTuple):
     """A line, its 95 % interval where several seeds were averaged, and its look."""
 
-    x: Float[np.ndarray, " points"]
+    x: Num[np.ndarray, " points"]
     y: Float[np.ndarray, " points"]
     half: Float[np.ndarray, " points"] | None = None
     """Half the width of the interval, in the unit of y; NaN where there is one seed."""
@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 
 def averaged(
-    x: Float[np.ndarray, " points"],
+    x: Num[np.ndarray, " points"],
     each: Sequence[Float[np.ndarray, " points"]],
     look: Look | None = None,
 ) -> Curve:
@@ -69,7 +69,7 @@ def curves(
     spans: Sequence[Span] = (),
     log: bool = False,
     legend: bool = True,
-    size: tuple[float, float] = (360, 250),
+    size: tuple[Pixels, Pixels] = (360, 250),
     ax: Axes | None = None,
 ) -> Axes:
     """A line per title with the band of its interval, and the spans of regimes in shades behind them.
@@ -94,7 +94,7 @@ def curves(
         if log:
             y, below, above = (np.maximum(v, FLOOR) for v in (y, below, above))
         if curve.half is not None:
-            ax.fill_between(x, below, above, color=look.colour, alpha=0.13, linewidth=0)
+            ax.fill_between(x, below, above, color=look.colour, alpha=0.11, linewidth=0)
         (handles[title],) = ax.plot(x, y, **look.line())
     _scale(ax, drawn, log)
     regimes(ax, spans)

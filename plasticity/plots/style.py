@@ -35,14 +35,15 @@ COLOURS = ("#0077bb", "#d55e00", "#009e73", "#b07aa1", "#b07d00", "#7570b3", "#d
 SALT = 14084
 """Before a label where its colour is chosen: with this number Frozen, Finetune, EWC, Replay, LoRA, LwF, DER and
 SynapticIntelligence have eight different ones, so that pages with these agree whatever else they show."""
-Dash = tuple[float, ...]
+Pixels = int | float
+Dash = tuple[Pixels, ...]
 DASHES: tuple[Dash, ...] = ((), (9, 3), (2, 3), (9, 3, 2, 3), (14, 4))
 """Lengths on and off, in pixels; five against eight colours, so that forty lines differ, whatever an eye sees."""
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 """Of the bars of one strategy in several runs, in the order of the runs."""
 PIXELS = 72
 """An inch, in the units of an SVG."""
-WIDTH = 560
+WIDTH = 480
 """Of a picture as wide as a page, in pixels."""
 RC: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -85,7 +86,7 @@ class Look(NamedTuple):
 
     colour: str
     dash: Dash = ()
-    width: float = 1.8
+    width: Pixels = 1.8
     """Of the line, in pixels."""
     hatch: str = ""
     """Of the bar."""
@@ -131,13 +132,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float) -> Axes:
+def blank(width: Pixels, height: Pixels) -> Axes:
     """Axes on a figure of their own, in pixels."""
     return panels(1, 1, width, height)[0][0]
 
 
 @style()
-def panels(rows: int, columns: int, width: float, height: float) -> list[list[Axes]]:
+def panels(rows: int, columns: int, width: Pixels, height: Pixels) -> list[list[Axes]]:
     """Axes in rows and columns on one figure.
 
     Args:
@@ -158,7 +159,7 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def key(ax: Axes, drawn: Mapping[str, Artist], below: float = 36) -> None:
+def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
     """A legend below the axes, in as many columns as fit.
 
     Args:

@@ -39,7 +39,7 @@ def inline(ax: Axes, name: str, data: pl.DataFrame | None = None) -> str:
     attributes, inside = _parts(ax, name)
     size = {key: attributes.pop(key) for key in ("width", "height")}
     pixels = float(size["width"].removesuffix("pt"))
-    readable = f"min-width: {0.8 * pixels:.0f}px; max-width: {1.3 * pixels:.0f}px"
+    readable = f"min-width: {0.72 * pixels:.0f}px; max-width: {1.45 * pixels:.0f}px"
     attributes |= {"class": "picture", "style": readable, "data-name": name}
     inside = COLOUR.sub(lambda colour: VARIABLE[colour[0]], inside)
     return f"<svg{_written(attributes)}>{_said(name, data)}{inside}"

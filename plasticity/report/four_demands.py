@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from plasticity.metrics.summary import spread
 from plasticity.report.page import Section, Table, Words
+from plasticity.report.run_report import Summaries
 from plasticity.report.verdict import Difference
 
 TITLES = ("", "updates its core", "retains", "repairs its causal model", "grows more sophisticated")
@@ -16,10 +17,6 @@ CAPTION = (
     "truth that it takes to send all answers by the learner's predictions (its description length of the world). "
     "Yes and no where the 95 % interval over seeds excludes 0, unsure where it does not, or where there is one seed."
 )
-
-
-Summaries = Mapping[str, Sequence[Mapping[str, object]]]
-"""Label -> the numbers of its cells, one per seed."""
 
 
 def four_demands(summaries: Summaries) -> Section | None:

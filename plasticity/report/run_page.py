@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plasticity.plots.style import looks
+from plasticity.report.details import DETAILS
 from plasticity.report.page import Chapter, Page, Section, Words
 from plasticity.report.run_report import by_label, title
-from plasticity.report.sections import SECTIONS, told
+from plasticity.report.sections import SECTIONS, read
 from plasticity.results.store import Run
 
 LEAD = (
@@ -26,8 +27,8 @@ def page(runs: Sequence[Run]) -> Page:
     for run in runs:
         sections = [Section("", [Words(f"No cell of {run.path} was begun.")])]
         if run.cells():
-            of = told(run, drawn)
-            sections = [found for section in SECTIONS if (found := section(of))]
+            of = read(run, drawn)
+            sections = [found for section in (*SECTIONS, *DETAILS) if (found := section(of))]
         chapters.append(Chapter(title(run), sections))
     return Page(" and ".join(dict.fromkeys(run.name for run in runs)), LEAD, chapters)
 

@@ -1,6 +1,6 @@
 """Report: the numbers of a run as a table, from what is stored and from nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from plasticity.results.load import derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
 BASELINES = PREDICTORS[1:]
+Summaries = Mapping[str, Sequence[Mapping[str, object]]]
+"""Label -> the numbers of its cells, one per seed."""
 
 
 class Row(NamedTuple):
