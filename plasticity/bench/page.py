@@ -1,75 +1,77 @@
 """The page of a leaderboard: bars of skill, skill of every strategy in every block, and how it was made."""
 
-import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float
 
-from plasticity.bench.leaderboard import CAPTION, DIVERGED, TITLES, blocks, cells, grid, rows, skill
+from plasticity.bench.leaderboard import CAPTION, TITLES, Row, blocks, cells, grid, rows, skill
 from plasticity.bench.results import Results
 from plasticity.config.recipe import plain
-from plasticity.plots import pictures
-from plasticity.report import page
+from plasticity.plots.leaderboards import skill_by_block
+from plasticity.plots.skill_bars import bars
+from plasticity.report.page import Chapter, Listing, Page, Picture, Section, Table, Words
 
 LEAD = (
     "Which way of moving weights at test time carries what was learned over, and what does it cost? "
     "In bits from an exact Bayesian observer."
 )
-GOOD, BAD = (0, 114, 178), (213, 94, 0)
-"""Colours of skill 1 and of skill -1; told apart by the colour-blind."""
 
 
-def write(results: Results, path: Path) -> Path:
-    """The leaderboard as one self-contained page.
+def page(results: Results) -> Page:
+    """The leaderboard as one chapter.
 
     Args:
         results: of every cell.
-        path: the file; written whole.
     """
     suite, found = results.suite, rows(results)
-    labels = list(results.strategies)
-    skills = grid(results, skill)
-    means = {row.strategy: _means(skills[labels.index(row.strategy)]) for row in found}
-    made = json.dumps(plain(results.environment), indent=2)
-    asked = json.dumps(plain(results.strategies), indent=2)
-    parts = [
-        f"<h2>{len(blocks(results))} blocks, {skills.shape[-1]} seeds</h2>",
-        page.table(TITLES, [(cells(row), row.contender) for row in found]),
-        f"<p class=small>{html.escape(CAPTION)}</p>",
-        "<h3>Skill</h3><p>A dot is a block; the line is the 95 % interval of their mean.</p>",
-        pictures.bars({row.strategy: row.skill for row in found}),
-        "<h3>Skill in every block</h3><p>Mean over seeds. Blue carries over; orange is worse than never to learn.</p>",
-        heat(means, [f"{stream} {network}" for stream, network in blocks(results)]),
-        "<h3>How learning rates were chosen</h3><p>Mean skill in the held-out worlds.</p>",
+    count = len({cell.seed for cell in results.cells})
+    sections = [
+        _table(found),
+        _skill(found),
+        _blocks(results, found),
         _tuning(results),
-        f"<details><summary>How this was made</summary><p>suite {html.escape(suite.name)} "
-        f"{html.escape(suite.version)}, {html.escape(suite.hash)}</p><pre>{html.escape(asked)}</pre>"
-        f"<pre>{html.escape(made)}</pre></details>",
+        _made(results),
     ]
-    return page.write(path, f"Leaderboard: {suite.name} {suite.version}", LEAD, ["".join(parts)])
+    chapter = Chapter(f"{len(blocks(results))} blocks, {count} seeds", sections)
+    return Page(f"Leaderboard: {suite.name} {suite.version}", LEAD, [chapter])
 
 
-def heat(means: dict[str, list[float]], columns: Sequence[str]) -> str:
-    """A table whose cells are coloured by skill; NaN is undefined."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *columns))
-    body = "".join(
-        f"<tr><td>{html.escape(name)}</td>{''.join(map(_cell, values))}</tr>"
-        for name, values in means.items()
-    )
-    return (
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def write(results: Results, path: Path) -> Path:
+    """The page, written whole.
+
+    Args:
+        results: of every cell.
+        path: the file.
+    """
+    return page(results).write(path)
 
 
-def _cell(value: float) -> str:
-    if np.isnan(value):
-        return "<td>undefined</td>"
-    strength = min(abs(value), 1.0)
-    colour = f"rgb({' '.join(map(str, GOOD if value > 0 else BAD))} / {strength:.2f})"
-    return f'<td style="background:{colour}">{"diverged" if value == DIVERGED else f"{value:.2f}"}</td>'
+def _table(found: Sequence[Row]) -> Section:
+    table = Table(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
+    return Section("", [table, Words(CAPTION, "small")])
+
+
+def _skill(found: Sequence[Row]) -> Section:
+    values = {row.strategy: row.skill for row in found}
+    lines = [(title, i, v) for title, each in values.items() for i, v in enumerate(each)]
+    data = pl.DataFrame(lines, ["title", "block", "skill"], orient="row")
+    words = Words("A dot is a block; the line is the 95 % interval of their mean.")
+    return Section("Skill", [words, Picture(bars(values), "skill", data)])
+
+
+def _blocks(results: Results, found: Sequence[Row]) -> Section:
+    labels, skills = list(results.strategies), grid(results, skill)
+    names = [f"{stream} {network}" for stream, network in blocks(results)]
+    means = {row.strategy: _means(skills[labels.index(row.strategy)]) for row in found}
+    lines = [(who, *pair) for who, each in means.items() for pair in zip(names, each, strict=True)]
+    data = pl.DataFrame(lines, ["strategy", "block", "skill"], orient="row")
+    words = Words("Mean over seeds. Blue carries over; orange is worse than never to learn.")
+    picture = Picture(skill_by_block(means, names), "skill by block", data)
+    return Section("Skill in every block", [words, picture])
 
 
 def _means(values: Float[np.ndarray, "blocks seeds"]) -> list[float]:
@@ -78,14 +80,26 @@ def _means(values: Float[np.ndarray, "blocks seeds"]) -> list[float]:
     return [float(k.mean()) if len(k) else float("nan") for k in known]
 
 
-def _tuning(results: Results) -> str:
+def _tuning(results: Results) -> Section:
     """What every rate of the grid came to."""
+    title = "How learning rates were chosen"
     tuned = [choice for choice in results.rates if choice.how == "tuned"]
     if not tuned:
-        return "<p>No strategy here has a rate to choose.</p>"
+        return Section(title, [Words("No strategy here has a rate to choose.")])
     lrs = list(tuned[0].skills)
     lines = []
     for choice in tuned:
-        shown = ["-" if (s := choice.skills[lr]) is None else f"{s:.2f}" for lr in lrs]
+        shown = ["-" if (s := choice.skills[lr]) is None else f"{s:z.2f}" for lr in lrs]
         lines.append(([f"{choice.network} {choice.strategy}", *shown, f"{choice.lr:g}"], False))
-    return page.table(["", *lrs, "chosen"], lines)
+    words = Words("Mean skill in the held-out worlds.")
+    return Section(title, [words, Table(["", *lrs, "chosen"], lines, "learning rates")])
+
+
+def _made(results: Results) -> Section:
+    suite = results.suite
+    blocks = [
+        Words(f"suite {suite.name} {suite.version}, {suite.hash}"),
+        Listing("strategies", json.dumps(plain(results.strategies), indent=2)),
+        Listing("environment", json.dumps(plain(results.environment), indent=2)),
+    ]
+    return Section("How this was made", blocks, folded=True)

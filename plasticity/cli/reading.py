@@ -1,11 +1,14 @@
 """Commands that read what runs have stored: report, compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plasticity.cli.common import err, existing, out, parsed, print_table, refusal
+
+if TYPE_CHECKING:
+    from plasticity.report.page import Page
 
 app = typer.Typer()
 Export = Annotated[
@@ -27,6 +30,7 @@ def report(
     from plasticity.results.store import Run
 
     runs = [Run(existing(folder).parent) for folder in run_dirs]
+    from plasticity.report import run_page
     from plasticity.report import run_report as reports
 
     for each in runs:
@@ -35,7 +39,7 @@ def report(
         print_table(each)
         found = reports.answer(each)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
-    _written("report", reports.write(runs, to or run_dirs[0] / "report.html"), export)
+    _written("report", run_page.page(runs), to or run_dirs[0] / "report.html", export)
     if len(runs) > 1:
         words = " ".join(map(str, run_dirs))
         out.print(f"strategies of different runs, paired by seed: plasticity compare {words}",
@@ -56,8 +60,7 @@ def compare(
     from plasticity.results.store import Run
 
     runs = [Run(existing(folder).parent) for folder in run_dirs]
-    from plasticity.report import comparison as comparison
-    from plasticity.report.compare_page import write
+    from plasticity.report import compare_page, comparison
 
     try:
         found = comparison.compared(runs, against)
@@ -70,16 +73,14 @@ def compare(
         err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     told = found.verdict
     out.print(f"{told.answer}. {told.because}", highlight=False, markup=False, soft_wrap=True)
-    _written("comparison", write(found, to), export)
+    _written("comparison", compare_page.page(found), to, export)
 
 
-def _written(what: str, page: Path, export: Path | None) -> None:
-    """Say where the page is; save what it shows."""
-    out.print(f"{what}: {page}", highlight=False, soft_wrap=True)
+def _written(what: str, page: "Page", to: Path, export: Path | None) -> None:
+    """Write the page and say where it is; save what it shows."""
+    out.print(f"{what}: {page.write(to)}", highlight=False, soft_wrap=True)
     if export:
-        from plasticity.report.page import export as exported
-
-        number = len(exported(page, export))
+        number = len(page.export(export))
         out.print(
             f"figures and tables: {number} files in {export}", highlight=False, soft_wrap=True
         )

@@ -72,7 +72,8 @@ def resume(
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
     from plasticity.launch.run import run as run_cells
-    from plasticity.report.run_report import answer, write
+    from plasticity.report.run_page import write
+    from plasticity.report.run_report import answer
 
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"

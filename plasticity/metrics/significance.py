@@ -22,7 +22,7 @@ def interval(values: Sequence[float]) -> float | None:
 def spread(values: Sequence[float], digits: int) -> str:
     """A mean and its 95 % interval."""
     half = interval(values)
-    mean = f"{np.mean(values):,.{digits}f}"
+    mean = f"{np.mean(values):z,.{digits}f}"
     return mean if half is None else f"{mean}±{half:,.{digits}f}"
 
 

@@ -1,1 +1,49 @@
-"""Pictures: one drawing code for page, notebook, paper and wandb."""
+"""Pictures, in matplotlib: each takes data and an optional `ax` and returns the Axes; for page, notebook, paper, wandb.
+
+    from plasticity import load, plots
+
+    table = load("runs/quickstart/*").summary
+    skills = {label: list(rows["skill"]) for (label,), rows in table.group_by("label", maintain_order=True)}
+    plots.bars(skills).figure.savefig("skill.pdf")
+
+A picture is drawn in a style context of ours: no pyplot, and the global rcParams stay as they are.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plasticity.plots.heat_maps import Heat, heat_map
+    from plasticity.plots.leaderboards import critical_differences, skill_by_block
+    from plasticity.plots.lines import Curve, Span, averaged, curves
+    from plasticity.plots.matrices import distance_moved, probability_rows
+    from plasticity.plots.over_time import bits_over_time, windowed
+    from plasticity.plots.skill_bars import bars
+    from plasticity.plots.style import Look, looks
+    from plasticity.plots.vector import inline, standalone
+    from plasticity.plots.worlds import anomalies_needed, conversation_start, ladder_rung, law_odds
+
+_HOMES = {
+    "heat_maps": "Heat heat_map",
+    "leaderboards": "critical_differences skill_by_block",
+    "lines": "Curve Span averaged curves",
+    "matrices": "distance_moved probability_rows",
+    "over_time": "bits_over_time windowed",
+    "skill_bars": "bars",
+    "style": "Look looks",
+    "vector": "inline standalone",
+    "worlds": "anomalies_needed conversation_start ladder_rung law_odds",
+}
+"""Module -> the names that it gives to the package; imported when first used, for matplotlib takes a while."""
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that a name comes from (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

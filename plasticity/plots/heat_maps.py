@@ -1,20 +1,21 @@
-"""Heat maps as SVG: bits on every regime's probe over time."""
+"""Heat maps: bits on every regime's probe over time."""
 
-import html
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
-from plasticity.plots.pictures import letter
-from plasticity.plots.svg import picture, tag, text
+from plasticity.plots.letters import letter
+from plasticity.plots.style import INK, blank, style
 
-CELLS = 8000
-"""Cells of all heat maps of a page together, about: what bounds its size."""
-SEQUENTIAL = ["#fcfdbf", "#febb81", "#f8765c", "#d3436e", "#982d80", "#5f187f", "#221150"]
-"""Magma, light to dark: few bits to many."""
+COLUMNS = 400
+"""Checkpoints that are drawn, at most: evenly spread."""
+MAGMA = ["#fcfdbf", "#febb81", "#f8765c", "#d3436e", "#982d80", "#5f187f", "#221150"]
+"""Light to dark: few bits to many."""
+SEQUENTIAL = LinearSegmentedColormap.from_list("bits", MAGMA)
 
 
 class Heat(NamedTuple):
@@ -23,57 +24,59 @@ class Heat(NamedTuple):
     steps: Int[np.ndarray, " checkpoints"]
     regimes: Int[np.ndarray, " regimes"]
     bits: Float[np.ndarray, "checkpoints regimes"]
+    """NaN: not probed."""
+
+    @property
+    def data(self) -> pl.DataFrame:
+        """One row per regime and checkpoint: regime, step, bits."""
+        return pl.DataFrame(
+            {
+                "regime": [letter(r) for r in self.regimes.tolist() for _ in self.steps],
+                "step": np.tile(self.steps, len(self.regimes)),
+                "bits": self.bits.T.reshape(-1),
+            }
+        )
 
 
-def heats(maps: Mapping[str, Heat], captions: Mapping[str, str] | None = None) -> str:
-    """One heat map per strategy, on one scale, which is drawn below them.
+@style()
+def heat_map(heat: Heat, top: float | None = None, title: str = "", ax: Axes | None = None) -> Axes:
+    """A row per regime, a column per checkpoint, on a scale from 0 bits that is drawn beside it.
 
     Args:
-        maps: title -> what to draw.
-        captions: title -> what to write over it, in place of the title.
+        heat: what to draw.
+        top: the most bits of the scale; None: of this map.
+        title: written over it.
+        ax: where; None: on a figure of its own.
     """
-    if not maps:
-        return "<p>Nothing was probed yet.</p>"
-    top = max(float(np.nanmax(heat.bits)) for heat in maps.values())
-    rows = sum(len(heat.regimes) for heat in maps.values())
-    columns = min(80, max(2, CELLS // rows))
-    figures = [
-        f"<figure><figcaption>{html.escape((captions or {}).get(title, title))}</figcaption>"
-        f"{_heat(title, heat, top, columns)}</figure>"
-        for title, heat in maps.items()
-    ]
-    stops = "".join(f"<i style='background:{shade}'></i>" for shade in SEQUENTIAL)
-    return f"<div class=heats>{''.join(figures)}</div><p class=scale>0 {stops} {top:.2f} bits</p>"
-
-
-def _heat(title: str, heat: Heat, top: float, columns: int) -> str:
-    keep = np.unique(np.linspace(0, len(heat.steps) - 1, columns).round().astype(int))
-    steps, bits = heat.steps[keep].tolist(), heat.bits[keep]
+    keep = np.unique(np.linspace(0, len(heat.steps) - 1, COLUMNS).round().astype(int))
+    steps, bits = heat.steps[keep], heat.bits[keep]
+    finite = bits[np.isfinite(bits)]
+    top = top or float(finite.max(initial=0.0)) or 1.0
     names = [letter(regime) for regime in heat.regimes.tolist()]
-    cell, high, left = 400 / len(steps), 22, 16 + 10 * max(map(len, names))
-    out, rows = [], []
-    for r, name in enumerate(names):
-        out.append(text(left - 8, high * r + 16, name, "end", None))
-        for c, step in enumerate(steps):
-            value = float(bits[c, r])
-            box = {"x": left + c * cell, "y": high * r, "width": cell + 0.3, "height": high - 2}
-            told = tag("title", f"{name} at step {step}: {value:.3f} bits")
-            out.append(tag("rect", told, fill=_shade(value / top if top else 0), **box))
-            rows.append((name, step, round(value, 6)))
-    out.append(text(left, high * len(names) + 14, f"step {steps[0]}"))
-    out.append(text(left + 400, high * len(names) + 14, f"step {steps[-1]}", "end"))
-    ends = "; ".join(f"{n} {bits[-1, r]:.3f} bits" for r, n in enumerate(names))
-    data = pl.DataFrame(rows, ["regime", "step", "bits"], orient="row")
-    label = f"what {title} knows at the end: {ends}"
-    return picture(f"probes {title}", label, (left + 404, high * len(names) + 20), out, data)
-
-
-def _shade(share: float) -> str:
-    """Of a share of the scale, between its stops."""
-    if np.isnan(share):
-        return "none"
-    place = float(np.clip(share, 0, 1)) * (len(SEQUENTIAL) - 1)
-    i = min(int(place), len(SEQUENTIAL) - 2)
-    one, two = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in SEQUENTIAL[i : i + 2])
-    mixed = (one + (two - one) * (place - i)).round().astype(int)
-    return "#" + "".join(f"{v:02x}" for v in mixed)
+    ax = ax or blank(360, 96 + min(22 * len(names), 320))
+    shown = np.where(np.isfinite(bits), bits, np.nan).T
+    image = ax.imshow(
+        shown,
+        cmap=SEQUENTIAL,
+        vmin=0,
+        vmax=top,
+        aspect="auto",
+        interpolation="none",
+        extent=(-0.5, len(steps) - 0.5, len(names) - 0.5, -0.5),
+    )
+    every = -(-len(names) // 14)
+    ax.set_yticks(range(0, len(names), every), names[::every])
+    ax.tick_params(length=0, axis="y", labelcolor=INK)
+    marks = np.unique(np.linspace(0, len(steps) - 1, min(5, len(steps))).round().astype(int))
+    ax.set_xticks(marks, [str(step) for step in steps[marks].tolist()])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("step")
+    ax.set_ylabel("regime")
+    ax.set_title(title, loc="left")
+    scale = ax.figure.colorbar(image, ax=ax, fraction=0.06, pad=0.02)
+    scale.outline.set_visible(False)  # pyright: ignore[reportCallIssue] a Spine, whatever its stub says
+    scale.set_label("bits per position")
+    ends = "; ".join(f"{n} {b:.3f} bits" for n, b in zip(names, bits[-1].tolist(), strict=True))
+    ax.set_label(f"{title or 'probes'}: bits on the probe of every regime at the end: {ends}")
+    return ax

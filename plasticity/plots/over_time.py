@@ -1,83 +1,194 @@
-"""Over time: bits of every strategy and of the ideals, in windows, as a picture that moves and as one that is still."""
+"""Bits over time: of every strategy and of the ideals, averaged over seeds, with the regimes behind them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
+from jaxtyping import Float
+from matplotlib.axes import Axes
 
 from plasticity.metrics.visits import visits
-from plasticity.plots.pictures import IDEALS, Curve, Span, chart, letter, strategy
-from plasticity.results.store import Cell
+from plasticity.plots.letters import letter
+from plasticity.plots.lines import Curve, Span, averaged, curves
+from plasticity.plots.style import IDEALS, SHADE, WIDTH, Look, blank, looks, style
 
 POINTS = 400
 """Windows of a curve, at most."""
-DRAWN = ("amnesic", "continual")
-"""The observers that are drawn; the informed one is at 0."""
+OBSERVERS = ("amnesic", "continual")
+"""Those that are drawn; the informed one is at 0."""
+COLUMNS = ["step", "regime", "shift", *(f"kl/{who}" for who in ("model", *OBSERVERS))]
+"""Of a step table, what is needed."""
+UP = "bits per position"
+RIBBON, MOST = 15, 8
+"""Height of a seed's ribbon of regimes, in pixels; ribbons, at most."""
 
 
-class Series(NamedTuple):
+class OverTime(NamedTuple):
     """What is drawn of a run."""
 
     curves: dict[str, Curve]
-    """Title -> bits per asked position over steps; the strategies, then the observers."""
+    """Title -> KL(informed || who) in bits per asked position over steps; the strategies, then the observers."""
     spans: list[Span]
+    """Of the regimes, if all seeds agree on them."""
+    ribbons: dict[str, list[Span]]
+    """Seed -> its regimes, if seeds do not."""
+
+    @property
+    def data(self) -> pl.DataFrame:
+        """One row per point: title, step, bits, low, high."""
+        nothing = np.array([])
+        rows = [
+            {"title": t, "step": x, "value": y, "low": y - h, "high": y + h}
+            for t, c in self.curves.items()
+            for x, y, h in zip(c.x, c.y, np.full(len(c.y), np.nan) if c.half is None else c.half, strict=True)
+        ]  # fmt: skip
+        schema = ("title", "step", "value", "low", "high")
+        return pl.DataFrame(rows) if rows else pl.DataFrame(dict.fromkeys(schema, nothing))
 
 
-def series(groups: Mapping[str, Sequence[Cell]]) -> Series:
-    """Windowed means over time, over seeds: of every strategy and of the two ideals; and the spans of the regimes.
+def windowed(
+    tables: Mapping[str, Mapping[int, pl.DataFrame]], drawn: Mapping[str, Look] | None = None
+) -> OverTime:
+    """Means over windows and then over seeds, with intervals; and the regimes.
+
+    Regimes are behind the curves only where every seed meets the same ones at the same steps. Hidden shifts differ from
+    seed to seed: then each seed has a ribbon of its own.
 
     Args:
-        groups: label -> its cells, one per seed.
+        tables: label -> seed -> its step table, with at least `COLUMNS`.
+        drawn: label -> its look.
     """
-    columns = ["step", "regime", "shift", *(f"kl/{who}" for who in ("model", *DRAWN))]
-    read = {label: [c.steps.read(columns) for c in cells] for label, cells in groups.items()}
-    tables = {
-        label: scored for label, each in read.items() if (scored := [t for t in each if len(t)])
+    drawn = drawn or looks(tables)
+    full = {label: kept for label, each in tables.items() if (kept := _scored(each))}
+    if not full:
+        return OverTime({}, [], {})
+    longest = max(full.values(), key=lambda each: max(map(len, each.values())))
+    steps = max(int(table["step"].to_numpy()[-1]) + 1 for table in longest.values())
+    width = -(-steps // POINTS)
+    found = {
+        label: _windows([*each.values()], "model", width, drawn[label])
+        for label, each in full.items()
     }
-    if not tables:
-        return Series({}, [])
-    longest = max(tables.values(), key=lambda group: len(group[0]))
-    width = -(-(int(longest[0]["step"].to_numpy()[-1]) + 1) // POINTS)
-    curves = {
-        label: _windows(group, "model", width, strategy([*groups].index(label)))
-        for label, group in tables.items()
-    }
-    curves |= {who: _windows(longest, who, width, IDEALS[who]) for who in DRAWN}
-    return Series(curves, [Span(v.start, v.stop, letter(v.regime)) for v in visits(longest[0])])
+    found |= {who: _windows([*longest.values()], who, width, IDEALS[who]) for who in OBSERVERS}
+    return OverTime(found, *_regimes(full))
 
 
-def still(drawn: Series) -> str:
-    """As a picture."""
-    if not drawn.curves:
-        return "<p>Nothing was scored yet.</p>"
-    return chart(
-        drawn.curves, "step", "bits over time", drawn.spans, (800, 330), up="bits per position"
-    )
+@style()
+def bits_over_time(drawn: OverTime, ax: Axes | None = None) -> Axes:
+    """Lines with their intervals; regimes as shades if all seeds agree on them, else as a ribbon per seed.
+
+    Args:
+        drawn: of `windowed`.
+        ax: where; None: on a figure of its own.
+    """
+    ax = ax or blank(WIDTH, 290 + RIBBON * len(drawn.ribbons))
+    curves(drawn.curves, "stream step", UP, drawn.spans, ax=ax)
+    if drawn.ribbons:
+        _ribbons(ax, drawn.ribbons)
+    return ax
 
 
-def plotted(drawn: Series) -> dict[str, Any]:
-    """What report.js draws."""
-    found = [
-        {
+def plotted(drawn: OverTime) -> dict[str, Any]:
+    """The same as JSON, for the plot that can be zoomed; null: undefined, or in the ink of the page."""
+    series = []
+    for title, curve in drawn.curves.items():
+        look = curve.look or IDEALS["informed"]
+        one = {
             "name": title,
-            "colour": curve.look.get("stroke"),
-            "dash": dash and [int(n) for n in str(dash).split()],
-            "width": 2 if "stroke" in curve.look else 1.5,
-            "x": curve.x,
-            "y": curve.y,
+            "colour": None if title in IDEALS and look == IDEALS[title] else look.colour,
+            "dash": [*look.dash] or None,
+            "width": look.width,
+            "x": np.round(curve.x, 1).tolist(),
+            "y": _finite(curve.y),
         }
-        for title, curve in drawn.curves.items()
-        for dash in [curve.look.get("stroke_dasharray")]
-    ]
-    spans = [{"from": s.start, "to": s.stop, "letter": s.letter} for s in drawn.spans]
-    return {"series": found, "spans": spans}
+        if curve.half is not None:
+            one |= {"low": _finite(curve.y - curve.half), "high": _finite(curve.y + curve.half)}
+        series.append(one)
+    ribbons = [{"name": name, "spans": _plain(spans)} for name, spans in drawn.ribbons.items()]
+    return {"series": series, "spans": _plain(drawn.spans), "ribbons": ribbons}
 
 
-def _windows(
-    tables: Sequence[pl.DataFrame], who: str, width: int, look: Mapping[str, object]
-) -> Curve:
-    """Mean of KL over windows of `width` steps and over seeds; x is the mean step of a window, y bits."""
-    both = pl.concat([t.select("step", pl.col(f"kl/{who}").alias("kl")) for t in tables])
-    window = (pl.col("step") // width).alias("window")
-    means = both.group_by(window).agg(pl.col("kl").mean(), pl.col("step").mean()).sort("window")
-    return Curve(means["step"].round(1).to_list(), means["kl"].round(5).to_list(), look)
+def _scored(each: Mapping[int, pl.DataFrame]) -> dict[int, pl.DataFrame]:
+    return {seed: table for seed, table in each.items() if len(table)}
+
+
+def _windows(tables: Sequence[pl.DataFrame], who: str, width: int, look: Look) -> Curve:
+    """KL over windows of `width` steps; x is the mean step of a window."""
+    steps = np.concatenate([t["step"].to_numpy() for t in tables]).astype(float)
+    windows, place = np.unique(steps // width, return_inverse=True)
+    x = np.bincount(place, steps) / np.bincount(place)
+    return averaged(x, [_means(t, who, width, windows) for t in tables], look)
+
+
+def _means(
+    table: pl.DataFrame, who: str, width: int, windows: Float[np.ndarray, " windows"]
+) -> Float[np.ndarray, " windows"]:
+    """Of one seed, in each window; NaN where it has no step."""
+    place = np.searchsorted(windows, table["step"].to_numpy() // width)
+    sums = np.bincount(place, table[f"kl/{who}"].to_numpy(), len(windows))
+    count = np.bincount(place, minlength=len(windows))
+    return np.divide(sums, count, out=np.full(len(windows), np.nan), where=count > 0)
+
+
+def _regimes(
+    full: Mapping[str, Mapping[int, pl.DataFrame]],
+) -> tuple[list[Span], dict[str, list[Span]]]:
+    """(what all agree on, what each seed meets); one of them is empty. A schedule may heed the learner, too."""
+    met = {label: {s: _spans(t) for s, t in each.items()} for label, each in full.items()}
+    if shared := _agreed([spans for each in met.values() for spans in each.values()]):
+        return shared, {}
+    ribbons = dict[str, list[Span]]()
+    for seed in sorted({seed for each in met.values() for seed in each}):
+        mine = {label: each[seed] for label, each in met.items() if seed in each}
+        if shared := _agreed([*mine.values()]):
+            ribbons[f"seed {seed}"] = shared
+        else:
+            ribbons |= {f"{label}, seed {seed}": spans for label, spans in mine.items()}
+    return [], dict([*ribbons.items()][:MOST])
+
+
+def _agreed(each: Sequence[list[Span]]) -> list[Span]:
+    """The longest, if all others are how it begins; else none."""
+    longest = max(each, key=lambda spans: spans[-1].stop)
+    for spans in each:
+        stop = spans[-1].stop
+        begin = [s._replace(stop=min(s.stop, stop)) for s in longest if s.start < stop]
+        if begin != spans:
+            return []
+    return longest
+
+
+def _spans(table: pl.DataFrame) -> list[Span]:
+    return [Span(v.start, v.stop, letter(v.regime)) for v in visits(table)]
+
+
+def _ribbons(ax: Axes, ribbons: Mapping[str, Sequence[Span]]) -> None:
+    """Above the curves, one below the other."""
+    high = RIBBON * len(ribbons) / 200
+    above = ax.inset_axes((0, 1.01, 1, high), sharex=ax)
+    above.set_ylim(len(ribbons), 0)
+    for row, spans in enumerate(ribbons.values()):
+        first, last = ax.get_xlim()
+        for nth, span in enumerate(spans):
+            a, b = max(span.start, first), min(span.stop, last)
+            if b <= a:
+                continue
+            shade = SHADE if nth % 2 == 0 else "none"
+            above.broken_barh([(a, b - a)], (row + 0.06, 0.88), facecolor=shade, edgecolor="none")
+            if b - a > 0.015 * (last - first):
+                above.annotate(
+                    span.letter, ((a + b) / 2, row + 0.5), size=9, ha="center", va="center"
+                )
+    above.set_yticks(np.arange(len(ribbons)) + 0.5, [*ribbons])
+    above.tick_params(left=False, bottom=False, labelbottom=False, labelsize=9.5)
+    above.spines[:].set_visible(False)
+    above.grid(False)
+
+
+def _finite(values: Float[np.ndarray, " n"]) -> list[float | None]:
+    return [round(v, 5) if np.isfinite(v) else None for v in values.tolist()]
+
+
+def _plain(spans: Sequence[Span]) -> list[dict[str, int | str]]:
+    return [{"from": s.start, "to": s.stop, "letter": s.letter} for s in spans]

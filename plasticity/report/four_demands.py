@@ -1,10 +1,10 @@
-"""Ladder: what true plasticity demands of a learner, four rungs, answered from its numbers."""
+"""The four demands that true plasticity makes of a learner, each answered from its numbers."""
 
 from collections.abc import Mapping, Sequence
 
 from plasticity.metrics.summary import spread
-from plasticity.report import page
-from plasticity.report.sections import Summaries
+from plasticity.report.page import Section, Table, Words
+from plasticity.report.run_report import Summaries
 from plasticity.report.verdict import Difference
 
 TITLES = ("", "updates its core", "retains", "repairs its causal model", "grows more sophisticated")
@@ -19,8 +19,8 @@ CAPTION = (
 )
 
 
-def ladder(summaries: Summaries) -> str:
-    """Four demands, for each learner yes, no or unsure, and the numbers; "" where nothing is known.
+def four_demands(summaries: Summaries) -> Section | None:
+    """For each learner yes, no or unsure, and the numbers; None where nothing is known.
 
     Args:
         summaries: of every strategy, one per seed.
@@ -30,8 +30,9 @@ def ladder(summaries: Summaries) -> str:
         for label, each in summaries.items()
     ]
     if not any(text != "-" for cells, _ in lines for text in cells[1:]):
-        return ""
-    return page.table(TITLES, lines, "ladder") + f"<p class=small>{CAPTION}</p>"
+        return None
+    blocks = [Table(TITLES, lines, "four demands", wordy=True), Words(CAPTION, "small")]
+    return Section("The ladder of plasticity: four demands", blocks, folded=True)
 
 
 def _updates(each: Sequence[Mapping[str, object]]) -> str:

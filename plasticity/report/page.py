@@ -1,133 +1,218 @@
-"""Page: one self-contained HTML file; nothing in it is fetched, and what it shows can be saved as SVG and CSV."""
+"""Page: chapters of sections of blocks, as one self-contained HTML file, and what it shows as SVG and CSV files.
+
+A block says what there is to show; `templates/page.html` says how. Nothing of a page is fetched, and all text is
+escaped by Jinja.
+"""
 
 import csv
-import html
 import io
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.axes import Axes
 
-from plasticity.plots import svg
+from plasticity.plots.style import DARK, LIGHT
+from plasticity.plots.vector import inline, standalone
 from plasticity.results.store import write_whole
 
-TABLE = re.compile(r'<table data-name="([^"]*)" data-csv="([^"]*)"')
-NAME = re.compile(r'<svg class="picture" data-name="([^"]*)"')
-DATA = re.compile(r"<metadata>(.*?)</metadata>", re.DOTALL)
+
+class Words(NamedTuple):
+    """A paragraph."""
+
+    kind = "words"
+    text: str
+    look: str = ""
+    """small: a note below something; open: something is not finished."""
 
 
-def write(
-    path: Path, title: str, lead: str, sections: Sequence[str], curves: Sequence[Any] = ()
-) -> Path:
-    """Write the page, whole.
+class Answer(NamedTuple):
+    """What a reader wants first."""
 
-    Args:
-        path: the file.
-        title: plain text.
-        lead: the sentence below it, plain text.
-        sections: HTML of each section.
-        curves: what report.js draws into the element `plot<i>`, for each i.
-    """
+    kind = "answer"
+    answer: str
+    because: str
+    sure: bool
+
+
+class Table(NamedTuple):
+    """A table; a line is its cells, and whether it is a baseline, which is greyed."""
+
+    kind = "table"
+    titles: Sequence[str]
+    lines: Sequence[tuple[Sequence[str], bool]]
+    name: str = "table"
+    """Of the file that it is saved as."""
+    data: pl.DataFrame | None = None
+    """What is saved, where that is more than what is shown."""
+    wordy: bool = False
+    """Whether its cells are words, which begin at the left."""
+
+    @property
+    def csv(self) -> str:
+        """As it is saved."""
+        if self.data is not None:
+            return self.data.write_csv()
+        sink = io.StringIO()
+        rows = [self.titles, *(cells for cells, _ in self.lines)]
+        csv.writer(sink, lineterminator="\n").writerows(rows)
+        return sink.getvalue()
+
+
+class Picture(NamedTuple):
+    """A figure, and what it draws."""
+
+    kind = "picture"
+    axes: Axes
+    name: str
+    """Of the files that it and its data are saved as."""
+    data: pl.DataFrame
+    caption: str = ""
+
+    @property
+    def markup(self) -> Markup:
+        """As an element of a page."""
+        return Markup(inline(self.axes, self.name, self.data))
+
+
+class Pictures(NamedTuple):
+    """Small ones, side by side where there is room."""
+
+    kind = "pictures"
+    pictures: Sequence[Picture]
+
+
+class Zoomable(NamedTuple):
+    """A line plot that page.js draws; where no script runs, a picture."""
+
+    kind = "zoomable"
+    still: Picture
+    plotted: Mapping[str, Any]
+    """What page.js is told, as JSON."""
+
+
+class Items(NamedTuple):
+    """A list with bullets."""
+
+    kind = "items"
+    items_: Sequence[str]
+
+
+class Listing(NamedTuple):
+    """Text as it stands in a file."""
+
+    kind = "listing"
+    title: str
+    text: str
+
+
+Block = Words | Answer | Table | Picture | Pictures | Zoomable | Items | Listing
+
+
+class Section(NamedTuple):
+    """Blocks under a heading."""
+
+    title: str
+    blocks: Sequence[Block]
+    folded: bool = False
+    """Whether it opens at a click."""
+
+
+class Chapter(NamedTuple):
+    """Sections of one subject: a run, say."""
+
+    title: str
+    sections: Sequence[Section]
+
+
+class Page(NamedTuple):
+    """One file."""
+
+    title: str
+    lead: str
+    """The sentence below it."""
+    chapters: Sequence[Chapter]
+
+    def write(self, path: Path) -> Path:
+        """Write it whole.
+
+        Args:
+            path: the file.
+        """
+        write_whole(path, self.html().encode())
+        return path
+
+    def html(self) -> str:
+        """The text of the file."""
+        return _environment().get_template("page.html").render(page=self)
+
+    def export(self, folder: Path) -> list[Path]:
+        """Write every picture as SVG that stands alone, and the data of every picture and table as CSV.
+
+        Args:
+            folder: where; made if need be.
+
+        Returns:
+            what was written.
+        """
+        done: dict[str, Path] = {}
+        for name, ending, text in self._files():
+            stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "unnamed"
+            free = next(
+                s for n in range(len(done) + 1) if (s := f"{stem}{-n or ''}{ending}") not in done
+            )
+            done[free] = folder / free
+            write_whole(done[free], text.encode())
+        return list(done.values())
+
+    def _files(self) -> Iterator[tuple[str, str, str]]:
+        """(name, ending, content) of everything that can be saved."""
+        sections = [section for chapter in self.chapters for section in chapter.sections]
+        for block in (block for section in sections for block in section.blocks):
+            if isinstance(block, Table):
+                yield block.name, ".csv", block.csv
+            for picture in _pictures(block):
+                axes, name, data, _ = picture
+                yield name, ".svg", standalone(axes, name, data)
+                yield name, ".csv", data.write_csv()
+
+
+def _pictures(block: Block) -> Sequence[Picture]:
+    if isinstance(block, Pictures):
+        return block.pictures
+    if isinstance(block, Zoomable):
+        return [block.still]
+    return [block] if isinstance(block, Picture) else []
+
+
+@cache
+def _environment() -> Environment:
+    """The templates, and what every page has in it."""
+    found = Environment(
+        loader=PackageLoader("plasticity.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     assets = files("plasticity.report") / "templates"
-    body = Template((assets / "report.html").read_text()).substitute(
-        title=html.escape(title),
-        lead=html.escape(lead),
-        light=svg.look(svg.LIGHT),
-        dark=svg.look(svg.DARK),
-        picture_css=svg.STYLE,
-        uplot_css=(assets / "uPlot.min.css").read_text(),
-        uplot_js=(assets / "uPlot.iife.min.js").read_text(),
-        sections="\n".join(f"<section>{section}</section>" for section in sections),
-        curves=_inert(list(curves)),
-        palette=_inert(svg.LIGHT),
-        script=(assets / "report.js").read_text(),
-    )
-    write_whole(path, body.encode())
-    return path
+    names = {
+        "uplot_css": "uPlot.min.css",
+        "uplot_js": "uPlot.iife.min.js",
+        "script": "page.js",
+    }
+    own = {key: Markup((assets / name).read_text()) for key, name in names.items()}
+    palettes = {key: _palette(value) for key, value in (("light", LIGHT), ("dark", DARK))}
+    found.globals.update(own | palettes | {"palette": LIGHT})
+    return found
 
 
-def table(
-    titles: Sequence[str],
-    lines: Sequence[tuple[Sequence[str], bool]],
-    name: str = "table",
-    data: pl.DataFrame | None = None,
-) -> str:
-    """An HTML table; lines are (cells, whether it is a baseline, which is greyed).
-
-    Args:
-        titles: of the columns.
-        lines: what is shown.
-        name: of the file that it is saved as.
-        data: what is saved, where that is more than what is shown.
-    """
-    head = "".join(f"<th scope=col>{html.escape(title)}</th>" for title in titles)
-    body = "".join(
-        f"<tr class={'baseline' if baseline else 'strategy'}>"
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for cells, baseline in lines
-    )
-    kept = _csv([titles, *(cells for cells, _ in lines)]) if data is None else data.write_csv()
-    told = f'data-name="{html.escape(name)}" data-csv="{html.escape(kept)}"'
-    region = f"class=wide tabindex=0 role=region aria-label='table: {html.escape(name)}'"
-    return (
-        f"<div {region}><table {told}><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def folded(summary: str, *inside: str, open_: bool = False) -> str:
-    """A section that opens at a click; nothing where there is nothing in it."""
-    filled = "".join(inside)
-    if not filled:
-        return ""
-    return f"<details{' open' * open_}><summary>{html.escape(summary)}</summary>{filled}</details>"
-
-
-def export(page: Path, folder: Path) -> list[Path]:
-    """Write every figure of a page as SVG that stands alone, and the data of every figure and table as CSV.
-
-    Args:
-        page: an HTML file that `write` wrote.
-        folder: where; made if need be.
-
-    Returns:
-        what was written.
-    """
-    done: dict[str, Path] = {}
-    for name, ending, text in _files(page.read_text()):
-        stem = re.sub(r"[^\w.-]+", "-", html.unescape(name)).strip("-") or "unnamed"
-        free = next(
-            s for n in range(len(done) + 1) if (s := f"{stem}{-n or ''}{ending}") not in done
-        )
-        done[free] = folder / free
-        write_whole(done[free], text.encode())
-    return list(done.values())
-
-
-def _files(text: str) -> Iterator[tuple[str, str, str]]:
-    """(name, ending, content) of everything that a page lets one save."""
-    for match in svg.SVG.finditer(text):
-        drawn, name = match[0], NAME.match(match[0])
-        data = DATA.search(drawn)
-        if name and data:
-            yield name[1], ".svg", svg.alone(drawn)
-            yield name[1], ".csv", html.unescape(data[1])
-    for match in TABLE.finditer(text):
-        yield match[1], ".csv", html.unescape(match[2])
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    sink = io.StringIO()
-    csv.writer(sink, lineterminator="\n").writerows(rows)
-    return sink.getvalue()
-
-
-def _inert(value: Any) -> str:
-    """As JSON that cannot end the script it stands in."""
-    return json.dumps(value).replace("<", "\\u003c")
+def _palette(colours: Mapping[str, str]) -> str:
+    """As CSS."""
+    return "".join(f"--{name}: {value}; " for name, value in colours.items())

@@ -1,136 +1,165 @@
-"""Details: the folded sections of a report, from stored tables and the glossary, for those who check."""
+"""Sections of the report of a run, each one function from what is stored; `SECTIONS` is their order on the page."""
 
-import html
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from plasticity.metrics import adaptation
-from plasticity.metrics.glossary import GLOSSARY
-from plasticity.metrics.summary import spread
-from plasticity.metrics.visits import visits
-from plasticity.plots import pictures
-from plasticity.report import page
-from plasticity.results.store import Cell
-
-ENOUGH = 10
-"""Visits from which a trend is worth a picture."""
-WINDOWS = 40
-"""Points of a curve over visits, at most."""
-COLUMNS = ["step", "regime", "shift", "kl/model", "kl/continual"]
-"""Of the step table, what adaptation costs are made of."""
-SHOWN = ("dormant/tau0.025", "effective_rank/roy2007", "drift/cka2019", "weight/distance")
-"""Columns of the condition table that are drawn; the table of all numbers has the others."""
-
-Groups = Mapping[str, Sequence[Cell]]
-"""Label -> its cells, one per seed."""
-Summaries = Mapping[str, Sequence[Mapping[str, object]]]
-"""Label -> the numbers of its cells."""
+from plasticity.metrics.visits import probed
+from plasticity.plots.heat_maps import Heat, heat_map
+from plasticity.plots.over_time import COLUMNS as STEPS
+from plasticity.plots.over_time import bits_over_time, plotted, windowed
+from plasticity.plots.skill_bars import bars
+from plasticity.plots.style import Look
+from plasticity.report.page import (
+    Answer,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Words,
+    Zoomable,
+)
+from plasticity.report.run_report import CAPTION, COLUMNS, Row, Summaries, answer, by_label, rows
+from plasticity.results.load import numbers as stored
+from plasticity.results.store import Cell, Run
 
 
-def trends(groups: Groups, summaries: Summaries) -> str:
-    """Does it learn to learn, or wear out? What adapting costs, over the number of the visit; "" for few visits."""
-    series: dict[str, tuple[list[float], bool]] = {}
-    slopes, places = list[str](), list[float]()
-    for label, each in summaries.items():
-        tables = [t for cell in groups[label] if len(t := cell.steps.read(COLUMNS))]
-        costs = [adaptation.costs(table, visits(table)) for table in tables]
-        shared = min((len(c) for c in costs), default=0)
-        if shared < ENOUGH:
-            continue
-        mean = np.mean([c[:shared] for c in costs], axis=0)
-        parts = np.array_split(np.arange(shared), min(shared, WINDOWS))
-        series[label] = [float(mean[part].mean()) for part in parts], False
-        places = [float(part.mean()) for part in parts]
-        slopes.append(f"{html.escape(label)} {_slope(each)}")
-    if not series:
-        return ""
-    drawn = pictures.lines(series, places, "visit", log=False, name="adaptation cost", keyed=True)
-    return (
-        "<p>Adaptation cost: mean of KL(model) less KL(continual) over a visit, in "
-        "bits, against the number of the visit. Rising: plasticity is lost.</p>"
-        f"<div style='max-width: 34rem'>{drawn}</div>"
-        f"<p class=small>Slope in bits per 100 visits: {'; '.join(slopes)}.</p>"
-    )
+class RunData(NamedTuple):
+    """What a section may tell of: a run, read once."""
+
+    run: Run
+    lines: list[Row]
+    """Of the table."""
+    groups: Mapping[str, Sequence[Cell]]
+    """Label -> its cells, one per seed."""
+    summaries: Summaries
+    """Label -> the numbers of its cells."""
+    looks: Mapping[str, Look]
+    """Label -> how it is drawn."""
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Of all strategies."""
+        return [cell for group in self.groups.values() for cell in group]
 
 
-def losses(summaries: Summaries) -> str:
-    """Not noticed, or not represented? "" where the schedule leaves nothing to notice."""
-    lines = []
-    for label, each in summaries.items():
-        unnoticed, unsaid = (_numbers(each, k) for k in ("not_noticed", "not_represented"))
-        if unnoticed and max(map(abs, unnoticed)) > 1e-12:
-            lines.append(([label, spread(unnoticed, 3), spread(unsaid, 3)], False))
-    if not lines:
-        return ""
-    return (
-        "<p>KL(informed ‖ model) in two parts: what even an exact observer "
-        "loses who knows every regime and must infer which is live, and the rest.</p>"
-        + page.table(("", "not noticed", "not represented"), lines, "not noticed")
-    )
+def read(run: Run, looks: Mapping[str, Look]) -> RunData:
+    """Read a run.
 
-
-def condition(groups: Groups) -> str:
-    """The state of the network over time; "" where it was not looked at."""
-    figures = []
-    tables = {
+    Args:
+        run: finished or not.
+        looks: label -> how it is drawn.
+    """
+    groups = by_label(run)
+    summaries = {
         label: found
-        for label, cells in groups.items()
-        if (found := [t for c in cells if len(t := c.condition.read())])
+        for label, group in groups.items()
+        if (found := [s for cell in group if (s := stored(cell))])
     }
-    for column in SHOWN:
-        series, places = dict[str, tuple[list[float], bool]](), list[float]()
-        for label, found in tables.items():
-            shared = [t for t in found if column in t.columns]
-            if not shared:
-                continue
-            both = pl.concat([t.select("step", column) for t in shared]).group_by("step")
-            means = both.agg(pl.col(column).mean()).sort("step")
-            series[label] = means[column].to_list(), False
-            places = [float(step) for step in means["step"]]
-        if series:
-            drawn = pictures.lines(
-                series, places, "step", log=False, name=column, keyed=True, up=""
-            )
-            figures.append(
-                f"<figure><figcaption>{html.escape(column)}</figcaption>{drawn}</figure>"
-            )
-    if not figures:
-        return ""
-    return (
-        "<p>Dormant units, rank of the features, drift of the features "
-        "(1 − CKA) and distance of the weights, both from where deployment began.</p>"
-        f"<div class=heats>{''.join(figures)}</div>"
+    return RunData(run, rows(run), groups, summaries, looks)
+
+
+def verdict(of: RunData) -> Section:
+    """Which strategy, how sure, and what is not finished."""
+    unfinished = [
+        Words(f"{c.name}: unfinished, {len(c.steps.read(['step'])):,} steps so far", "open")
+        for c in of.cells
+        if not c.done
+    ]
+    return Section("", [Answer(*answer(of.run)), *unfinished])
+
+
+def skill(of: RunData) -> Section:
+    """Skill bars."""
+    values = {row.title: [*row.by_seed("skill").values()] for row in of.lines if row.strategy}
+    n = len({cell.seed for cell in of.cells})
+    note = f"Dots are seeds; ± is the 95 % interval of the mean over {n} seeds (Student's t)."
+    note = "One seed: no interval." if n == 1 else note
+    beyond = " An arrow: it lies beyond the scale, at the number that is written there."
+    return Section("Skill", [_bars(values, of.looks), Words(note + beyond, "small")])
+
+
+def over_time(of: RunData) -> Section:
+    """Bits over time."""
+    tables = {
+        label: {cell.seed: cell.steps.read(STEPS) for cell in group}
+        for label, group in of.groups.items()
+    }
+    drawn = windowed(tables, of.looks)
+    if not drawn.curves:
+        return Section("Bits from the truth over time", [Words("Nothing was scored yet.")])
+    several = any(curve.half is not None for curve in drawn.curves.values())
+    shades = "Shades are regimes."
+    if drawn.ribbons:
+        shades = (
+            "Regimes shift at other steps in each seed: the ribbons above are the regimes of each."
+        )
+    words = (
+        "KL(informed ‖ ·) in bits per asked position, means over windows"
+        + (", and over seeds, with the 95 % interval of the mean over seeds" if several else "")
+        + f". The informed observer is the floor, at 0. {shades}"
     )
+    picture = Picture(bits_over_time(drawn), "bits over time", drawn.data)
+    zoomable = Zoomable(picture, plotted(drawn))
+    return Section("Bits from the truth over time", [Words(words), zoomable])
 
 
-def numbers(summaries: Summaries) -> str:
-    """Every number with its formula."""
-    keys = list(dict.fromkeys(key for each in summaries.values() for s in each for key in s))
-    lines = []
-    for key in keys:
-        found = [_numbers(each, key) for each in summaries.values()]
-        if not any(found) or not any(entry.explains(key) for entry in GLOSSARY):
-            continue
-        entry = next(entry for entry in GLOSSARY if entry.explains(key))
-        cells = [spread(values, 3) if values else "-" for values in found]
-        lines.append(([key, *cells, entry.unit, entry.formula, entry.source], False))
-    titles = ["formula id", *summaries, "unit", "formula", "source"]
-    return page.table(titles, lines, "every number")
+def probes(of: RunData) -> Section:
+    """What was forgotten: heat maps of held-out probes."""
+    title = "What was forgotten: held-out probes of every regime"
+    heats = {label: heat for label, group in of.groups.items() if (heat := _heat(group))}
+    if not heats:
+        return Section(title, [Words("Nothing was probed yet.")])
+    finite = [heat.bits[np.isfinite(heat.bits)] for heat in heats.values()]
+    top = max(float(bits.max(initial=0.0)) for bits in finite)
+    forgot = {row.title: _forgot(row) for row in of.lines}
+    pictures = [
+        Picture(heat_map(heat, top, f"{label}{forgot[label]}"), f"probes {label}", heat.data)
+        for label, heat in heats.items()
+    ]
+    words = "KL(informed ‖ model) in bits, weights as they were at that step. Dark is not known, or forgotten."
+    return Section(title, [Words(words), Pictures(pictures)])
 
 
-def _slope(each: Sequence[Mapping[str, object]]) -> str:
-    """The mean slope with its interval over seeds; of a single seed, the interval of its own line."""
-    values = _numbers(each, "adaptation_trend/ols")
-    if len(values) != 1:
-        return spread(values, 4) if values else "-"
-    (low,), (high,) = (_numbers(each, f"adaptation_trend/ols_{end}") for end in ("low", "high"))
-    return f"{values[0]:+.4f} [{low:+.4f}, {high:+.4f}]"
+def costs(of: RunData) -> Section:
+    """The table; as CSV, every number of every seed."""
+    shown = [([show(row) for _, show in COLUMNS], not row.strategy) for row in of.lines]
+    each = [
+        {"title": row.title, "seed": seed, **{key: v[i] for key, v in sorted(row.numbers.items())}}
+        for row in of.lines
+        if row.strategy
+        for i, seed in enumerate(row.seeds)
+    ]
+    data = pl.DataFrame(each, infer_schema_length=None) if each else None
+    table = Table([name for name, _ in COLUMNS], shown, "numbers", data)
+    note = Words(f"{CAPTION} trained: parameters.", "small")
+    return Section("What it cost, and where the bits went", [table, note])
 
 
-def _numbers(each: Sequence[Mapping[str, object]], key: str) -> list[float]:
-    """One number per seed; none where one of them is undefined, or a list."""
-    values = [s.get(key) for s in each]
-    found = [float(v) for v in values if isinstance(v, int | float)]
-    return found if len(found) == len(values) else []
+SECTIONS = (verdict, skill, over_time, probes, costs)
+"""What a reader wants first, first; below them come the folded ones of `details`."""
+
+
+def _bars(values: Mapping[str, Sequence[float]], looks: Mapping[str, Look]) -> Picture:
+    pairs = [(title, i, v) for title, each in values.items() for i, v in enumerate(each)]
+    data = pl.DataFrame(pairs, ["title", "nth", "skill"], orient="row")
+    return Picture(bars(values, looks), "skill", data)
+
+
+def _forgot(row: Row) -> str:
+    """Beside its name: how much a strategy forgot."""
+    shown = dict(COLUMNS)["forgetting"](row).replace("±", " ± ")
+    return "" if shown == "-" else f": forgot {shown} bits"
+
+
+def _heat(group: Sequence[Cell]) -> Heat | None:
+    """Bits on every regime's probe over time, averaged over seeds; None: nothing was probed."""
+    each = [probed(p) for cell in group if len(p := cell.probes.read())]
+    if not each:
+        return None
+    shortest = min(len(one.at) for one in each)
+    shared = [r for r in each[0].regimes.tolist() if all(r in one.regimes for one in each)]
+    kept = [one.bits[:shortest, np.isin(one.regimes, shared)] for one in each]
+    return Heat(each[0].at[:shortest], np.array(shared), np.mean(kept, axis=0))

@@ -1,6 +1,5 @@
 """The page of a matrix: the rows side by side, how they move with evidence, and what they can be compressed to."""
 
-import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,10 @@ import numpy as np
 import polars as pl
 from rich.table import Table as RichTable
 
-from plasticity.plots import pictures
-from plasticity.plots.svg import colour, picture, tag, text
-from plasticity.report import page
+from plasticity.plots.lines import Curve, curves
+from plasticity.plots.matrices import distance_moved, probability_rows
+from plasticity.plots.style import BASELINE, looks
+from plasticity.report.page import Chapter, Page, Picture, Pictures, Section, Table, Words
 from plasticity.results.store import write_json, write_whole
 from plasticity.studies.matrix_study import Studied
 from plasticity.studies.predictive_matrix import Findings, Pairs, Prompts, distances, nearest
@@ -63,7 +63,7 @@ def keep(studied: Sequence[Studied], names: Sequence[str], path: Path) -> list[P
     Returns:
         what was written.
     """
-    page.write(path, "Prompts by next symbols", LEAD, [_section(s, names) for s in studied])
+    page(studied, names).write(path)
     found = {each.title: {t: _plain(f) for t, f in each.findings.items()} for each in studied}
     write_json(path.with_suffix(".json"), found)
     tables = [path.with_suffix(f".{n or ''}.csv".replace("..", ".")) for n in range(len(studied))]
@@ -118,32 +118,28 @@ def label(words: Sequence[int], names: Sequence[str], most: int = 4) -> str:
     return " ".join(["…"] * (len(shown) > most) + shown[-most:])
 
 
-def _section(studied: Studied, names: Sequence[str]) -> str:
-    titles, pairs = [*studied.matrices], studied.prompts.evidence()
+def page(studied: Sequence[Studied], names: Sequence[str]) -> Page:
+    """A chapter per tunnel.
+
+    Args:
+        studied: a chapter each.
+        names: of the symbols; a symbol without one is its number.
+    """
+    return Page("Prompts by next symbols", LEAD, [_chapter(each, names) for each in studied])
+
+
+def _chapter(studied: Studied, names: Sequence[str]) -> Chapter:
+    pairs = studied.prompts.evidence()
     lines = [(cells(t, f), i == 0) for i, (t, f) in enumerate(studied.findings.items())]
-    ranks = [float(r + 1) for r in range(min(studied.exact.shape))]
-    lost = {t: (f.bits, t == titles[0]) for t, f in studied.findings.items()}
-    curves = pictures.lines(lost, ranks, "rank", name="compression", keyed=True)
-    dots = [
-        f"<figure><figcaption>{html.escape(t)}</figcaption>{_moved(t, studied, pairs)}</figure>"
-        for t in titles[1:]
+    table = Table(TITLES, lines, "matrix", data(studied, names))
+    sections = [
+        Section("", [Words(counted(studied.prompts)), table, Words(CAPTION, "small")]),
+        Section("The matrix", [Words(READING), _rows(studied, names, pairs)]),
+        _moved(studied, pairs),
+        _compression(studied),
+        _neighbours(studied, names, pairs),
     ]
-    return "".join(
-        (
-            f"<h2>{html.escape(studied.title)}</h2><p>{html.escape(counted(studied.prompts))}</p>",
-            page.table(TITLES, lines, "matrix", data(studied, names)),
-            f"<p class=small>{html.escape(CAPTION)}</p>",
-            f"<h3>The matrix</h3><p>{READING}</p>{_rows(studied, names, pairs)}",
-            "<h3>How far evidence moves a row</h3><p>Total variation between the row of a prompt and that of the "
-            "shortest prompt with the same last symbol. On the line: as far as Bayes' rule moves it.</p>",
-            f"<div class=heats>{''.join(dots)}</div>",
-            "<h3>What compression loses</h3><p>KL from each row to its row in the best matrix of that rank, in "
-            "bits.</p>",
-            f"<figure style='max-width:32rem'>{curves}</figure>",
-            "<h3>Nearest prompts</h3><p>Those whose rows are nearest, by Hellinger's distance.</p>",
-            _neighbours(studied, names, pairs),
-        )
-    )
+    return Chapter(studied.title, sections)
 
 
 def _plain(found: Findings) -> dict[str, Any]:
@@ -180,72 +176,54 @@ def _shown(studied: Studied, pairs: Pairs) -> list[list[int]]:
     return [blocks[last][:EACH] for last in moving[:BLOCKS]]
 
 
-def _rows(studied: Studied, names: Sequence[str], pairs: Pairs) -> str:
-    """Heat maps beside each other, with the prompts written once."""
-    words, symbols = studied.prompts.words, studied.exact.shape[1]
-    heads = [label([k], names) for k in range(symbols)]
-    blocks = _shown(studied, pairs)
-    prompts = {i: label(words[i], names) for block in blocks for i in block}
-    left = 16.0 + 7 * max(map(len, prompts.values()))
-    wide = max(16.0, min(44.0, 360 / symbols))
-    high, apart, top = 20.0, symbols * wide + 24, 46.0 + 4 * max(map(len, heads))
-    out, kept, y = [], [], top
-    for nth, (title, rows) in enumerate(studied.matrices.items()):
-        start = left + nth * apart
-        out.append(text(start, 16.0, title, class_=None))
-        for k, head in enumerate(heads):
-            x, y = start + (k + 0.5) * wide, top - 6
-            turned = {"transform": f"rotate(-50 {x:.0f} {y:.0f})"} if len(head) > 2 else {}
-            anchor = "start" if turned else "middle"
-            told = {"x": x, "y": y, "text_anchor": anchor, "class_": "tick", **turned}
-            out.append(tag("text", html.escape(head), **told))
-        y = top
-        for block in blocks:
-            for i in block:
-                if nth == 0:
-                    out.append(text(left - 8, y + 15, prompts[i], "end", None))
-                for k, share in enumerate(rows[i].tolist()):
-                    out += _cell(start + k * wide, y, wide, high, share)
-                    kept.append((title, prompts[i], heads[k], round(share, 6)))
-                y += high
-            y += 10
-    frame = pl.DataFrame(kept, ["matrix", "prompt", "next", "probability"], orient="row")
-    size = left + len(studied.matrices) * apart, y
-    return picture("rows", "what follows each prompt, by each matrix", size, out, frame)
+def _rows(studied: Studied, names: Sequence[str], pairs: Pairs) -> Picture:
+    """The blocks, by every matrix side by side."""
+    blocks, words = _shown(studied, pairs), studied.prompts.words
+    heads = [label([k], names) for k in range(studied.exact.shape[1])]
+    prompts = [[label(words[i], names) for i in block] for block in blocks]
+    kept = [i for block in blocks for i in block]
+    matrices = {title: rows[kept] for title, rows in studied.matrices.items()}
+    lines = [
+        (title, prompt, head, round(share, 6))
+        for title, rows in matrices.items()
+        for prompt, row in zip((p for block in prompts for p in block), rows.tolist(), strict=True)
+        for head, share in zip(heads, row, strict=True)
+    ]
+    frame = pl.DataFrame(lines, ["matrix", "prompt", "next", "probability"], orient="row")
+    return Picture(probability_rows(matrices, prompts, heads), "rows", frame)
 
 
-def _cell(x: float, y: float, wide: float, high: float, share: float) -> list[str]:
-    look = {"fill": colour(0), "fill_opacity": f"{0.8 * share:.3f}"}
-    box = tag("rect", x=x, y=y, width=wide - 1, height=high - 1, **look)
-    if wide < 24 or share < 0.005:
-        return [box]
-    return [box, text(x + wide / 2, y + 14, f"{100 * share:.0f}", "middle", None)]
-
-
-def _moved(title: str, studied: Studied, pairs: Pairs) -> str:
-    """A dot per pair: how far Bayes' rule moves the row, and how far this matrix does."""
+def _moved(studied: Studied, pairs: Pairs) -> Section:
+    """A dot per pair: how far Bayes' rule moves the row, and how far each matrix does."""
     kept = pairs[np.unique(np.linspace(0, len(pairs) - 1, DOTS).round().astype(int))]
-    exact, mine = (distances(m, kept) for m in (studied.exact, studied.matrices[title]))
-    size, left, top = 260.0, 46.0, 8.0
-    out = [tag("line", class_="mark", x1=left, y1=top + size, x2=left + size, y2=top)]
-    for share in (0.0, 0.5, 1.0):
-        x, y = left + share * size, top + (1 - share) * size
-        out.append(tag("line", class_="grid", x1=left, x2=left + size, y1=y, y2=y))
-        out += [
-            text(left - 6, y + 4, f"{share:g}", "end"),
-            text(x, top + size + 16, f"{share:g}", "middle"),
-        ]
-    for a, b in zip(exact.tolist(), mine.tolist(), strict=True):
-        place = {"cx": left + a * size, "cy": top + (1 - b) * size}
-        out.append(tag("circle", **place, r=2.5, fill=colour(0), fill_opacity="0.35"))
-    out.append(text(left + size / 2, top + size + 34, "by Bayes' rule", "middle"))
+    exact = distances(studied.exact, kept)
     words = [label(studied.prompts.words[i], []) for i in kept[:, 1]]
-    frame = pl.DataFrame({"prompt": words, "exact": exact, "matrix": mine})
-    told = f"moves of {title}: {mine.mean():.3f} on average, {exact.mean():.3f} by Bayes' rule"
-    return picture(f"moves {title}", told, (left + size + 8, top + size + 42), out, frame)
+    pictures = []
+    for title, rows in [*studied.matrices.items()][1:]:
+        mine = distances(rows, kept)
+        frame = pl.DataFrame({"prompt": words, "exact": exact, "matrix": mine})
+        pictures.append(Picture(distance_moved(exact, mine, title), f"moves {title}", frame))
+    told = (
+        "Total variation between the row of a prompt and that of the shortest prompt with the same last symbol. On the "
+        "line: as far as Bayes' rule moves it."
+    )
+    return Section("How far evidence moves a row", [Words(told), Pictures(pictures)])
 
 
-def _neighbours(studied: Studied, names: Sequence[str], pairs: Pairs) -> str:
+def _compression(studied: Studied) -> Section:
+    """What every rank loses, by every matrix."""
+    first, *others = studied.findings
+    drawn = looks(others) | {first: BASELINE}
+    ranks = np.arange(1, min(studied.exact.shape) + 1)
+    lost = {t: Curve(ranks, np.array(f.bits), None, drawn[t]) for t, f in studied.findings.items()}
+    axes = curves(lost, "rank (directions)", "bits per prompt", log=True, size=(480, 300))
+    lines = [(t, r + 1, b) for t, f in studied.findings.items() for r, b in enumerate(f.bits)]
+    frame = pl.DataFrame(lines, ["title", "rank", "value"], orient="row")
+    told = "KL from each row to its row in the best matrix of that rank, in bits."
+    return Section("What compression loses", [Words(told), Picture(axes, "compression", frame)])
+
+
+def _neighbours(studied: Studied, names: Sequence[str], pairs: Pairs) -> Section:
     """The second row of each block that is drawn: what evidence made of it, and what is near it then."""
     chosen = [block[min(1, len(block) - 1)] for block in _shown(studied, pairs)]
     words = studied.prompts.words
@@ -254,4 +232,7 @@ def _neighbours(studied: Studied, names: Sequence[str], pairs: Pairs) -> str:
         near = nearest(rows)
         for line, i in zip(lines, chosen, strict=True):
             line.append("; ".join(label(words[j], names) for j in near[i, :2]))
-    return page.table(["prompt", *studied.matrices], [(line, False) for line in lines], "nearest")
+    titles = ["prompt", *studied.matrices]
+    table = Table(titles, [(line, False) for line in lines], "nearest", wordy=True)
+    told = Words("Those whose rows are nearest, by Hellinger's distance.")
+    return Section("Nearest prompts", [told, table])

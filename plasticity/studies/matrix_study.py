@@ -17,7 +17,7 @@ from plasticity.core.tunnel import Batch, Observer, Tunnel
 from plasticity.engine.progress import Bar
 from plasticity.launch import restore
 from plasticity.launch.experiment import Experiment
-from plasticity.plots.pictures import letter
+from plasticity.plots.letters import letter
 from plasticity.results.store import Cell
 from plasticity.studies.predictive_matrix import (
     Findings,

@@ -22,9 +22,11 @@ from plasticity.launch.experiment import Experiment
 from plasticity.metrics.summary import spread
 from plasticity.networks.matched import parameters
 from plasticity.observers.reference import ReferencePredictors
-from plasticity.plots import pictures
-from plasticity.report import page
-from plasticity.results.store import Table
+from plasticity.plots.lines import Curve, averaged
+from plasticity.plots.lines import curves as lines_of
+from plasticity.plots.style import BASELINE, DASHES, Look, looks
+from plasticity.report.page import Chapter, Page, Picture, Pictures, Section, Table, Words
+from plasticity.results.store import Table as Stored
 
 EPISODES = 2048
 """Held-out episodes on which an entry is scored; the same for every network of a seed."""
@@ -152,34 +154,42 @@ def shown(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> RichTable:
     return table
 
 
-def write(done: Sequence[tuple[TableEntry, pl.DataFrame]], path: Path) -> Path:
-    """The table and the curves over positions, as one self-contained page."""
-    tasks = list(dict.fromkeys(entry.experiment.name for entry, _ in done))
-    figures = []
-    for task in tasks:
-        mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
-        curves = {
-            label: ([t for e, t in mine if e.label == label], MODEL, False)
-            for label in dict.fromkeys(entry.label for entry, _ in mine)
-        }
-        curves |= {name: ([table for _, table in mine], name, True) for name in BASELINES}
-        first = [float(p) for p in mine[0][1].filter(pl.col("tunnel") == 0)["position"]]
-        drawn = {
-            title: (_curve(tables, f"kl_amnesic/{who}"), baseline)
-            for title, (tables, who, baseline) in curves.items()
-        }
-        figures.append(
-            f"<figure><figcaption>{task}</figcaption>{pictures.lines(drawn, first)}</figure>"
-        )
-    labels = list(dict.fromkeys(entry.label for entry, _ in done))
+def page(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> Page:
+    """The table, and the curves over positions."""
     seeds = len({entry.seed for entry, _ in done})
-    body = (
-        page.table(TITLES, [(_cells(row), row.params is None) for row in rows(done)])
-        + f"<p class=small>{seeds} seeds; ± is the 95 % interval of the mean (Student's t).</p>"
-        "<h3>KL(amnesic || network) at each asked position, in bits</h3>"
-        f"{pictures.legend(labels, baselines=True)}<div class=heats>{''.join(figures)}</div>"
-    )
-    return page.write(path, "Tunnel table", CAPTION, [body])
+    lines = [(_cells(row), row.params is None) for row in rows(done)]
+    note = f"{seeds} seeds; ± is the 95 % interval of the mean (Student's t)."
+    table = Section("", [Table(TITLES, lines, "tunnel table"), Words(note, "small")])
+    tasks = list(dict.fromkeys(entry.experiment.name for entry, _ in done))
+    pictures = Pictures([_picture(task, done) for task in tasks])
+    words = Words("Mean over seeds with its 95 % interval; grey: baselines.")
+    title = "KL(amnesic || network) at each asked position, in bits"
+    return Page("Tunnel table", CAPTION, [Chapter("", [table, Section(title, [words, pictures])])])
+
+
+def write(done: Sequence[tuple[TableEntry, pl.DataFrame]], path: Path) -> Path:
+    """The page, written whole."""
+    return page(done).write(path)
+
+
+def _picture(task: str, done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> Picture:
+    """Of the first tunnel of a task: every network, and the baselines."""
+    mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
+    own = looks(entry.label for entry, _ in done)
+    drawn = {
+        label: _curve([t for e, t in mine if e.label == label], MODEL, own[label])
+        for label in dict.fromkeys(entry.label for entry, _ in mine)
+    }
+    for name, dash in zip(BASELINES, DASHES[1:], strict=False):
+        drawn[name] = _curve([table for _, table in mine], name, BASELINE._replace(dash=dash))
+    lines = [
+        (title, *point)
+        for title, curve in drawn.items()
+        for point in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
+    ]
+    data = pl.DataFrame(lines, ["title", "position", "bits"], orient="row")
+    axes = lines_of(drawn, "asked position (symbols)", "bits per position", log=True)
+    return Picture(axes, f"curves {task}", data, task)
 
 
 def _cells(row: Row) -> list[str]:
@@ -189,10 +199,11 @@ def _cells(row: Row) -> list[str]:
     return [row.task, row.predictor, size, *scores, f"{row.of_memoryless:.3f}"]
 
 
-def _curve(tables: Sequence[pl.DataFrame], column: str) -> list[float]:
-    """Mean over seeds at each asked position of the first tunnel."""
-    each = [t.filter(pl.col("tunnel") == 0)[column].to_numpy() for t in tables]
-    return np.mean(each, axis=0).tolist()
+def _curve(tables: Sequence[pl.DataFrame], who: str, look: Look) -> Curve:
+    """KL(amnesic || who) at each asked position of the first tunnel, over seeds."""
+    first = [t.filter(pl.col("tunnel") == 0) for t in tables]
+    each = [t[f"kl_amnesic/{who}"].to_numpy() for t in first]
+    return averaged(first[0]["position"].to_numpy(), each, look)
 
 
 def _row(
@@ -220,10 +231,10 @@ def _size(entry: TableEntry) -> int:
     return parameters(entry.network.build(vocab=stream.vocab, symbols=stream.symbols))
 
 
-def _place(entry: TableEntry) -> tuple[Key, Table]:
+def _place(entry: TableEntry) -> tuple[Key, Stored]:
     """What is pretrained, and where its curves are kept."""
     key = entry.experiment.pretraining(entry.network, entry.seed)
-    return key, Table(key.cell(entry.experiment.pretrained).path / "curves")
+    return key, Stored(key.cell(entry.experiment.pretrained).path / "curves")
 
 
 def _work(index: int, entry: TableEntry) -> int:

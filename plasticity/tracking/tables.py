@@ -11,23 +11,22 @@ from plasticity.core.tunnel import Batch
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.metrics.visits import probed
-from plasticity.plots import svg
-from plasticity.plots.heat_maps import Heat, heats
-from plasticity.plots.pictures import letter
+from plasticity.plots.letters import letter
 from plasticity.results.store import Cell
 
 CHECKPOINTS = 200
 """Checkpoints of a probe matrix, at most: evenly spread."""
 REGIMES, POSITIONS, SYMBOLS, CONTEXT = 4, 4, 16, 8
 """What the table of posteriors holds at most: regimes, asked positions of each, symbols of each; symbols before it."""
-STYLE = f"""<style>:root {{ {svg.look(svg.LIGHT)}}} {svg.STYLE}
-.picture {{ max-width: 34rem; }} .scale i {{ display: inline-block; width: 2em; height: 1em; }}</style>"""
 Rows = list[list[Any]]
 
 
 def probe_matrix(cell: Cell) -> dict[str, Any]:
     """`probe_matrix`, a table of bits per (step, regime), and `probe_map`, the same as a heat map."""
     import wandb
+
+    from plasticity.plots.heat_maps import Heat, heat_map
+    from plasticity.plots.vector import standalone
 
     held = probed(cell.probes.read())
     keep = np.unique(np.linspace(0, len(held.at) - 1, CHECKPOINTS).round().astype(int))
@@ -37,10 +36,11 @@ def probe_matrix(cell: Cell) -> dict[str, Any]:
         for r, regime in enumerate(held.regimes)
         if np.isfinite(held.bits[c, r])
     ]
-    drawn = heats({cell.name: Heat(held.at, held.regimes, held.bits)})
+    heat = Heat(held.at, held.regimes, held.bits)
+    drawn = standalone(heat_map(heat, title=cell.name), "probe map", heat.data)
     return {
         "probe_matrix": _table(["step", "regime", "bits"], rows),
-        "probe_map": wandb.Html(f"{STYLE}{drawn}", inject=False),
+        "probe_map": wandb.Html(drawn, inject=False),
     }
 
 

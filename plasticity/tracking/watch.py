@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from plasticity.core.predictors import MODEL
-from plasticity.plots.pictures import letter
+from plasticity.plots.letters import letter
 from plasticity.results.store import Cell
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns

@@ -1,82 +1,117 @@
-"""A picture says what its numbers say: places are linear in them, and the data inside are they."""
+"""Every other picture draws what it is given, on axes of its own or on those it is told."""
 
-from xml.etree import ElementTree
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
+from matplotlib.axes import Axes
 
-from plasticity.plots.heat_maps import Heat, heats
-from plasticity.plots.pictures import BASELINE, Curve, Span, bars, chart, legend, lines, strategy
+from plasticity.plots import (
+    Curve,
+    Heat,
+    anomalies_needed,
+    conversation_start,
+    critical_differences,
+    distance_moved,
+    heat_map,
+    ladder_rung,
+    law_odds,
+    probability_rows,
+    skill_by_block,
+)
+from plasticity.plots.worlds import BAYES
 
-
-def parsed(drawn: str) -> tuple[ElementTree.Element, pl.DataFrame]:
-    root = ElementTree.fromstring(drawn)
-    kept = root.find("metadata")
-    assert kept is not None and kept.text is not None
-    return root, pl.read_csv(kept.text.encode())
-
-
-def test_bars_are_as_long_as_their_means_and_whiskers_as_their_intervals() -> None:
-    values = {"low": [0.1, 0.2, 0.3], "high": [0.6, 0.7, 0.5]}
-    root, data = parsed(bars(values))
-    zero, one = (float(m.get("x1", "")) for m in root.findall("line[@class='mark']"))
-    high, low = (float(r.get("width", "")) / (one - zero) for r in root.findall("rect"))
-    assert (high, low) == pytest.approx((0.6, 0.2), abs=1e-3)  # the best first
-    whisker = root.findall("line[@class='whisker']")[0]
-    reach = (float(whisker.get("x2", "")) - float(whisker.get("x1", ""))) / (one - zero)
-    ends = stats.t.interval(0.95, 2, loc=0.6, scale=stats.sem(values["high"]))
-    assert reach == pytest.approx(ends[1] - ends[0], abs=1e-3)
-    assert data["skill"].to_list() == [0.1, 0.2, 0.3, 0.6, 0.7, 0.5]
-    assert root.get("aria-label") == "skill: low 0.20±0.25; high 0.60±0.25"
-
-
-def test_bars_without_numbers_say_so() -> None:
-    assert "Undefined" in bars({"none": []})
-    assert "not paired" in bars({"none": [], "some": [0.5]}, missing="not paired")
-
-
-def test_lines_go_through_their_points() -> None:
-    curve = Curve([0.0, 5.0, 10.0], [0.0, 1.0, float("nan")], strategy(1))
-    spans = [Span(0, 5, "A"), Span(5, 10, "B")]
-    root, data = parsed(
-        chart({"EWC": curve, "other": curve._replace(look=BASELINE)}, "step", "bits", spans)
-    )
-    first = root.findall("polyline")[0]
-    points = [tuple(map(float, p.split(","))) for p in first.get("points", "").split()]
-    assert len(points) == 2  # what is no number has no place
-    shade = root.findall("rect[@class='shade']")
-    assert len(shade) == 1 and float(shade[0].get("width", "")) == pytest.approx(
-        points[1][0] - points[0][0], abs=0.2
-    )
-    assert first.get("stroke-dasharray") == strategy(1)["stroke_dasharray"]
-    assert data.filter(pl.col("title") == "EWC")["step"].to_list() == [0.0, 5.0, 10.0]
+RNG = np.random.default_rng(0)
+HEAT = Heat(np.array([0, 10]), np.array([0, 1]), np.array([[0.5, np.nan], [0.25, 1.0]]))
+ROWS = {"exact": RNG.dirichlet([1.0] * 3, 3), "LSTM": RNG.dirichlet([1.0] * 3, 3)}
+LINE = {"EWC": Curve(np.array([1.0, 10.0]), np.array([-2.0, 3.0]))}
+NEEDED = pl.DataFrame(
+    {
+        "label": ["EWC"] * 3 + [BAYES],
+        "rate": [0.1, 0.1, 0.01, 0.1],
+        "count": [30, 50, 90, 3],
+        "changed": [True, True, False, True],
+    }
+)
+EVERY: list[Callable[..., Axes]] = [
+    lambda **k: heat_map(HEAT, **k),
+    lambda **k: skill_by_block({"EWC": [0.5, -0.2]}, ["one", "two"], **k),
+    lambda **k: critical_differences({"EWC": 1.5, "LwF": 1.5}, [["EWC", "LwF"]], **k),
+    lambda **k: probability_rows(ROWS, [["a", "b a"], ["b"]], ["a", "b", "c"], **k),
+    lambda **k: distance_moved(np.array([0.1, 0.5]), np.array([0.2, 0.4]), "LSTM", **k),
+    lambda **k: law_odds(LINE, "Inputs like the anomalies", **k),
+    lambda **k: anomalies_needed(NEEDED, "rate", "chance of an anomaly", **k),
+    lambda **k: ladder_rung(LINE, "step", "bits", margin=(0.4, "seeing taken for doing"), **k),
+    lambda **k: conversation_start(LINE, **k),
+]
 
 
-def test_a_logarithmic_scale_has_equal_steps_for_equal_ratios() -> None:
-    root, _ = parsed(lines({"a": ([1.0, 0.1, 0.01], False)}, [0.0, 1.0, 2.0]))
-    line = root.find("polyline")
-    assert line is not None
-    ys = [float(p.split(",")[1]) for p in line.get("points", "").split()]
-    assert ys[1] - ys[0] == pytest.approx(ys[2] - ys[1], abs=0.2)
+@pytest.mark.parametrize("draw", EVERY)
+def test_it_returns_axes_with_words_and_units(draw: Callable[..., Axes], axes: Axes) -> None:
+    assert draw(ax=axes) is axes
+    own = draw()
+    assert own is not axes and own.get_label() and own.get_xlabel()
+    assert own.get_ylabel() or own.get_yticklabels() or not own.get_yticks().size
 
 
 def test_a_heat_map_keeps_its_bits_and_its_holes() -> None:
-    bits = np.array([[0.5, np.nan], [0.25, 1.0]])
-    text = heats({"EWC": Heat(np.array([0, 10]), np.array([0, 1]), bits)}, {"EWC": "over it"})
-    assert "over it" in text and "1.00 bits" in text
-    root, data = parsed(text[text.index("<svg") : text.index("</svg>") + 6])
-    fills = [rect.get("fill") for rect in root.findall("rect")]
-    assert fills[2] == "none" and fills[3] == "#221150"
-    assert data.filter(pl.col("regime") == "A")["bits"].to_list() == [0.5, 0.25]
+    ax = heat_map(HEAT, 2.0, "EWC: forgot 0.25 bits")
+    (image,) = ax.images
+    np.testing.assert_array_equal(np.ma.filled(image.get_array(), np.nan), HEAT.bits.T)
+    assert image.get_clim() == (0, 2.0)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["A", "B"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "10"]
+    assert ax.get_title("left") == "EWC: forgot 0.25 bits"
+    assert HEAT.data.filter(pl.col("regime") == "A")["bits"].to_list() == [0.5, 0.25]
 
 
-def test_many_regimes_make_no_larger_picture() -> None:
-    heat = Heat(np.arange(500), np.arange(50), np.ones((500, 50)))
-    text = heats({f"Strategy{i}": heat for i in range(8)})
-    assert text.count("<rect") <= 8000
+def test_many_checkpoints_make_no_larger_picture() -> None:
+    ax = heat_map(Heat(np.arange(5000), np.arange(50), np.ones((5000, 50))))
+    assert np.shape(ax.images[0].get_array()) == (50, 400)
 
 
-def test_a_legend_shows_dashes() -> None:
-    assert "stroke-dasharray" in legend(["solid", "dashed"])
+def test_blocks_say_their_skill() -> None:
+    means = {"EWC": [0.5, -0.001, np.nan], "Lost": [-np.inf, -3.0, 0.9]}
+    ax = skill_by_block(means, ["one", "two", "three"])
+    words = [t.get_text() for t in ax.texts]
+    assert words == ["0.50", "0.00", "undefined", "diverged", "-3.00", "0.90"]
+    shades = np.ma.filled(ax.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shades, [[0.5, -0.001, np.nan], [-1, -1, 0.9]])
+
+
+def test_ranks_and_what_is_not_told_apart() -> None:
+    ranks = {"EWC": 2.5, "Replay": 1.0, "LwF": 2.0}
+    ax = critical_differences(ranks, [["Replay"], ["EWC", "LwF"]])
+    assert [t.get_text() for t in ax.texts] == ["Replay  1.00", "LwF  2.00", "EWC  2.50"]
+    joined = [
+        np.asarray(line.get_xdata()).tolist() for line in ax.lines if line.get_linewidth() == 4
+    ]
+    assert joined == [[2.0, 2.5]]
+
+
+def test_rows_of_probabilities_stand_beside_their_prompts() -> None:
+    ax = probability_rows(ROWS, [["a", "b a"], ["b"]], ["a", "b", "c"])
+    image = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert image.shape == (2 * 3 + 1, 3 + 1 + 3), "a gap between blocks, and one between matrices"
+    for name, start in (("exact", 0), ("LSTM", 4)):
+        for row, place in enumerate((0, 2, 5)):
+            for half in (0, 1):
+                np.testing.assert_array_equal(
+                    image[place + half, start : start + 3], ROWS[name][row]
+                )
+    assert np.isnan(image[4]).all() and np.isnan(image[:, 3]).all()
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b a", "b"]
+    assert f"{100 * ROWS['LSTM'][2, 1]:.0f}" in {t.get_text() for t in ax.texts}
+    assert {"exact", "LSTM"} <= {t.get_text() for t in ax.texts}
+
+
+def test_anomalies_hollow_where_the_mind_never_changed() -> None:
+    ax = anomalies_needed(NEEDED, "rate", "chance of an anomaly")
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    hollow = [np.asarray(d.get_ydata()).tolist() for d in dots if d.get_markerfacecolor() == "none"]
+    assert hollow == [[90]]
+    medians = [
+        np.asarray(line.get_ydata()).tolist() for line in ax.lines if line.get_marker() != "o"
+    ]
+    assert medians == [[90, 40], [3]]

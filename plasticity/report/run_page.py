@@ -1,0 +1,43 @@
+"""The page of one run or several: what each strategy carried over, and what it forgot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plasticity.plots.style import looks
+from plasticity.report.details import DETAILS
+from plasticity.report.page import Chapter, Page, Section, Words
+from plasticity.report.run_report import by_label, title
+from plasticity.report.sections import SECTIONS, read
+from plasticity.results.store import Run
+
+LEAD = (
+    "What does each strategy carry over when the world comes back, and what does it forget? "
+    "In bits from an exact Bayesian observer."
+)
+
+
+def page(runs: Sequence[Run]) -> Page:
+    """A chapter per run; a strategy has one colour in all of them.
+
+    Args:
+        runs: finished or not.
+    """
+    drawn = looks(label for run in runs for label in by_label(run))
+    chapters = []
+    for run in runs:
+        sections = [Section("", [Words(f"No cell of {run.path} was begun.")])]
+        if run.cells():
+            of = read(run, drawn)
+            sections = [found for section in (*SECTIONS, *DETAILS) if (found := section(of))]
+        chapters.append(Chapter(title(run), sections))
+    return Page(" and ".join(dict.fromkeys(run.name for run in runs)), LEAD, chapters)
+
+
+def write(runs: Sequence[Run], path: Path) -> Path:
+    """The page, written whole.
+
+    Args:
+        runs: finished or not.
+        path: the file.
+    """
+    return page(runs).write(path)
