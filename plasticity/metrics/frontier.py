@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from plasticity.metrics.formula import Entry, formula
 from plasticity.metrics.visits import visits
 
 
@@ -22,18 +23,20 @@ class Points(NamedTuple):
     """(live, fresh) of the exact mixtures, in bits; live rises with the share."""
 
 
-def points(steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame) -> Points | None:
+def points(
+    steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame | None
+) -> Points | None:
     """The learner beside the curve, at the last probe of each visit.
 
     Args:
         steps: the step table.
         probes: the probe table.
-        frontier: the frontier table; one with no rows where nothing is held, or nothing is known of likelihoods.
+        frontier: the frontier table.
 
     Returns:
-        None: no visit has a row.
+        None: there is no table or no row: nothing is held, or nothing is known of likelihoods.
     """
-    if not len(frontier):
+    if frontier is None or not len(frontier):
         return None
     names = [c for c in frontier.columns if "/" in c]
     found = list[tuple[int, float, float, np.ndarray]]()
@@ -66,14 +69,30 @@ def excess(
     return np.array(found)
 
 
-def numbers(
-    steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame
-) -> dict[str, float | None]:
-    """`frontier/live`, `frontier/fresh` and `frontier/excess`: means over visits, in bits; None: undefined."""
-    names = "frontier/live", "frontier/fresh", "frontier/excess"
+@formula(
+    Entry(
+        "frontier/live",
+        "bits",
+        "KL(informed || model) - KL(informed || continual) on the live regime's probe, mean over ends of visits",
+    ),
+    Entry(
+        "frontier/fresh",
+        "bits",
+        "KL(amnesic || model) on fresh latents at the same probes, mean over them",
+    ),
+    Entry(
+        "frontier/excess",
+        "bits",
+        "bits on fresh latents above the exact mixture that loses as much on the live regime, mean over them; the "
+        "mixture gives a fresh latent a share b of the prior and weighs by Bayes' rule inside the episode",
+    ),
+)
+def frontier_excess(
+    steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame | None
+) -> tuple[float | None, float | None, float | None]:
+    """Where the learner lies beside the curve of exact mixtures; None: undefined, or the learner is lost."""
     known = points(steps, probes, frontier)
     if known is None or not np.isfinite([*known.live, *known.fresh]).all():
-        return dict.fromkeys(names)
+        return None, None, None
     above = excess(known.live, known.fresh, known.curve)
-    each = (known.live, known.fresh, above)
-    return {name: float(values.mean()) for name, values in zip(names, each, strict=True)}
+    return float(known.live.mean()), float(known.fresh.mean()), float(above.mean())

@@ -79,11 +79,13 @@ def derived(cell: Cell, stream: World | None = None) -> dict[str, Any] | None:
         cell: finished or not.
         stream: the world, if what only it can tell is wanted too.
     """
-    steps, probes, condition = (t.read() for t in (cell.steps, cell.probes, cell.condition))
+    steps, probes, condition, frontier = (
+        t.read() for t in (cell.steps, cell.probes, cell.condition, cell.frontier)
+    )
     if not (len(steps) and len(probes)):
         return None
     own = stream.summary(steps, probes) if stream else {}
-    found = summarise(steps, probes, condition, frozen=frozen(cell, steps))
+    found = summarise(steps, probes, condition, frozen=frozen(cell, steps), frontier=frontier)
     return found | finite({f"world/{k}": v for k, v in own.items()})
 
 
@@ -108,7 +110,9 @@ def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | Non
             continue
         table = other.steps.read(BAND)
         both = steps.select("step", "kl/amnesic").join(table, on="step") if len(table) else table
-        alike = len(both) == len(steps) and np.allclose(both["kl/amnesic"], both["kl/amnesic_right"])
+        alike = len(both) == len(steps) and np.allclose(
+            both["kl/amnesic"], both["kl/amnesic_right"]
+        )
         if alike:
             return both["kl/model"].to_numpy()
     return None
@@ -149,6 +153,11 @@ class Results:
     def probes(self) -> pl.LazyFrame:
         """One row per probe of a regime: step, regime, <metric>/<predictor> [bits]; step s means after s updates."""
         return self._scanned("probes")
+
+    @property
+    def frontier(self) -> pl.LazyFrame:
+        """One row per stretch: step, regime, fresh, and what exact mixtures lose: <live or fresh>/b<share> [bits]."""
+        return self._scanned("frontier")
 
     @property
     def condition(self) -> pl.LazyFrame:
