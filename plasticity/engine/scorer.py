@@ -62,7 +62,7 @@ def score(
     logits: Float[Tensor, "*steps batch asked symbols"],
     targets: Int[Tensor, "*steps batch asked"],
     predictions: Float[Tensor, "*steps predictor batch asked symbols"],
-) -> Float[Tensor, "*steps metric predictor asked"]:
+) -> Float[Tensor, "*steps metric who asked"]:
     """Every metric of every predictor at every asked position, averaged over the batch.
 
     Args:
