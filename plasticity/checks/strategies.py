@@ -10,13 +10,20 @@ import torch
 from torch import Tensor
 
 from plasticity import networks
+from plasticity.checks.answers import check_prediction_is_causal, check_reaches_no_answer_key
 from plasticity.checks.chance import difference, global_chance_untouched
+from plasticity.checks.descent import (
+    check_does_not_ascend,
+    check_learns_from_asked_positions_only,
+    check_moves_what_is_trainable,
+)
 from plasticity.checks.memory import held, parts_that_differ, sizes
-from plasticity.checks.world import SPEC, STEPS, Edit, loop, taught, world
+from plasticity.checks.world import STEPS, Edit, loop, taught, world
+from plasticity.config.plugins import discover
 from plasticity.config.recipe import Recipe, parameters, recipe, unknown_key
 from plasticity.core.errors import one_line
 from plasticity.core.strategy import Strategy
-from plasticity.core.tunnel import IGNORE_INDEX, AnswerKey, Batch
+from plasticity.core.tunnel import AnswerKey, Batch
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
@@ -28,8 +35,6 @@ Subject = Recipe[Strategy]
 ANNOUNCED = (True, False)
 CHANCE = "self.rng(learner), a torch.Generator"
 """Where randomness comes from, for messages."""
-CLOSE = 1e-5
-"""Nats by which two ways of computing the same logits may differ."""
 
 
 def check_reproducible(subject: Subject) -> None:
@@ -38,7 +43,7 @@ def check_reproducible(subject: Subject) -> None:
 
 
 def check_never_reads_the_answer_key(subject: Subject) -> None:
-    """Whether predictions are scored or not, and by which key, leads to the same state, to the bit."""
+    """Whether predictions are graded or not, and by which key, leads to the same state, to the bit."""
 
     def wrong(batch: Batch, key: AnswerKey) -> tuple[Batch, AnswerKey]:
         posterior, regime = torch.full_like(key.posterior, torch.nan), torch.zeros_like(key.regime)
@@ -48,63 +53,8 @@ def check_never_reads_the_answer_key(subject: Subject) -> None:
         "scores and the answer key are the scorer's: a strategy reads its Batch and its Learner only; "
         "on_shift() tells it of changes"
     )
-    for edit, what in ((None, "predictions were scored"), (wrong, "the answer key was another")):
-        _unmoved(subject, edit, f"two runs, in one of which {what},", hint, scored=True)
-
-
-def check_prediction_is_causal(subject: Subject) -> None:
-    """Logits at t depend on inputs up to t and targets before t of their own sequence; predicting changes nothing."""
-    made = taught(loop(subject)).learner
-    batch = world(1)[0]
-    with torch.no_grad():
-        state = {k: v.clone() for k, v in made.state_dict().items() if isinstance(v, Tensor)}
-        said = made.strategy.predict(made, batch)
-        for t in range(SPEC.time):
-            inputs, targets = batch.inputs.clone(), batch.targets.clone()
-            inputs[:, t + 1 :] = (inputs[:, t + 1 :] + 1) % SPEC.vocab
-            asked = targets[:, t:] != IGNORE_INDEX
-            targets[:, t:] = (
-                targets[:, t:].add(1).remainder(SPEC.symbols).where(asked, IGNORE_INDEX)
-            )
-            moved = made.strategy.predict(made, Batch(inputs, targets, batch.asked)) - said
-            assert float(moved[:, : t + 1].abs().max()) <= CLOSE, (
-                f"predict() moved at position {int(moved.abs().amax((0, 2)).gt(CLOSE).nonzero()[0])} when inputs after "
-                f"position {t} and targets from it on were changed; expected row t to depend on inputs[:, :t+1] and "
-                "targets[:, :t], as the exact observers do"
-            )
-        inputs = batch.inputs.clone()
-        inputs[1:] = (inputs[1:] + 1) % SPEC.vocab
-        moved = made.strategy.predict(made, batch._replace(inputs=inputs)) - said
-        assert float(moved[0].abs().max()) <= CLOSE, (
-            "predict() of a sequence moved when the others of its batch were changed; expected each sequence on its own"
-        )
-        again = {k: v for k, v in made.state_dict().items() if isinstance(v, Tensor)}
-        assert not (found := difference(state, again)), (
-            f"predict() changed the learner: {found}; expected it to change nothing, because probes are answered by it"
-        )
-
-
-def check_learns_from_asked_positions_only(subject: Subject) -> None:
-    """The loss has no gradient at positions where a sequence is not asked, whichever they are."""
-    made = loop(subject)
-    made.setup("fit")
-    made.configure_optimizers()
-    batch = world(1)[0]
-    targets = batch.targets.clone()
-    targets[0, int(batch.asked.nonzero()[0])] = (
-        IGNORE_INDEX  # this sequence alone is not asked there
-    )
-    batch = batch._replace(targets=targets)
-    logits = made.learner.predict(batch).logits.detach().requires_grad_()
-    loss = made.learner.strategy.loss(made.learner, batch, logits)
-    if not loss.requires_grad:
-        raise SkipTest("its loss does not depend on the logits")
-    (slope,) = torch.autograd.grad(loss, logits)
-    unasked = targets == IGNORE_INDEX
-    assert torch.isfinite(slope).all() and not slope[unasked].any(), (
-        "its loss moves with logits at positions where a sequence is not asked (targets are IGNORE_INDEX there); "
-        "expected a loss over asked positions only, as learner.nll(logits, targets, asked) is"
-    )
+    what = "two runs, in one of which predictions were graded, and by another answer key,"
+    _unmoved(subject, wrong, what, hint, scored=True)
 
 
 def check_leaves_global_randomness_alone(subject: Subject) -> None:
@@ -214,8 +164,8 @@ def check_off_switch(subject: Subject) -> None:
 
 def check_works_on_every_network(subject: Subject) -> None:
     """On each network of plasticity.networks everything trainable moves, and stays finite."""
-    for name in networks.__all__:
-        made = loop(subject, recipe(getattr(networks, name), width=8, depth=1))
+    for name, network in discover(networks.__name__).items():
+        made = loop(subject, recipe(network, width=8, depth=1))
         made.setup("fit")
         trainable = {id(p) for p in made.learner.trainable()}
         before = {n: p.detach().clone() for n, p in made.named_parameters() if id(p) in trainable}
@@ -276,7 +226,7 @@ def _walked(cell: Cell, made: Prequential, stop: int) -> None:
         AssertionError: it cannot be loaded.
     """
     try:
-        fit(cell, made, StreamDataModule(world(stop), stretch=STEPS // 4), TrainerConfig())
+        fit(cell, made, StreamDataModule(world(stop), stretch=STEPS // 2), TrainerConfig())
     except RuntimeError as error:
         if "loading state_dict" not in str(error):
             raise
@@ -307,8 +257,11 @@ STRATEGY_CHECKS = [
     check_reproducible,
     check_leaves_global_randomness_alone,
     check_never_reads_the_answer_key,
+    check_reaches_no_answer_key,
     check_prediction_is_causal,
     check_learns_from_asked_positions_only,
+    check_does_not_ascend,
+    check_moves_what_is_trainable,
     check_attach_allocates,
     check_memory_is_bounded,
     check_off_switch,

@@ -1,14 +1,10 @@
 """World: the little world in which strategies are checked, and the runs that are compared."""
 
-import logging
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Bool, Float, Int
-from torch.utils.data import DataLoader, Dataset
 
 from plasticity.config.recipe import Recipe, recipe
 from plasticity.core.learner import Spec
@@ -26,6 +22,8 @@ from plasticity.observers.conjugate import DirichletObserver, KnownObserver
 
 STEPS = 12
 """Steps of a run: three visits; half of it ends within one."""
+CHUNK = 8
+"""Steps that are graded together, fewer than a run has: what is graded is there while more is learned."""
 SPEC = Spec(vocab=3, symbols=3, batch=4, time=6)
 SMALL = recipe(MLP, width=8, depth=1)
 Edit = Callable[[Batch, AnswerKey], tuple[Batch, AnswerKey]]
@@ -78,26 +76,6 @@ class _Visits(Stream):
         return np.full(self.batch, step // 4 % 2)
 
 
-class _Edited(Dataset[ScoredBatch]):
-    """A stream whose batches and keys are edited first; scored, or not."""
-
-    def __init__(self, stream: Stream, edit: Edit, scored: bool):
-        self.stream, self.edit, self.scored = stream, edit, scored
-
-    def __len__(self) -> int:
-        return len(self.stream)
-
-    def __getitem__(self, step: int) -> ScoredBatch:
-        batch, key = self.edit(*self.stream.keyed(step))
-        shape = len(PREDICTORS), len(batch.inputs), int(batch.asked.sum()), SPEC.symbols
-        said = torch.full(shape, 1 / SPEC.symbols, dtype=torch.float64)
-        said[AMNESIC] = key.posterior[:, batch.asked]
-        unscored = torch.zeros(0, 0, 0, 0)
-        return ScoredBatch(
-            step, self.stream.shifts(step), batch, key, said if self.scored else unscored
-        )
-
-
 def world(steps: int = STEPS) -> Stream:
     """Two regimes in turn, four steps each, which ask at different positions."""
     return _Visits([_Coins([1, 3, 5]), _Coins([0, 3])], 2, steps, SPEC.batch, SPEC.time, probe=8)
@@ -109,13 +87,15 @@ def loop(
     announce_shifts: bool = True,
 ) -> Prequential:
     """The loop of a learner who has seen nothing; every one starts from the same weights."""
+    stream = world()
     made = OnlineLearner(
         fresh_network(network, SPEC, 0),
         strategy.build(),
         AdamW(1e-2),
         SPEC,
         seed=0,
-        asked=torch.from_numpy(world().asked),
+        asked=torch.from_numpy(stream.asked),
+        is_correct=stream.is_correct,
     )
     return Prequential(made, announce_shifts)
 
@@ -134,21 +114,21 @@ def taught(
         edit: what is done to each batch and its answer key.
         scored: whether predictions are graded.
     """
-    lessons = _Edited(world(steps), edit, scored)
-    # A generator of its own: a loader without one draws from torch's.
-    loader = DataLoader(lessons, batch_size=8, collate_fn=list, generator=torch.Generator())
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
-        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-        trainer = pl.Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            limit_val_batches=0,
-        )
-        trainer.fit(subject, train_dataloaders=loader)
+    subject.setup("fit")
+    subject.configure_optimizers()
+    stream = world(steps)
+    for begin in range(0, steps, CHUNK):
+        chunk = range(begin, min(begin + CHUNK, steps))
+        subject.training_step([scored_batch(stream, step, edit, scored) for step in chunk])
     return subject
+
+
+def scored_batch(stream: Stream, step: int, edit: Edit, scored: bool) -> ScoredBatch:
+    """Step `step` of a stream, its batch and its key edited; every predictor but the amnesic one is uniform."""
+    batch, key = edit(*stream.keyed(step))
+    said = torch.zeros(0, 0, 0, 0)
+    if scored:
+        shape = len(PREDICTORS), len(batch.inputs), int(batch.asked.sum()), SPEC.symbols
+        said = torch.full(shape, 1 / SPEC.symbols, dtype=torch.float64)
+        said[AMNESIC] = key.posterior[:, batch.asked]
+    return ScoredBatch(step, stream.shifts(step), batch, key, said)

@@ -74,7 +74,12 @@ class Strategy(nn.Module):
         """Once, before the first batch and before a checkpoint is loaded: buffers, adapters, freezing."""
 
     def trainable(self, learner: Learner) -> list[nn.Parameter]:
-        """The parameters that the optimizer moves."""
+        """The parameters that the optimizer moves.
+
+        Law: a strategy that has an optimizer moves no other parameter of the network, but in `on_shift`, where it may
+        merge adapters into what is below them. Where this list is empty there is no optimizer, and the strategy moves
+        weights by a law of its own (a filter's), or not at all.
+        """
         return [p for p in learner.network.parameters() if p.requires_grad]
 
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:

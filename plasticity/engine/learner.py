@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from plasticity.core.optimizer import Optimizer
 from plasticity.core.strategy import Strategy
 from plasticity.core.tunnel import Batch
 from plasticity.core.updates import Updates
+
+Verdict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class OnlineLearner(nn.Module):
@@ -41,7 +44,7 @@ class OnlineLearner(nn.Module):
         seed: int = 0,
         updates: Updates | None = None,
         asked: Bool[Tensor, " time"] | None = None,
-        is_correct: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        is_correct: Verdict | None = None,
     ):
         super().__init__()
         self.network, self.strategy = network, strategy
@@ -51,7 +54,7 @@ class OnlineLearner(nn.Module):
         self.register_buffer("asked", everywhere if asked is None else asked, persistent=False)
         self.optimizer = cast(torch.optim.Optimizer, None)  # until there is one
         self.step = self.update_index = 0
-        self._is_correct = is_correct or np.equal
+        _VERDICTS[self] = is_correct or np.equal
         self.before_backward: Callable[[Tensor], None] | None = None
         self._attached = self._moved = False
 
@@ -130,7 +133,7 @@ class OnlineLearner(nn.Module):
     ) -> Bool[Tensor, "batch asked"]:
         """Which answers at the asked positions of a batch turn out right, when the world tries them."""
         wanted = batch.targets[:, batch.asked]
-        right = self._is_correct(answers.cpu().numpy(), wanted.cpu().numpy())
+        right = _VERDICTS[self](answers.cpu().numpy(), wanted.cpu().numpy())
         return torch.from_numpy(np.asarray(right)).to(answers.device)
 
     def begin(self, step: int) -> None:
@@ -164,3 +167,7 @@ class OnlineLearner(nn.Module):
         """Count a step of the optimizer, once all that belongs to it is over."""
         if self._moved:
             self.update_index, self._moved = self.update_index + 1, False
+
+
+_VERDICTS: WeakKeyDictionary[OnlineLearner, Verdict] = WeakKeyDictionary()
+"""Which answers are right in each learner's world: beside learners, because the world may be reached from it."""

@@ -21,6 +21,10 @@ TOGETHER = 16
 """Steps that are scored at once: more would not fit a processor's cache."""
 
 
+CAUSAL = 1e-4
+"""Share of their size by which logits may move where nothing moves but the future: kernels round."""
+
+
 class ScoredBatch(NamedTuple):
     """One step of the world, as the data module hands it to the loop; a strategy is handed `batch` alone."""
 
@@ -69,6 +73,7 @@ class Prequential(pl.LightningModule):
         self.learner, self.announce_shifts, self.detector = learner, announce_shifts, detector
         self.records: list[Record] = []
         self.probed: list[tuple[int, Tensor]] = []
+        self._sound = False
 
     def setup(self, stage: str) -> None:
         """Attach the strategy, once, before any checkpoint is loaded."""
@@ -136,8 +141,31 @@ class Prequential(pl.LightningModule):
     def validation_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
         """Probe regimes with the weights as they are."""
         for item in chunk:
-            logits = self.learner.strategy.predict(self.learner, item.batch)[:, item.batch.asked]
-            self.probed.append((item.step, score([item], [logits])[0]))
+            logits = self.learner.strategy.predict(self.learner, item.batch)
+            if not self._sound:
+                self._assert_causal(item, logits)
+            self.probed.append((item.step, score([item], [logits[:, item.batch.asked]])[0]))
+
+    def _assert_causal(
+        self, item: ScoredBatch, logits: Float[Tensor, "batch time symbols"]
+    ) -> None:
+        """Nothing happens if what is said before the last input stays when that input is another; once in a run.
+
+        Raises:
+            ArithmeticError: it moves; the message names the network, the strategy and the regime.
+        """
+        learner, inputs = self.learner, item.batch.inputs.clone()
+        inputs[:, -1] = (inputs[:, -1] + 1) % learner.spec.vocab
+        other = learner.strategy.predict(learner, item.batch._replace(inputs=inputs))
+        moved = float((other - logits)[:, :-1].abs().max()) if inputs.shape[1] > 1 else 0.0
+        if moved > CAUSAL * (1 + float(logits.abs().max())):
+            network, strategy = type(learner.network).__name__, type(learner.strategy).__name__
+            raise ArithmeticError(
+                f"{network}, answering for {strategy}: its logits before the last position moved by {moved:.2g} nats when "
+                f"only the last input of the probe of regime {item.step} was changed; expected logits[:, t] to depend on "
+                "inputs[:, :t+1] only: `plasticity check` tells more"
+            )
+        self._sound = True
 
 
 def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
@@ -145,9 +173,14 @@ def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
 
 
 def score(
-    items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "batch asked symbols"]]
+    items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "_ _ symbols"]]
 ) -> list[Float[Tensor, "metric predictor"]]:
-    """Scores of each batch, in bits per asked position; those of one shape are scored together."""
+    """Scores of each batch, in bits per asked position; those of one shape are scored together.
+
+    Args:
+        items: what was predicted; they may ask at different positions.
+        logits: of each, (batch, asked, symbols).
+    """
     scores: dict[int, Tensor] = {}
     shapes: dict[torch.Size, list[int]] = {}
     for i, item in enumerate(items):

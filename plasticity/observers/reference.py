@@ -1,5 +1,8 @@
 """ReferencePredictors: the ideal observers and the trivial predictors who face every batch the learner faces."""
 
+import pickle
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float
 
@@ -19,6 +22,8 @@ from plasticity.observers.switching import SwitchingObserver
 
 SAMPLE = 16384
 """Episodes from which `memoryless` and `position` are estimated."""
+SOUND = 1e-6
+"""By how much the probabilities of a distribution may miss 1."""
 
 
 class ReferencePredictors:
@@ -48,7 +53,7 @@ class ReferencePredictors:
         self.memory: dict[int, Observer] = {}
         self.switching = SwitchingObserver(stream)
         self._kept = set(stream.probed)
-        self._baselines = [self._estimate(tunnel) for tunnel in stream.tunnels]
+        self._baselines = [_baselines(tunnel, stream.time) for tunnel in stream.tunnels]
 
     def predict(
         self, batch: Batch, key: AnswerKey, groups: list[Group], step: int | None = None
@@ -60,6 +65,9 @@ class ReferencePredictors:
             key: its answer key.
             groups: who made it.
             step: its place in the stream; None: a probe.
+
+        Raises:
+            ArithmeticError: at a probe, what some predictor says is no distribution.
         """
         asked = batch.asked.numpy()
         amnesic = key.posterior.numpy()[:, asked]
@@ -77,6 +85,7 @@ class ReferencePredictors:
             out[POSITION, rows] = position[asked]
         if step is None:
             out[SWITCHING] = np.nan
+            self._assert_sound(out, groups)
         elif self.switching.sure(
             step
         ):  # of a held latent it knows what the informed observer knows
@@ -117,20 +126,57 @@ class ReferencePredictors:
             state = state.renew(part)
         return state
 
-    def _estimate(self, tunnel: Tunnel) -> tuple[np.ndarray, np.ndarray]:
-        """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive."""
-        time, rng = self.stream.time, np.random.default_rng(0)
-        position = np.zeros((time, tunnel.symbols))
-        memoryless = np.zeros((time, tunnel.vocab, tunnel.symbols))
-        seen = np.zeros((time, tunnel.vocab, 1))
-        chunk = 512
-        for _ in range(SAMPLE // chunk):
-            x, y = tunnel.draw(tunnel.latents(chunk, rng), time, rng)
-            predictive = tunnel.observer().predict(x, y)
-            position += predictive.sum(0)
-            place = (np.broadcast_to(np.arange(time), x.shape), x)
-            np.add.at(memoryless, place, predictive)
-            np.add.at(seen, place, 1.0)
-        position /= SAMPLE
-        memoryless = np.where(seen > 0, memoryless / np.maximum(seen, 1), position[:, None])
-        return position, memoryless
+    def _assert_sound(
+        self, out: Float[np.ndarray, "predictor batch asked symbols"], groups: list[Group]
+    ) -> None:
+        """Nothing happens if all but the switching observer say distributions.
+
+        Raises:
+            ArithmeticError: one does not; the message names it, its tunnel and the regime.
+        """
+        sums = np.where(out >= 0, out, np.nan).sum(-1)
+        sums[SWITCHING] = 1.0
+        wrong = ~(np.abs(sums - 1) <= SOUND)
+        if not wrong.any():
+            return
+        who, row, position = (int(each[0]) for each in wrong.nonzero())
+        (_, regime, tunnel, latents), *_ = (g for g in groups if row in g.rows)
+        observers = {INFORMED: tunnel.informed(latents), CONTINUAL: self.known(regime)}
+        observer = observers.get(who) or tunnel.observer()
+        raise ArithmeticError(
+            f"{type(tunnel).__name__}: the {PREDICTORS[who]} predictor ({type(observer).__name__}) says "
+            f"{out[who, row, position].tolist()} of regime {regime} at asked position {position}; expected "
+            "probabilities that add up to 1: `plasticity check` tells more"
+        )
+
+
+def _baselines(tunnel: Tunnel, time: int) -> tuple[np.ndarray, np.ndarray]:
+    """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, computed once."""
+    try:
+        frozen = pickle.dumps(tunnel)
+    except Exception:  # one that `plasticity check` does not pass, and that can be asked all the same
+        return _estimate(tunnel, time, SAMPLE)
+    return _estimate_once(frozen, time, SAMPLE)
+
+
+@lru_cache(maxsize=64)
+def _estimate_once(frozen: bytes, time: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    return _estimate(pickle.loads(frozen), time, sample)
+
+
+def _estimate(tunnel: Tunnel, time: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    position = np.zeros((time, tunnel.symbols))
+    memoryless = np.zeros((time, tunnel.vocab, tunnel.symbols))
+    seen = np.zeros((time, tunnel.vocab, 1))
+    chunk = 512
+    for _ in range(sample // chunk):
+        x, y = tunnel.draw(tunnel.latents(chunk, rng), time, rng)
+        predictive = tunnel.observer().predict(x, y)
+        position += predictive.sum(0)
+        place = (np.broadcast_to(np.arange(time), x.shape), x)
+        np.add.at(memoryless, place, predictive)
+        np.add.at(seen, place, 1.0)
+    position /= sample
+    memoryless = np.where(seen > 0, memoryless / np.maximum(seen, 1), position[:, None])
+    return position, memoryless

@@ -13,10 +13,12 @@ from plasticity.checks import (
     parametrize_with_checks,
     run,
 )
+from plasticity.checks.world import world
+from plasticity.engine.prequential import Prequential, ScoredBatch
 from streams import Bijection, Urn
 
 from .mutants.networks import NETWORKS, Small
-from .mutants.strategies import STRATEGIES, Diary
+from .mutants.strategies import KEY, REACH, STRATEGIES, Diary, SearchesItsLearner
 from .mutants.tunnels import CONTINUAL, TUNNELS, Edits, Tells, as_it_is, tempered
 
 SOUND = [Urn([1.0, 1.0]), Edits(partial(tempered, power=1.0)), Tells(as_it_is), Strategy, Small]
@@ -38,6 +40,30 @@ def test_a_mutant_is_killed_by_the_checks_that_are_for_it(subject: Any, killers:
 @pytest.mark.parametrize("subject", SOUND, ids=name)
 def test_what_mutants_are_made_from_is_sound(subject: Any) -> None:
     assert not [r for r in run(subject) if r.verdict == "FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("leak", "where", "subject", "killers"),
+    [
+        (lambda loop, item: {"records": loop.records}, "Record at learner.records", Strategy, {REACH}),
+        (lambda loop, item: {"now": item}, "AnswerKey at learner.now.key", SearchesItsLearner, {REACH, KEY}),
+        (lambda loop, item: {"ask": lambda: item.key}, "learner.ask.<item>", SearchesItsLearner, {REACH, KEY}),
+        (lambda loop, item: {"world": world().is_correct}, "learner.world.__self__", Strategy, {REACH}),
+    ],
+)
+def test_an_engine_that_leaks_is_found(
+    leak: Any, where: str, subject: Any, killers: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the path that leads there, whatever the strategy; and by what a strategy made of it."""
+    step = Prequential.prequential_step
+
+    def leaking(self: Prequential, item: ScoredBatch) -> Any:
+        vars(self.learner).update(leak(self, item))
+        return step(self, item)
+
+    monkeypatch.setattr(Prequential, "prequential_step", leaking)
+    failed = {r.title: r.why for r in run(subject) if r.verdict == "FAILED"}
+    assert failed.keys() == killers and where in failed[REACH]
 
 
 def test_every_check_kills_a_mutant() -> None:

@@ -33,6 +33,11 @@ class SeesTheFuture(Small):
         return logits + 0.1 * torch.cat([logits[:, 1:], logits[:, :1]], dim=1)
 
 
+class ReadsTheNextInput(Small):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs) + 0.1 * super().forward(inputs.roll(-1, 1))
+
+
 class FixedLength(Small):
     def __init__(self, vocab: int, symbols: int):
         super().__init__(vocab, symbols)
@@ -115,6 +120,7 @@ NETWORKS: list[Mutant] = [
     (TooManySymbols, {"makes logits"}),
     (Squeezes, {"makes logits"}),
     (SeesTheFuture, {CAUSAL, LENGTH}),
+    (ReadsTheNextInput, {CAUSAL, LENGTH}),
     (FixedLength, {LENGTH}),
     (LengthScaled, {LENGTH}),
     (BatchCentred, {ROWS}),

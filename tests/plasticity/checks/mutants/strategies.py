@@ -1,12 +1,19 @@
 """Strategies that are wrong in one way each, and the checks that must say so."""
 
+import inspect
 from collections import deque
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from plasticity import Batch, Learner, Strategy
+from plasticity import IGNORE_INDEX, AnswerKey, Batch, Learner, Strategy
+from plasticity.checks import STRATEGY_CHECKS
+from plasticity.checks.kit import title
+from plasticity.checks.reach import reachable
+from plasticity.engine.prequential import Prequential, ScoredBatch
 
 from .tunnels import Mutant
 
@@ -31,29 +38,134 @@ class GlobalNoise(Strategy):
             p.grad.mul_(1 + 0.1 * torch.rand(()))
 
 
-class ReadsTheKey(Strategy):
-    """Distils from the truth."""
+class AsksForItsScores(Strategy):
+    """Asks the learner for what it was graded."""
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        return -(batch.posterior.float() * logits.log_softmax(-1)).sum(-1)[:, batch.asked].mean()
+        scores = learner.records[-1].scores  # pyright: ignore[reportAttributeAccessIssue] there is none
+        return super().loss(learner, batch, logits) * scores.sum()
 
 
-class TrustsTheSure(Strategy):
-    """Asks the answer key how sure it is, which in the world of the checks it never is."""
+class SearchesItsLearner(Strategy):
+    """Distils from any answer key that its learner leads to: nothing is wrong with it, because none does."""
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        sure = bool((batch.posterior.amax(-1) > 0.99).all())
-        return super().loss(learner, batch, logits) * (2 if sure else 1)
+        for _, found in reachable(learner, "learner"):
+            if isinstance(found, AnswerKey):
+                return distilled(found, batch, logits)
+        return super().loss(learner, batch, logits)
 
 
-class ReadsTheRegime(Strategy):
+class SearchesTheStack(Strategy):
+    """Distils from the answer key of whoever called it."""
+
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        return super().loss(learner, batch, logits) * (1 + int(batch.regime[0]))
+        item = caller(ScoredBatch)
+        return distilled(item.key, batch, logits) if item else super().loss(learner, batch, logits)
+
+
+class KeepsItsGrader(Strategy):
+    """Takes hold of the loop when it is attached, and asks it whether predictions are graded."""
+
+    def attach(self, learner: Learner) -> None:
+        self.grader = [caller(Prequential)]  # in a list: it is no part of this module
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        graded = self.grader[0] is not None and self.grader[0].records
+        return super().loss(learner, batch, logits) * (2 if graded else 1)
+
+
+T = TypeVar("T")
+
+
+def caller(kind: type[T]) -> T | None:
+    """The nearest local variable of this kind among the callers'."""
+    frame = inspect.currentframe()
+    while frame:
+        for value in frame.f_locals.values():
+            if isinstance(value, kind):
+                return value
+        frame = frame.f_back
+    return None
+
+
+def distilled(key: AnswerKey, batch: Batch, logits: Tensor) -> Tensor:
+    """Cross-entropy with the answer key."""
+    each = -(key.posterior.float() * logits.log_softmax(-1)).sum(-1)
+    return each[:, batch.asked].mean()
+
+
+class PeeksAtInputs(Strategy):
+    """Answers by what comes next."""
+
+    def predict(self, learner: Learner, batch: Batch) -> Tensor:
+        logits = super().predict(learner, batch)
+        return logits + 0.1 * one_hot(batch.inputs.roll(-1, 1), logits.shape[-1])
+
+
+class PeeksAtTargets(Strategy):
+    """Answers by what is asked."""
+
+    def predict(self, learner: Learner, batch: Batch) -> Tensor:
+        logits = super().predict(learner, batch)
+        return logits + 0.1 * one_hot(batch.targets.clamp_min(0), logits.shape[-1])
+
+
+class PeeksAtOthers(Strategy):
+    """Answers by what other sequences of the batch show."""
+
+    def predict(self, learner: Learner, batch: Batch) -> Tensor:
+        logits = super().predict(learner, batch)
+        return logits + 0.1 * logits.mean(0)
+
+
+class CountsItsAnswers(Strategy):
+    """Remembers that it was asked."""
+
+    asked: Tensor
+
+    def attach(self, learner: Learner) -> None:
+        self.register_buffer("asked", torch.zeros(()))
+
+    def predict(self, learner: Learner, batch: Batch) -> Tensor:
+        self.asked += 1
+        return super().predict(learner, batch)
+
+
+class Ascends(Strategy):
+    """A sign is turned in the loss."""
+
+    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+        return -super().loss(learner, batch, logits)
+
+
+class TurnsGradients(Strategy):
+    """A sign is turned in the gradients."""
+
+    def project_gradients(self, learner: Learner) -> None:
+        for p in learner.trainable():
+            assert p.grad is not None
+            p.grad.neg_()
+
+
+class MovesMore(Strategy):
+    """Trains the last layer, and lets the others decay."""
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        return list(learner.network.get_submodule("head").parameters())
+
+    @torch.no_grad()
+    def after_step(self, learner: Learner) -> None:
+        for p in learner.network.parameters():
+            p.mul_(0.999)
 
 
 class ReadsTheUnasked(Strategy):
+    """Takes for symbol 0 what stands where nothing is asked."""
+
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        return learner.nll(logits, batch.targets, torch.ones_like(batch.asked))
+        everywhere = torch.ones_like(batch.asked)
+        return learner.nll(logits, batch.targets.clamp_min(0), everywhere)
 
 
 class LateBuffer(Strategy):
@@ -106,7 +218,7 @@ class ListReplay(Strategy):
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
         new = super().loss(learner, batch, logits)
         for old in self.past:
-            new = new + learner.nll(learner(old.inputs), old.targets, old.asked)
+            new = new + learner.nll(learner.network(old.inputs), old.targets, old.asked)
         return new
 
     def after_batch(self, learner: Learner, batch: Batch) -> None:
@@ -157,7 +269,8 @@ class NotOff(Strategy):
         self.strength = strength
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        return super().loss(learner, batch, logits) + 1e-6 * logits.square().mean()
+        asked = logits[batch.targets != IGNORE_INDEX]
+        return super().loss(learner, batch, logits) + 1e-6 * asked.square().mean()
 
 
 class TrainsLess(Strategy):
@@ -174,23 +287,25 @@ class OnlyMLP(Strategy):
         learner.network.get_submodule("mixers.0.in_proj").requires_grad_(False)
 
 
-class CheatsUnannounced(Strategy):
-    """Looks for the shifts it is not told of in the regime."""
-
-    def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
-        told = learner.announce_shifts or not int(batch.regime[0])
-        return super().loss(learner, batch, logits) * (1 if told else 2)
-
-
-KEY, REGIME = "never reads the answer key", "never reads the regime"
+KEY, REACH = "never reads the answer key", "reaches no answer key"
+CAUSAL, ASCENT = "prediction is causal", "does not ascend"
 ASKED, RESUMES = "learns from asked positions only", "resumes exactly"
+LEARNING = {title(check) for check in STRATEGY_CHECKS} - {"off switch"}
+"""Every check but that of what it does not declare: an error of its own fails each."""
 STRATEGIES: list[Mutant] = [
     (Noise, {"reproducible"}),
     (GlobalNoise, {"leaves global randomness alone"}),
-    (ReadsTheKey, {KEY}),
-    (TrustsTheSure, {KEY}),
-    (ReadsTheRegime, {REGIME}),
-    (CheatsUnannounced, {REGIME}),
+    (AsksForItsScores, LEARNING),
+    (SearchesItsLearner, set()),
+    (SearchesTheStack, {KEY}),
+    (KeepsItsGrader, {KEY, REACH}),
+    (PeeksAtInputs, {CAUSAL, RESUMES}),
+    (PeeksAtTargets, {CAUSAL}),
+    (PeeksAtOthers, {CAUSAL}),
+    (CountsItsAnswers, {CAUSAL, RESUMES}),
+    (Ascends, {ASCENT}),
+    (TurnsGradients, {ASCENT}),
+    (MovesMore, {"moves what is trainable"}),
     (ReadsTheUnasked, {ASKED}),
     (LateBuffer, {"attach allocates", RESUMES}),
     (GrowingBuffer, {"attach allocates", "memory is bounded", RESUMES}),

@@ -24,6 +24,15 @@ def unnormalised(p: Probabilities, x: Symbols, y: Symbols) -> Probabilities:
     return p * 1.001
 
 
+def twice_at_the_end(p: Probabilities, x: Symbols, y: Symbols) -> Probabilities:
+    last = np.arange(p.shape[1])[:, None] == p.shape[1] - 1
+    return p * (1 + last)
+
+
+def unknown_at_first(p: Probabilities, x: Symbols, y: Symbols) -> Probabilities:
+    return np.where(np.arange(p.shape[1])[:, None] == 0, np.nan, p)
+
+
 def single(p: Probabilities, x: Symbols, y: Symbols) -> Probabilities:
     return p.astype(np.float32).astype(np.float64)
 
@@ -247,6 +256,8 @@ INFORMED = "informed matches frequencies"
 CHAIN, EVIDENCE = "evidence obeys the chain rule", "evidence matches frequencies"
 TUNNELS: list[Mutant] = [
     (Edits(unnormalised), {"posterior is a distribution"}),
+    (Edits(twice_at_the_end), {"posterior is a distribution"}),
+    (Edits(unknown_at_first), {"posterior is a distribution"}),
     (Edits(single), {"posterior is a distribution"}),
     (Edits(with_the_answer), {"posterior is causal"}),
     (Edits(with_the_next_input), {"posterior is causal"}),
