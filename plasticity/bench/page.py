@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from plasticity.bench.leaderboard import CAPTION, DIVERGED, TITLES, blocks, cells, grid, rows, skill
-from plasticity.bench.results import Results
+from plasticity.bench.results import BenchResults
 from plasticity.config.recipe import plain
 from plasticity.plots import pictures
 from plasticity.report import page
@@ -22,7 +22,7 @@ GOOD, BAD = (0, 114, 178), (213, 94, 0)
 """Colours of skill 1 and of skill -1; told apart by the colour-blind."""
 
 
-def write(results: Results, path: Path) -> Path:
+def write(results: BenchResults, path: Path) -> Path:
     """The leaderboard as one self-contained page.
 
     Args:
@@ -78,7 +78,7 @@ def _means(values: Float[np.ndarray, "blocks seeds"]) -> list[float]:
     return [float(k.mean()) if len(k) else float("nan") for k in known]
 
 
-def _tuning(results: Results) -> str:
+def _tuning(results: BenchResults) -> str:
     """What every rate of the grid came to."""
     tuned = [choice for choice in results.rates if choice.how == "tuned"]
     if not tuned:

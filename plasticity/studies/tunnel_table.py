@@ -50,7 +50,7 @@ class TableEntry(NamedTuple):
         return f"{self.experiment.name} {self.label} seed {self.seed}"
 
 
-class Row(NamedTuple):
+class TunnelRow(NamedTuple):
     """One line of the table. Bits per asked position, one value per seed."""
 
     task: str
@@ -121,9 +121,9 @@ def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     return head | dict(zip(SCORES, np.concatenate(found, axis=1), strict=True))
 
 
-def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[Row]:
+def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[TunnelRow]:
     """The lines of the table, task by task: networks in the order of the YAML, then the baselines."""
-    found: list[Row] = []
+    found: list[TunnelRow] = []
     for task in dict.fromkeys(entry.experiment.name for entry, _ in done):
         mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
         past = float(np.mean([_mean(table, "kl_amnesic/memoryless") for _, table in mine]))
@@ -181,7 +181,7 @@ def write(done: Sequence[tuple[TableEntry, pl.DataFrame]], path: Path) -> Path:
     return page.write(path, "Tunnel table", CAPTION, [body])
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: TunnelRow) -> list[str]:
     """What a line shows."""
     size = "" if row.params is None else f"{row.params:,}"
     scores = [spread(values, 4) for values in (row.kl, row.excess, row.entropy)]
@@ -201,13 +201,13 @@ def _row(
     tables: Sequence[pl.DataFrame],
     predictor: str,
     past: float,
-) -> Row:
+) -> TunnelRow:
     kl = [_mean(t, f"kl_amnesic/{predictor}") for t in tables]
     excess = [
         _mean(t, f"kl_realised/{predictor}") - _mean(t, "kl_realised/amnesic") for t in tables
     ]
     entropy = [_mean(t, f"entropy_error_amnesic/{predictor}") for t in tables]
-    return Row(task, title, size, kl, excess, entropy, float(np.mean(kl)) / past)
+    return TunnelRow(task, title, size, kl, excess, entropy, float(np.mean(kl)) / past)
 
 
 def _mean(table: pl.DataFrame, column: str) -> float:
