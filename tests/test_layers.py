@@ -1,41 +1,47 @@
-"""Who may import whom; and that README's map is the tree."""
+"""What every file keeps to beside the contracts of import-linter; and that README's map is the tree."""
 
 import ast
-import re
-import subprocess
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FORBIDDEN = {
-    "plasticity": {"streams", "strategies", "tests"},
-    "streams": {"strategies", "tests"},
-    "strategies": {"streams", "tests"},
+PACKAGES = ("plasticity", "streams", "strategies")
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+OTHERS = {
+    "experiments": "YAML files, and the log: question, command, result, verdict",
+    "plasticity/docs": "The site: the idea, how-tos, glossary, log, reference (`make docs`)",
+    "tests": "Mirror of the packages, and the conformance kit on everything first-party",
 }
-# A plugin author imports `plasticity` and its public modules only; our own are held to it too.
-FILES = [p for package in FORBIDDEN for p in sorted((ROOT / package).rglob("*.py"))]
+"""Folders that are no packages, and what is in them."""
 
 
-def imported(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names.add((node.module or "").split(".")[0])
-    return names
+def test_plugins_at_home_import_what_a_stranger_imports() -> None:
+    """`from plasticity import ...`, and none of its modules."""
+    deep = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if not path.is_relative_to(ROOT / "plasticity")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if any(
+            name.partition(".")[0] == "plasticity" and how != "from plasticity import"
+            for how, name in imported(node)
+        )
+    ]
+    assert not deep
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_layers_import_downwards_only(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
-    assert not imported(path) & FORBIDDEN[package]
-    if "avalanche" in imported(path):
-        assert path == ROOT / "plasticity" / "avalanche.py"
+def imported(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """How modules are imported, and their names."""
+    if isinstance(node, ast.Import):
+        yield from (("import", alias.name) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        yield f"from {node.module} import", node.module or ""
 
 
-@pytest.mark.parametrize("package", ["plasticity", "streams", "strategies"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_packages_are_this_checkouts(package: str) -> None:
     module = __import__(package)
     assert module.__file__ is not None
@@ -47,26 +53,40 @@ def test_no_source_file_is_over_300_lines() -> None:
     assert not long
 
 
+def test_a_class_is_the_only_one_of_its_name() -> None:
+    """Of those that are public, wherever they are."""
+    classes = [
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert "Strategy" in classes
+    assert not [name for name, count in Counter(classes).items() if count > 1]
+
+
 def test_readme_map_is_the_tree() -> None:
-    """Every path of the map exists, and every first-party module is on it."""
+    """A line for every folder, with the first line of its package's docstring."""
     text = (ROOT / "README.md").read_text()
     block = text[text.index("## Map") :].split("```")[1]
-    named: set[str] = set()
-    folder = ""
-    for line in block.splitlines()[1:]:
-        if not (match := re.match(r"( *)(\S+)", line)):
-            continue
-        indent, name = len(match[1]), match[2]
-        if indent == 0:
-            folder = name if name.endswith("/") else ""
-            named.add(name)
-        else:
-            named.add(folder + name)
-    missing = sorted(name for name in named if not (ROOT / name).exists())
-    assert not missing, f"README's map names what is not there: {missing}"
-    listing = subprocess.run(
-        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    top = [p for p in listing.stdout.split() if p.count("/") == 1 and not p.endswith("__init__.py")]
-    modules = {p for p in top if p.split("/")[0] in FORBIDDEN}
-    assert not modules - named, f"README's map leaves out {sorted(modules - named)}"
+    assert block == f"\n{drawn()}", f"expected of README's map:\n{drawn()}"
+
+
+def drawn() -> str:
+    """The map."""
+    inside = {path.parent for path in FILES if path.name == "__init__.py"}
+    inside |= {ROOT / name for name in OTHERS}
+    folders = sorted(path for path in inside if len(path.relative_to(ROOT).parts) <= 2)
+    lines = []
+    for folder in folders:
+        place = folder.relative_to(ROOT)
+        label = "  " * (len(place.parts) - 1) + f"{folder.name}/"
+        lines.append(f"{label:<18}{said_of(folder)}\n")
+    return "".join(lines)
+
+
+def said_of(folder: Path) -> str:
+    if not (folder / "__init__.py").exists():
+        return OTHERS[str(folder.relative_to(ROOT))]
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    return docstring.partition("\n")[0].removesuffix(".")

@@ -39,7 +39,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_hold_the_packages_and_their_data(built: Path) -> None:
     [wheel], [source] = built.glob("*.whl"), built.glob("*.tar.gz")
     inside = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("plasticity/py.typed", "plasticity/assets/report.js", "streams/urn.py"):
+    for name in (
+        "plasticity/py.typed",
+        "plasticity/report/templates/report.js",
+        "streams/tunnels/urn.py",
+    ):
         assert name in inside
     tracked = run("git", "ls-files", "plasticity", "streams", "strategies", cwd=ROOT).split()
     wanted = {name for name in tracked if "/docs/" not in name and (ROOT / name).exists()}

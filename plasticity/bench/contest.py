@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plasticity.bench.results import SCHEMA, Choice, Environment, How, Identity, Results, Score
+from plasticity.bench.results import SCHEMA, BenchResults, Choice, Environment, How, Identity, Score
 from plasticity.bench.suite import Suite
 from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.launch import cells
@@ -86,12 +86,12 @@ class Contest:
         """The cells that count, at these rates; the seeds outermost."""
         return self._cases(False, {(c.network, c.strategy): c.lr for c in choices})
 
-    def results(self) -> Results:
+    def results(self) -> BenchResults:
         """What was found. Needs `run` done."""
         suite, choices = self.suite, self.choices()
         labels = suite.labels()
         strategies = [*suite.strategies, *suite.contenders]
-        return Results(
+        return BenchResults(
             SCHEMA,
             Identity(suite.name, suite.version, suite.hash),
             {k: s.resolved() for k, s in zip(labels, strategies, strict=True)},

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from rich.table import Table as RichTable
 from scipy import stats
 
-from plasticity.bench.results import Results, Score
+from plasticity.bench.results import BenchResults, Score
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
 
@@ -37,7 +37,7 @@ CAPTION = (
 )
 
 
-class Row(NamedTuple):
+class LeaderboardRow(NamedTuple):
     """One strategy. Values are one per block, or one per seed where there is one block."""
 
     strategy: str
@@ -56,7 +56,7 @@ class Row(NamedTuple):
     rates: str
 
 
-def rows(results: Results) -> list[Row]:
+def rows(results: BenchResults) -> list[LeaderboardRow]:
     """The strategies by mean rank, best first; those of equal rank in the order of the file."""
     labels = list(results.strategies)
     skills, ms = grid(results, skill), grid(results, lambda score: score.ms_per_step)
@@ -67,7 +67,7 @@ def rows(results: Results) -> list[Row]:
         mine = [cell for cell in results.cells if cell.strategy == label]
         each = units(skills[i])
         ratio = None if reference is None else ms[i].mean(-1) / ms[reference].mean(-1)
-        row = Row(
+        row = LeaderboardRow(
             label,
             label in results.contenders,
             units(placed[i]).tolist(),
@@ -84,7 +84,7 @@ def rows(results: Results) -> list[Row]:
 
 
 def grid(
-    results: Results, value: Callable[[Score], float]
+    results: BenchResults, value: Callable[[Score], float]
 ) -> Float[np.ndarray, "strategies blocks seeds"]:
     """One number of every cell; blocks are (stream, network), in the order of the file."""
     found = {(c.strategy, c.stream, c.network, c.seed): value(c) for c in results.cells}
@@ -93,7 +93,7 @@ def grid(
     return np.array([[[found[n, *pair, s] for s in seeds] for pair in pairs] for n in names])
 
 
-def blocks(results: Results) -> list[tuple[str, str]]:
+def blocks(results: BenchResults) -> list[tuple[str, str]]:
     """(stream, network) of every block."""
     return list(dict.fromkeys((c.stream, c.network) for c in results.cells))
 
@@ -126,7 +126,7 @@ def skill(score: Score) -> float:
     return np.nan if undefined else DIVERGED
 
 
-def _rates(results: Results, strategy: str) -> list[str]:
+def _rates(results: BenchResults, strategy: str) -> list[str]:
     """What each network's learning rate is, and whether it is at an end of the grid."""
     found = []
     for choice in results.rates:
@@ -138,7 +138,7 @@ def _rates(results: Results, strategy: str) -> list[str]:
     return list(dict.fromkeys(found)) if len(set(found)) == 1 else found
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: LeaderboardRow) -> list[str]:
     """What a line shows."""
     lost = f" ({row.diverged} diverged)" if row.diverged else ""
     return [
@@ -153,7 +153,7 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def shown(results: Results) -> RichTable:
+def shown(results: BenchResults) -> RichTable:
     """The leaderboard, for a terminal."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
     kept = [i for i, title in enumerate(TITLES) if title != "ms/step"]  # what fits a terminal

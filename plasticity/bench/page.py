@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Float
 
 from plasticity.bench.leaderboard import CAPTION, TITLES, Row, blocks, cells, grid, rows, skill
-from plasticity.bench.results import Results
+from plasticity.bench.results import BenchResults
 from plasticity.config.recipe import plain
 from plasticity.plots.leaderboards import skill_by_block
 from plasticity.plots.skill_bars import bars
@@ -21,7 +21,7 @@ LEAD = (
 )
 
 
-def page(results: Results) -> Page:
+def page(results: BenchResults) -> Page:
     """The leaderboard as one chapter.
 
     Args:
@@ -40,7 +40,7 @@ def page(results: Results) -> Page:
     return Page(f"Leaderboard: {suite.name} {suite.version}", LEAD, [chapter])
 
 
-def write(results: Results, path: Path) -> Path:
+def write(results: BenchResults, path: Path) -> Path:
     """The page, written whole.
 
     Args:
@@ -63,7 +63,7 @@ def _skill(found: Sequence[Row]) -> Section:
     return Section("Skill", [words, Picture(bars(values), "skill", data)])
 
 
-def _blocks(results: Results, found: Sequence[Row]) -> Section:
+def _blocks(results: BenchResults, found: Sequence[Row]) -> Section:
     labels, skills = list(results.strategies), grid(results, skill)
     names = [f"{stream} {network}" for stream, network in blocks(results)]
     means = {row.strategy: _means(skills[labels.index(row.strategy)]) for row in found}
@@ -80,7 +80,7 @@ def _means(values: Float[np.ndarray, "blocks seeds"]) -> list[float]:
     return [float(k.mean()) if len(k) else float("nan") for k in known]
 
 
-def _tuning(results: Results) -> Section:
+def _tuning(results: BenchResults) -> Section:
     """What every rate of the grid came to."""
     title = "How learning rates were chosen"
     tuned = [choice for choice in results.rates if choice.how == "tuned"]
@@ -95,7 +95,7 @@ def _tuning(results: Results) -> Section:
     return Section(title, [words, Table(["", *lrs, "chosen"], lines, "learning rates")])
 
 
-def _made(results: Results) -> Section:
+def _made(results: BenchResults) -> Section:
     suite = results.suite
     blocks = [
         Words(f"suite {suite.name} {suite.version}, {suite.hash}"),

@@ -114,7 +114,7 @@ class Score:
 
 
 @dataclass
-class Results:
+class BenchResults:
     """Everything that was found.
 
     Args:
@@ -140,7 +140,7 @@ class Results:
         write_json(path, plain(self))
 
 
-def read(path: Path) -> Results:
+def read(path: Path) -> BenchResults:
     """Results from their file.
 
     Raises:
@@ -154,4 +154,4 @@ def read(path: Path) -> Results:
     if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
         text = f"expected {SCHEMA}, got {value['schema']}: another form of the file"
         raise ConfigError([Problem(f"{path}: schema", text)])
-    return parse(Results, Located(value), [])
+    return parse(BenchResults, Located(value), [])

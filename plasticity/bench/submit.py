@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from plasticity.bench.contest import best
-from plasticity.bench.results import Results, Score
+from plasticity.bench.results import BenchResults, Score
 from plasticity.bench.suite import Suite
 from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.predictors import AMNESIC, CONTINUAL, INFORMED
@@ -20,7 +20,7 @@ VERSIONED = ("plasticity-testbed", "torch", "pytorch-lightning", "numpy")
 IDEALS = ("amnesic", "continual")
 
 
-def verify(results: Results, suite: Suite, path: Path) -> list[str]:
+def verify(results: BenchResults, suite: Suite, path: Path) -> list[str]:
     """What was verified, in sentences.
 
     Args:
@@ -54,7 +54,7 @@ def _at(file: str, key: str, text: str) -> Problem:
     return Problem(f"{file}: {key}", text)
 
 
-def _identity(results: Results, suite: Suite) -> Iterator[Fault]:
+def _identity(results: BenchResults, suite: Suite) -> Iterator[Fault]:
     for key in ("name", "version", "hash"):
         mine, theirs = getattr(suite, key), getattr(results.suite, key)
         if mine != theirs:
@@ -75,7 +75,7 @@ def _identity(results: Results, suite: Suite) -> Iterator[Fault]:
             yield f"contenders.{i}", f"expected one of the strategies, got {label!r}"
 
 
-def _cells(results: Results, suite: Suite) -> Iterator[Fault]:
+def _cells(results: BenchResults, suite: Suite) -> Iterator[Fault]:
     """Every cell of every seed is there, once, and no other."""
     networks = dict.fromkeys(network for network, _, _ in suite.entrants())
     left = {
@@ -97,7 +97,7 @@ def _cells(results: Results, suite: Suite) -> Iterator[Fault]:
         yield "cells", f"{_name(place)} is missing"
 
 
-def _rates(results: Results, suite: Suite) -> Iterator[Fault]:
+def _rates(results: BenchResults, suite: Suite) -> Iterator[Fault]:
     """Each learning rate is the best of the suite's grid, and that of its cells."""
     chosen: dict[tuple[str, str], float | None] = {}
     grid = [f"{lr:g}" for lr in suite.tuning.lrs]
@@ -120,7 +120,7 @@ def _rates(results: Results, suite: Suite) -> Iterator[Fault]:
             yield f"cells.{i}.lr", f"expected {chosen[who]}, as rates has it, got {cell.lr}"
 
 
-def _skills(results: Results) -> Iterator[Fault]:
+def _skills(results: BenchResults) -> Iterator[Fault]:
     """Each skill is that of the bits beside it."""
     for i, cell in enumerate(results.cells):
         model, amnesic, continual = (cell.kl.get(who) for who in ("model", *IDEALS))
@@ -134,7 +134,7 @@ def _skills(results: Results) -> Iterator[Fault]:
             yield f"cells.{i}.skill", f"expected {wanted}, which its bits come to, got {cell.skill}"
 
 
-def _alike(results: Results) -> Iterator[Fault]:
+def _alike(results: BenchResults) -> Iterator[Fault]:
     """All who faced one world faced the same observers."""
     first: dict[tuple[str, int], Score] = {}
     for i, cell in enumerate(results.cells):
@@ -145,7 +145,7 @@ def _alike(results: Results) -> Iterator[Fault]:
                 yield f"cells.{i}.kl.{who}", f"{text}, got {cell.kl[who]}"
 
 
-def _ideals(results: Results, suite: Suite) -> Iterator[Fault]:
+def _ideals(results: BenchResults, suite: Suite) -> Iterator[Fault]:
     """The observers' bits of the first seed of each world, computed again."""
     seed = suite.seeds[0]
     for stream in suite.streams:

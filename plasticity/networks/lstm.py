@@ -9,7 +9,7 @@ from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import HiddenUnits, Part
 
 
-class Recurrence(nn.Module):
+class LSTMLayer(nn.Module):
     """One LSTM layer from a zero state: c_t = f * c_{t-1} + i * g and h_t = o * tanh(c_t).
 
     Parameters are those of a one-layer nn.LSTM, name for name (gates in the order i, f, g, o). They
@@ -84,6 +84,6 @@ class LSTM(Stack):
     """
 
     def __init__(self, vocab: int, symbols: int, width: Count = 64, depth: Count = 2):
-        super().__init__(vocab, symbols, width, [Recurrence(width) for _ in range(depth)])
+        super().__init__(vocab, symbols, width, [LSTMLayer(width) for _ in range(depth)])
         self.width = width
         self.depth = depth

@@ -53,7 +53,7 @@ class TableEntry(NamedTuple):
         return f"{self.experiment.name} {self.label} seed {self.seed}"
 
 
-class Row(NamedTuple):
+class TunnelRow(NamedTuple):
     """One line of the table. Bits per asked position, one value per seed."""
 
     task: str
@@ -124,9 +124,9 @@ def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
     return head | dict(zip(SCORES, np.concatenate(found, axis=1), strict=True))
 
 
-def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[Row]:
+def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[TunnelRow]:
     """The lines of the table, task by task: networks in the order of the YAML, then the baselines."""
-    found: list[Row] = []
+    found: list[TunnelRow] = []
     for task in dict.fromkeys(entry.experiment.name for entry, _ in done):
         mine = [(entry, table) for entry, table in done if entry.experiment.name == task]
         past = float(np.mean([_mean(table, "kl_amnesic/memoryless") for _, table in mine]))
@@ -192,7 +192,7 @@ def _picture(task: str, done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> Pict
     return Picture(axes, f"curves {task}", data, task)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: TunnelRow) -> list[str]:
     """What a line shows."""
     size = "" if row.params is None else f"{row.params:,}"
     scores = [spread(values, 4) for values in (row.kl, row.excess, row.entropy)]
@@ -213,13 +213,13 @@ def _row(
     tables: Sequence[pl.DataFrame],
     predictor: str,
     past: float,
-) -> Row:
+) -> TunnelRow:
     kl = [_mean(t, f"kl_amnesic/{predictor}") for t in tables]
     excess = [
         _mean(t, f"kl_realised/{predictor}") - _mean(t, "kl_realised/amnesic") for t in tables
     ]
     entropy = [_mean(t, f"entropy_error_amnesic/{predictor}") for t in tables]
-    return Row(task, title, size, kl, excess, entropy, float(np.mean(kl)) / past)
+    return TunnelRow(task, title, size, kl, excess, entropy, float(np.mean(kl)) / past)
 
 
 def _mean(table: pl.DataFrame, column: str) -> float:

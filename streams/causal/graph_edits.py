@@ -29,7 +29,7 @@ class Edit(NamedTuple):
         return sorted({effect for _, effect in (*self.gone, *self.new)})
 
 
-class Moves(NamedTuple):
+class EditLaw(NamedTuple):
     """What each edit makes of each graph."""
 
     chance: Float[np.ndarray, "edits graphs"]
@@ -56,7 +56,7 @@ def edits(variables: int) -> list[Edit]:
 
 
 @cache
-def moves(variables: int, most: int) -> Moves:
+def moves(variables: int, most: int) -> EditLaw:
     """The law of a change of each kind: uniform among the edits that the graph allows.
 
     An edit takes different graphs to different graphs, so that a posterior is carried along by it.
@@ -78,7 +78,7 @@ def moves(variables: int, most: int) -> Moves:
         to[kin[-1]] = np.where((to[kin] < 0).all(0), np.arange(len(graphs)), -1)
         allowed = to[kin] >= 0
         chance[kin] = allowed / allowed.sum(0)
-    return Moves(chance, to)
+    return EditLaw(chance, to)
 
 
 def _edited(graphs: Graphs, edit: Edit) -> tuple[Bool[np.ndarray, " graphs"], Graphs]:

@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 
-from plasticity.bench import cells
+from plasticity import recipe
 from plasticity.bench.contest import Contest, best
-from plasticity.bench.results import Results
+from plasticity.bench.results import BenchResults
+from plasticity.config import plugins
 from plasticity.config.recipe import plain
+from plasticity.launch import cells
 from plasticity.launch import run as launch
 from plasticity.metrics.summary import summarise
+from strategies import Chain, Finetune
 
 from .arena import TINY, suite
 
 
-def numbers(results: Results) -> list[dict[str, Any]]:
+def numbers(results: BenchResults) -> list[dict[str, Any]]:
     """Of every cell, timings aside."""
     return [{k: v for k, v in plain(c).items() if k != "ms_per_step"} for c in results.cells]
 
@@ -129,20 +132,35 @@ def test_a_cell_is_named_by_all_that_decides_its_numbers(contest: Contest) -> No
     assert {case._replace(experiment=each).cell(Path()).path for each in same} == {places[0]}
 
 
-def test_the_source_of_a_cell_is_all_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    monkeypatch.setattr(
-        "plasticity.launch.cells.inspect.getsource",
-        lambda module: read.append(module.__name__) or "",
-    )
-    cells.source.__wrapped__(("strategies.ewc", *cells.ENGINE))
-    assert {"strategies.ewc", "plasticity.core.strategy", "plasticity.observers.reference"} <= {
-        *read
-    }
-    assert {"plasticity.engine.learner", "plasticity.engine.scorer"} <= {*read}
-    assert not {"strategies.replay", "plasticity.cli", "plasticity.report.run_report", "torch"} & {
-        *read
-    }
+class Slower(Finetune):
+    """Of this file, and so a stranger to the packages."""
+
+
+def test_a_cell_is_named_by_the_code_that_is_not_ours(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours by its format, which changes where numbers do; a stranger's by its text, that of its ancestors too."""
+    case = contest.counted(contest.choices())[1]
+    assert case.inputs()["code"] == {"format": plugins.FORMAT, "sources": {}}
+
+    class Slowest(Slower):
+        """A stranger's child."""
+
+    foreign = case._replace(experiment=replace(case.experiment, strategy=recipe(Slowest)))
+    nested = recipe(Chain, parts=[recipe(Slowest)])
+    for each in (foreign, case._replace(experiment=replace(case.experiment, strategy=nested))):
+        assert each.inputs()["code"]["sources"].keys() == {
+            plugins.full_name(cls) for cls in (Slower, Slowest)
+        }
+    text = dict(plugins.code_identity([Slowest])["sources"])
+    places = [case.cell(Path()).path, foreign.cell(Path()).path]
+    monkeypatch.setattr(plugins, "_source", lambda cls: text[plugins.full_name(cls)])
+    assert foreign.cell(Path()).path == places[1]
+    text[plugins.full_name(Slower)] = "another"
+    places.append(foreign.cell(Path()).path)
+    monkeypatch.setattr(plugins, "FORMAT", plugins.FORMAT + 1)
+    places += [case.cell(Path()).path, foreign.cell(Path()).path]
+    assert len({*places}) == len(places)
 
 
 def test_killed_and_run_again_gives_what_nobody_killed(tmp_path: Path) -> None:
@@ -190,26 +208,3 @@ def test_two_are_never_in_one_cell(tmp_path: Path) -> None:
         assert not inside.wait(0.1)
     other.join(10)
     assert inside.is_set()
-
-
-def test_a_cells_address_does_not_depend_on_what_was_imported_before() -> None:
-    """A package gets an attribute for every module in it that anyone imports: that is no use of it."""
-    roots = ("plasticity.engine.learner", "plasticity.launch.run")
-    one = subprocess.run(
-        [sys.executable, "-c", ADDRESS.format("", roots)], capture_output=True, text=True
-    )
-    other = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            ADDRESS.format(
-                "import plasticity.studies.tunnel_table, plasticity.cli.scaffold", roots
-            ),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert one.stdout == other.stdout and len(one.stdout) == 17, one.stderr + other.stderr
-
-
-ADDRESS = "from plasticity.bench import cells\n{}\nprint(cells.source({}))"

@@ -8,8 +8,17 @@ import pytest
 from scipy import stats
 
 from plasticity.bench import leaderboard, page
-from plasticity.bench.leaderboard import Row, blocks, cells, grid, ranks, rows, shown, skill
-from plasticity.bench.results import Choice, Environment, Identity, Results, Score
+from plasticity.bench.leaderboard import (
+    LeaderboardRow,
+    blocks,
+    cells,
+    grid,
+    ranks,
+    rows,
+    shown,
+    skill,
+)
+from plasticity.bench.results import BenchResults, Choice, Environment, Identity, Score
 
 STREAMS, NETWORKS, SEEDS = ("calm", "wild"), ("LSTM", "Mamba"), (0, 1)
 SKILLS: dict[str, list[float | None]] = {  # by stream, network, seed; the last world has one ideal
@@ -32,7 +41,7 @@ def score(strategy: str, i: int) -> Score:
 
 
 @pytest.fixture
-def results() -> Results:
+def results() -> BenchResults:
     rates = [
         Choice(network, "Finetune", "tuned", lr, {"0.001": 0.1, "0.01": 0.3, "0.1": None})
         for network, lr in zip(NETWORKS, (0.001, 0.01), strict=True)
@@ -43,10 +52,10 @@ def results() -> Results:
     scores = [score(name, i) for i in range(8) for name in SKILLS]
     strategies = {name: {"type": name} for name in SKILLS}
     identity = Identity("<b>bold</b>", "1", "abc")
-    return Results(1, identity, strategies, ["Twin"], environment, rates, scores)
+    return BenchResults(1, identity, strategies, ["Twin"], environment, rates, scores)
 
 
-def test_ranks_are_scipys_world_by_world(results: Results) -> None:
+def test_ranks_are_scipys_world_by_world(results: BenchResults) -> None:
     placed = ranks(grid(results, skill)).reshape(4, 8)
     for i in range(7):
         mine = [-math.inf if SKILLS[name][i] is None else SKILLS[name][i] for name in SKILLS]
@@ -56,7 +65,7 @@ def test_ranks_are_scipys_world_by_world(results: Results) -> None:
     assert np.isnan(placed[:, 7]).all(), "where the ideals are one, nobody has a rank"
 
 
-def test_a_row_by_hand(results: Results) -> None:
+def test_a_row_by_hand(results: BenchResults) -> None:
     table = {row.strategy: row for row in rows(results)}
     mine = table["Finetune"]
     assert mine.skill == pytest.approx([0.45, 0.25, 0.35, 0.7])
@@ -76,33 +85,33 @@ def test_a_row_by_hand(results: Results) -> None:
     assert cells(table["Twin"])[0] == "Twin (contender)"
 
 
-def test_the_best_mean_rank_is_first(results: Results) -> None:
+def test_the_best_mean_rank_is_first(results: BenchResults) -> None:
     found = rows(results)
     means = [np.mean(row.rank) for row in found]
     assert means == sorted(means)
     assert [row.strategy for row in found] == ["Finetune", "Twin", "Lost", "Frozen"]
 
 
-def test_of_a_single_block_the_interval_is_over_seeds(results: Results) -> None:
+def test_of_a_single_block_the_interval_is_over_seeds(results: BenchResults) -> None:
     results.cells = [c for c in results.cells if (c.stream, c.network) == ("calm", "LSTM")]
     assert blocks(results) == [("calm", "LSTM")]
     row = {row.strategy: row for row in rows(results)}["Finetune"]
     assert row.skill == [0.5, 0.4] and row.rank == [2.5, 1.5]
 
 
-def test_nothing_is_defined(results: Results) -> None:
+def test_nothing_is_defined(results: BenchResults) -> None:
     results.cells = [score(name, 7) for name in SKILLS]
     assert all(row.rank == [] and cells(row)[1:3] == ["-", "-"] for row in rows(results))
 
 
 def test_without_a_reference_there_is_no_relative_cost(
-    results: Results, monkeypatch: pytest.MonkeyPatch
+    results: BenchResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leaderboard, "REFERENCE", "Absent")
     assert all(row.cost is None and cells(row)[6] == "-" for row in rows(results))
 
 
-def test_the_table_and_the_page_show_every_strategy(results: Results, tmp_path: Path) -> None:
+def test_the_table_and_the_page_show_every_strategy(results: BenchResults, tmp_path: Path) -> None:
     assert shown(results).row_count == 4
     text = page.write(results, tmp_path / "page.html").read_text()
     assert all(f"<td>{name}" in text for name in ("Finetune", "Twin (contender)", "Lost"))
@@ -113,6 +122,6 @@ def test_the_table_and_the_page_show_every_strategy(results: Results, tmp_path: 
 
 
 def test_a_row_needs_no_more_than_it_shows() -> None:
-    assert len(cells(Row("x", False, [1.0], [0.5], 0, None, None, 1.0, None, "-"))) == len(
-        leaderboard.TITLES
-    )
+    assert len(
+        cells(LeaderboardRow("x", False, [1.0], [0.5], 0, None, None, 1.0, None, "-"))
+    ) == len(leaderboard.TITLES)

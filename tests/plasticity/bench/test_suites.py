@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from plasticity.bench import cells
 from plasticity.bench.contest import Contest
 from plasticity.bench.results import Choice
 from plasticity.bench.suite import Suite, find, shipped
 from plasticity.core.errors import ConfigError
 from plasticity.core.stream import Stream
-from plasticity.launch import run as launch
+from plasticity.launch import cells
+from plasticity.launch.validate import build_all
 from plasticity.networks.matched import parameters
 
 from .arena import suite
@@ -38,9 +38,9 @@ def test_their_sizes(found: Suite) -> None:
 def test_every_part_is_built(found: Suite) -> None:
     """Every network in every world, every strategy once; and skill has a meaning in each."""
     worlds = [each for t in (True, False) for each in found.experiments("runs", t).values()]
-    launch.rehearse(replace(worlds[0], networks=found.networks[:1]))
+    build_all(replace(worlds[0], networks=found.networks[:1]))
     for each in worlds:
-        launch.rehearse(replace(each, strategies=found.strategies[:1]))
+        build_all(replace(each, strategies=found.strategies[:1]))
         stream = each.stream.build(seed=0)
         assert all(map(stream.holds, range(stream.regimes or 1)))
 

@@ -14,7 +14,7 @@ from plasticity.config import plugins
 from plasticity.config.recipe import parameters, plain
 from plasticity.config.yaml_source import read
 from plasticity.launch import run as launch
-from plasticity.launch.validate import rehearse
+from plasticity.launch.validate import build_all
 from plasticity.metrics.glossary import GLOSSARY
 
 from ...calling import GOOD, Call, refused
@@ -231,7 +231,7 @@ def test_a_class_is_explained_and_its_snippet_is_fine(kind: str, cls: type, call
     named = yaml.safe_load(found.snippet or GOOD)
     assert cls.__name__ in str(named) or kind in named or kind == "experiment"
     if kind in ("network", "strategy", "optimizer", "detector"):
-        rehearse(made)  # nothing had to be made up
+        build_all(made)  # nothing had to be made up
 
 
 def test_explain_in_words(call: Call) -> None:
