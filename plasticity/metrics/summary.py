@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
+import scipy
 
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics import adaptation, stability, transfer
@@ -73,7 +73,7 @@ def interval(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    return float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
+    return float(scipy.special.stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
 
 
 def spread(values: Sequence[float], digits: int) -> str:
