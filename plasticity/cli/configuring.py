@@ -106,7 +106,6 @@ def explain(
     """
     from plasticity.cli.explain import explain as explained
     from plasticity.cli.explain import pick, shelves
-    from plasticity.metrics import glossary
 
     nouns = contracts()
     found = shelves(nouns)
@@ -120,6 +119,8 @@ def explain(
         kind, name = home[0], kind
     kind = pick("kind", kind, [*found, "metric"], [n for names in found.values() for n in names])
     if kind == "metric":
+        from plasticity.metrics import glossary
+
         for entry in glossary.GLOSSARY if name is None else [_entry(name)]:
             source = f" ({entry.source})" if entry.source else ""
             _line(f"{entry.id} [{entry.unit or 'no unit'}]: {entry.formula}{source}")
@@ -197,11 +198,13 @@ def _told(experiment: "Experiment", stream: "Stream") -> str:
 
 def _schema(suite: bool = False) -> str:
     """JSON schema of an experiment, or of a suite."""
-    from plasticity.bench.suite import Suite
     from plasticity.config.json_schema import json_schema
-    from plasticity.launch.experiment import Experiment
 
-    return json.dumps(json_schema(Suite if suite else Experiment, contracts()), indent=1) + "\n"
+    if suite:
+        from plasticity.bench.suite import Suite as Described
+    else:
+        from plasticity.launch.experiment import Experiment as Described
+    return json.dumps(json_schema(Described, contracts()), indent=1) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

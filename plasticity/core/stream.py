@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Bool, Int
 from torch.utils.data import Dataset
 
 from plasticity.core.bounded import Count
 from plasticity.core.tunnel import IGNORE_INDEX, AnswerKey, Batch, Latents, Tunnel
+
+if TYPE_CHECKING:
+    import polars
 
 BATCH, LATENT, EPISODE, PROBE = range(4)
 SCHEDULE = 5
@@ -161,7 +163,9 @@ class Stream(Dataset[Batch], ABC):
             self.tunnels[0].is_correct(said, wanted) if len(self.tunnels) == 1 else said == wanted
         )
 
-    def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+    def summary(
+        self, steps: "polars.DataFrame", probes: "polars.DataFrame"
+    ) -> dict[str, float | None]:
         """Numbers that only this world can tell of a learner; `world/<name>` in a summary. None: undefined.
 
         Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtr, stdtrit
+import scipy
 
 LEVEL = 0.05
 """Chance of one wrong claim or more among all that a page makes, if nothing differs."""
@@ -16,7 +16,7 @@ def interval(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    return float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
+    return float(scipy.special.stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -41,7 +41,7 @@ def t_test(values: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch"]
     mean, error = values.mean(-1), values.std(-1, ddof=1) / math.sqrt(n)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(mean == 0, 0.0, np.abs(mean) / error)
-    return 2 * stdtr(n - 1, -t)
+    return 2 * scipy.special.stdtr(n - 1, -t)
 
 
 def holm(p: Float[np.ndarray, "*batch m"]) -> Float[np.ndarray, "*batch m"]:

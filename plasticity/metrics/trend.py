@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 POINTS = 1000
 """Points of a Theil-Sen line, at most: it looks at every pair."""
@@ -46,7 +46,7 @@ def least_squares(
     slope = float(w @ (centred * apart)) / spread
     residual = apart - slope * centred
     error = math.sqrt(float(w @ residual**2) / (len(x) - 2) / spread)
-    half = float(stdtrit(len(x) - 2, 0.975)) * error
+    half = float(scipy.special.stdtrit(len(x) - 2, 0.975)) * error
     return Trend(slope, slope - half, slope + half)
 
 

@@ -21,13 +21,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
+
+if TYPE_CHECKING:
+    import polars
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -63,6 +63,9 @@ class Table:
 
     def write(self, part: int, columns: Mapping[str, np.ndarray]) -> None:
         """Write one part; nothing is written where there are no rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         table = pa.table(dict(columns))
         if not table.num_rows:
             return
@@ -75,12 +78,14 @@ class Table:
         )
         write_whole(self.folder / f"{part:05d}.parquet", sink.getvalue().to_pybytes())
 
-    def read(self, columns: list[str] | None = None) -> pl.DataFrame:
+    def read(self, columns: list[str] | None = None) -> "polars.DataFrame":
         """Every part written so far, in order; safe while another process writes.
 
         Args:
             columns: which; None: all.
         """
+        import polars as pl
+
         parts = sorted(self.folder.glob("[0-9]*.parquet"))
         return pl.read_parquet(parts, columns=columns) if parts else pl.DataFrame()
 

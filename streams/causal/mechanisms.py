@@ -5,8 +5,8 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.special import gammaln
 
 from plasticity import Latents, log
 from streams.causal.graphs import Laws, alike, parent_sets, units, zeroed
@@ -70,6 +70,7 @@ class DirichletMechanisms(Mechanisms):
         shape, whole = cells.shape, self.values * self.concentration
         each = (knowledge[:, None] @ with_value).reshape(shape) + self.concentration
         total = (knowledge[:, None] @ without).reshape(shape) + whole
+        gammaln = scipy.special.gammaln
         nats = (gammaln(each) - gammaln(self.concentration)) * cells
         return (nats - (gammaln(total) - gammaln(whole)) * rows).sum(-1)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Bool
 
@@ -13,6 +13,9 @@ from streams.causal.causal_tunnel import CausalTunnel
 from streams.causal.episodes import INTERVENTION, RUNGS
 from streams.causal.graph_edits import Kind
 from streams.schedules.with_views import Viewed
+
+if TYPE_CHECKING:
+    import polars
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 SAME = 1e-9
@@ -101,7 +104,7 @@ class Revised(Viewed):
         asked = probe.asked.new_tensor(self.asks(view, probe))
         return probe.rows(rows).asking(asked), key.rows(rows)
 
-    def ladder(self, probes: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
+    def ladder(self, probes: "polars.DataFrame", predictor: str = "model") -> "polars.DataFrame":
         """Bits from the truth by regime and view, over time.
 
         Args:
@@ -111,6 +114,8 @@ class Revised(Viewed):
         Returns:
             `step`, `regime`, `view` and `bits`, KL(informed || predictor) per asked position.
         """
+        import polars as pl
+
         rows = [(self.number(*view), *view) for view in self.views]
         names = pl.DataFrame(rows, schema=["number", "viewed", "view"], orient="row")
         found = probes.with_columns(number=pl.col("regime").cast(pl.Int64)).join(names, on="number")
@@ -120,7 +125,9 @@ class Revised(Viewed):
         """Regime 0 at even visits, the revisions in turn at odd ones."""
         return 0 if visit % 2 == 0 else 1 + visit // 2 % len(self.changes)
 
-    def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+    def summary(
+        self, steps: "polars.DataFrame", probes: "polars.DataFrame"
+    ) -> dict[str, float | None]:
         """What the learner knows on each rung, and whether it repairs what a change broke, and only that.
 
         | name | bits per asked position |

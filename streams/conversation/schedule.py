@@ -1,15 +1,18 @@
 """Conversations: dialects that come back, and how much of each must be learned again."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool
 
 from plasticity import Batch, Count, Tunnel
 from streams.conversation.conversation import Conversation
 from streams.conversation.lexicon import S
 from streams.schedules.with_views import Viewed
+
+if TYPE_CHECKING:
+    import polars
 
 FIRST = "first"
 """The first program that is asked."""
@@ -61,7 +64,7 @@ class Conversations(Viewed):
         """The tokens of the first program that is asked."""
         return np.isin(np.arange(self.time), np.flatnonzero(probe.asked.numpy())[:S])
 
-    def first(self, probes: pl.DataFrame, predictor: str = "model") -> pl.DataFrame:
+    def first(self, probes: "polars.DataFrame", predictor: str = "model") -> "polars.DataFrame":
         """Bits per token of the first program, in the dialect that is spoken: `step`, `bits`.
 
         Args:
@@ -69,10 +72,12 @@ class Conversations(Viewed):
             predictor: a name of its columns.
         """
         spoken = [self.number(self.lived(step), FIRST) for step in probes["step"].to_list()]
-        mine = pl.Series(spoken) == probes["regime"]
+        mine = np.array(spoken) == probes["regime"].to_numpy()
         return probes.filter(mine).sort("step").select("step", bits=f"kl/{predictor}")
 
-    def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+    def summary(
+        self, steps: "polars.DataFrame", probes: "polars.DataFrame"
+    ) -> dict[str, float | None]:
         """Bits per token of the first program of a conversation, KL(informed || model), in the dialect spoken.
 
         `first/mean`: over checkpoints; `first/at_shift`: when the dialect changed; `first/at_end`: when its visit

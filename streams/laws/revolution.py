@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import polars as pl
 from jaxtyping import Int
 
 from plasticity import (
@@ -23,12 +22,12 @@ from plasticity import (
     Stream,
     Symbols,
     Tunnel,
-    code_length,
-    law_change,
-    probed,
 )
 from streams.laws.expressions import QUANTITIES, exception_bits, expressions, region
 from streams.laws.laws import Laws, numbers
+
+if TYPE_CHECKING:
+    import polars
 
 ERA, REVOLUTION, ANOMALOUS, UNSEEN, ANOMALOUS_OLD, UNSEEN_OLD = range(6)
 """Regimes. The first two are live, one after the other; the others are only probed."""
@@ -175,13 +174,15 @@ class Revolution(Stream):
         each = [self.anomalies(step) if step >= self.era else 0 for step in range(int(at.max()))]
         return np.concatenate([[0], np.cumsum(each, dtype=np.int64)])[at]
 
-    def verdict(self, probes: pl.DataFrame, predictor: str = "model") -> LawChange:
+    def verdict(self, probes: "polars.DataFrame", predictor: str = "model") -> LawChange:
         """When the predictor changes its mind, against the ideal reasoner.
 
         Args:
             probes: the probe table of a run of this stream.
             predictor: a name of its columns; `continual` is the ideal, whose data gravity is 1.
         """
+        from plasticity import law_change, probed
+
         mine, ideal = (probed(probes, f"kl/{who}") for who in (predictor, "continual"))
         return law_change(
             mine.bits[:, [ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD]],
@@ -190,12 +191,16 @@ class Revolution(Stream):
             self.laws.noise,
         )
 
-    def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
+    def summary(
+        self, steps: "polars.DataFrame", probes: "polars.DataFrame"
+    ) -> dict[str, float | None]:
         """The verdict on the learner, by the names of its fields; and bits over the truth to send all answers.
 
         `code/learner` and `code/mixture` are the prequential code lengths of the learner and of the exact posterior
         over laws, less that of one who knows the laws, in bits.
         """
+        from plasticity import code_length
+
         found = self.verdict(probes)._asdict()
         count = self.batch * int(self.asked.sum())
         truth, *codes = (

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.special import expit, gammaln, logit
 
 from plasticity import (
     Count,
@@ -155,7 +155,7 @@ class TreeObserver(FormattedObserver):
             here = mass / mass.sum(-1, keepdims=True)
             if d < depth:
                 gain = _log_at(here, came) - _log_at(said, came)
-                weight = expit(log_odds[place][..., None] + before(place, gain))
+                weight = scipy.special.expit(log_odds[place][..., None] + before(place, gain))
                 here = weight * here + (1 - weight) * said
             said = here
         predictive[:, depth - 1 :] = said
@@ -171,6 +171,7 @@ class TreeObserver(FormattedObserver):
     def _nodes(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Counts and log odds (of being a leaf) of the contexts of each depth; P_w from the leaves up."""
         counts, size, alpha = self.counts, self.counts.shape[1], self.concentration
+        gammaln = scipy.special.gammaln
         with np.errstate(divide="ignore"):
             log_stop, log_go = np.log([self.stop, 1 - self.stop])
         nodes = list[tuple[np.ndarray, np.ndarray]]()
@@ -181,7 +182,7 @@ class TreeObserver(FormattedObserver):
             here, log_odds = rising.sum(-1) - total, np.zeros(len(counts))
             if d < self.depth:
                 below = log_p.reshape(size, -1).sum(0)
-                log_odds = logit(self.stop) + here - below
+                log_odds = scipy.special.logit(self.stop) + here - below
                 here = np.logaddexp(log_stop + here, log_go + below)
             nodes.append((counts, log_odds))
             log_p = here

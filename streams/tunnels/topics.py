@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import gammaln
 
 from plasticity import (
     Count,
@@ -154,7 +154,7 @@ class TopicsObserver(FormattedObserver):
         Of n_1..n_K draws from Dirichlet(a_1..a_K), in their order, it is B(a + n) / B(a), where
         B(a) = prod_k Gamma(a_k) / Gamma(sum_k a_k).
         """
-        drawn = np.zeros(self.counts.shape[1:])
+        gammaln, drawn = scipy.special.gammaln, np.zeros(self.counts.shape[1:])
         np.add.at(drawn, (inputs, targets), 1.0)
         before, after = self.counts, self.counts + drawn
         gained = np.zeros_like(before)  # nothing where nothing was drawn, whatever the pseudo-count
