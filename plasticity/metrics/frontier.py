@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from plasticity.metrics.formula import Entry, formula
 from plasticity.metrics.visits import visits
 
 
@@ -66,14 +67,26 @@ def excess(
     return np.array(found)
 
 
-def numbers(
-    steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame
-) -> dict[str, float | None]:
-    """`frontier/live`, `frontier/fresh` and `frontier/excess`: means over visits, in bits; None: undefined."""
-    names = "frontier/live", "frontier/fresh", "frontier/excess"
-    known = points(steps, probes, frontier)
+@formula(
+    Entry(
+        "frontier/live",
+        "bits",
+        "mean over visits of KL(model) - KL(continual) on the live regime's probe, at the visit's last checkpoint",
+    ),
+    Entry("frontier/fresh", "bits", "the same of KL(amnesic, model) on fresh latents"),
+    Entry(
+        "frontier/excess",
+        "bits",
+        "mean over visits of frontier/fresh less what the exact mixture has there that loses as much on the live "
+        "regime: what it costs beyond what belief must cost",
+    ),
+)
+def frontier_means(
+    steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame | None
+) -> tuple[float | None, float | None, float | None]:
+    """Means over visits, in bits; None where no mixture was recorded, or the learner's bits are not finite."""
+    known = None if frontier is None else points(steps, probes, frontier)
     if known is None or not np.isfinite([*known.live, *known.fresh]).all():
-        return dict.fromkeys(names)
+        return None, None, None
     above = excess(known.live, known.fresh, known.curve)
-    each = (known.live, known.fresh, above)
-    return {name: float(values.mean()) for name, values in zip(names, each, strict=True)}
+    return float(known.live.mean()), float(known.fresh.mean()), float(above.mean())

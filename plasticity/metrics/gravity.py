@@ -107,7 +107,9 @@ def law_change(
     switched, consequences, best, consequences_best = (switch(odds, seen) for odds in curves)
     held = -float(curves[0][seen == 0][-1])
     whole = int(seen[-1]) if switched is None else switched
-    known = held > 0 and bool(np.isfinite(learner).all())  # one that is lost does not stick to its law
+    known = held > 0 and bool(
+        np.isfinite(learner).all()
+    )  # one that is lost does not stick to its law
     return LawChange(
         held,
         switched,

@@ -21,6 +21,7 @@ def summarise(
     condition: pl.DataFrame | None = None,
     independent: Mapping[int, float] | None = None,
     frozen: Float[np.ndarray, " steps"] | None = None,
+    frontier: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Formula id -> number (bits per asked position unless the glossary says otherwise); None: undefined.
 
@@ -33,8 +34,9 @@ def summarise(
         condition: one row per checkpoint, with any columns beside `step`.
         independent: regime -> bits on its probe of a learner that met no other; None: there is none.
         frozen: KL(informed || the network before any update) at each of the steps, in bits; None: not known.
+        frontier: one row per stretch, what the exact mixtures lose; None: it was not recorded.
     """
-    tables = Tables(steps, probes, condition, independent, frozen)
+    tables = Tables(steps, probes, condition, independent, frozen, frontier)
     return finite({k: v for each in formulas() for k, v in each.numbers(tables).items()})
 
 

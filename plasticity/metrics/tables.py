@@ -23,6 +23,7 @@ class Tables:
         condition: one row per look at the network, with any columns beside `step`.
         independent: regime -> bits on its probe of a learner that met no other; None: there is none.
         frozen: KL(informed || frozen network) at each of the steps, in bits; None: none ran beside.
+        frontier: one row per stretch, what the exact mixtures lose; None: it was not recorded.
     """
 
     steps: pl.DataFrame
@@ -30,6 +31,7 @@ class Tables:
     condition: pl.DataFrame | None = None
     independent: Mapping[int, float] | None = None
     frozen: Float[np.ndarray, " steps"] | None = None
+    frontier: pl.DataFrame | None = None
 
     @cached_property
     def found(self) -> list[Visit]:

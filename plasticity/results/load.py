@@ -75,7 +75,8 @@ def derived(cell: Cell, stream: Stream | None = None) -> dict[str, Any] | None:
     if not (len(steps) and len(probes)):
         return None
     own = stream.summary(steps, probes) if stream else {}
-    found = summarise(steps, probes, condition, frozen=frozen(cell, steps))
+    beside, mixtures = frozen(cell, steps), cell.frontier.read()
+    found = summarise(steps, probes, condition, frozen=beside, frontier=mixtures)
     return found | finite({f"world/{k}": v for k, v in own.items()})
 
 
@@ -100,7 +101,9 @@ def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | Non
             continue
         table = other.steps.read(BAND)
         both = steps.select("step", "kl/amnesic").join(table, on="step") if len(table) else table
-        alike = len(both) == len(steps) and np.allclose(both["kl/amnesic"], both["kl/amnesic_right"])
+        alike = len(both) == len(steps) and np.allclose(
+            both["kl/amnesic"], both["kl/amnesic_right"]
+        )
         if alike:
             return both["kl/model"].to_numpy()
     return None
