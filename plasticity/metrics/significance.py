@@ -44,6 +44,11 @@ def t_test(values: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch"]
     return 2 * scipy.special.stdtr(n - 1, -t)
 
 
+def own_p(values: Sequence[float]) -> float:
+    """Of one comparison, alone."""
+    return float(t_test(np.array([values], float))[0])
+
+
 def holm(p: Float[np.ndarray, "*batch m"]) -> Float[np.ndarray, "*batch m"]:
     """Adjusted p: below a level a only with chance a for all m together, whatever they depend on (Holm 1979).
 

@@ -42,7 +42,9 @@ class Rows:
         self.probe = {
             (s, r, who): value
             for who in ("model", "continual", "uniform")
-            for s, r, value in zip(*(self.probes[c] for c in ("step", "regime", f"kl/{who}")))
+            for s, r, value in zip(
+                *(self.probes[c] for c in ("step", "regime", f"kl/{who}")), strict=True
+            )
         }
         self.alone = dict(enumerate(rng.random(3).tolist()))
         self.frozen = rng.random(self.n) + 1
@@ -149,7 +151,7 @@ def hat(x: Rows) -> float:
 
 
 def over(k: int) -> range:
-    """1..k"""
+    """From 1 to k."""
     return range(1, k + 1)
 
 

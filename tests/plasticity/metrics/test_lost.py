@@ -34,10 +34,15 @@ def told(shape: str, since: int, value: float) -> dict[str, float | None]:
     at = np.arange(0, len(steps) + 1, 10)
     look = pl.DataFrame({"step": at, "rank/model": np.linspace(5, 9, len(at))})
     frozen = steps["kl/amnesic"].to_numpy()
+    live = [int(steps["regime"][max(int(s) - 1, 0)]) for s in at]
+    curve = {"live/b0": 0.0, "live/b1": 1.0, "fresh/b0": 1.0, "fresh/b1": 0.0}
+    mixed = pl.DataFrame({"step": at, "regime": live, "fresh": -1} | curve)
+    if shape == "few steps":
+        mixed = mixed.clear()
     # what was predicted at `since` was lost, so the weights after `since` updates were
     tables = (spoiled(t, since, value, 0) for t in (steps, probes, look))
     steps, probes, look = tables
-    return summarise(steps, probes, look, {0: 0.1, 1: 0.2, 2: 0.3}, frozen)
+    return summarise(steps, probes, look, {0: 0.1, 1: 0.2, 2: 0.3}, frozen, mixed)
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf])
