@@ -6,12 +6,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics import standard
+from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
 from plasticity.results.store import Cell, Run, write_json, write_whole
-
-NAMES = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
 
 
 def made(
@@ -46,12 +43,12 @@ def made(
 
 def _fill(cell: Cell, steps: int, period: int, skill: float, amnesic: float) -> None:
     step = np.arange(steps)
-    table = {name: np.ones(steps) for name in NAMES}
+    table = {name: np.ones(steps) for name in SCORES}
     table["kl/amnesic"], table["kl/continual"] = np.full(steps, amnesic), np.full(steps, 0.1)
     table["kl/model"] = np.full(steps, amnesic - skill * (amnesic - 0.1))
     regime, shift = (step // period % 2).astype(np.int32), (step % period == 0) & (step > 0)
     cell.steps.write(0, {"step": step, "regime": regime, "shift": shift, **table})
     at = np.repeat(np.arange(0, steps + 1, period), 2)
     probed = {"step": at, "regime": np.tile(np.arange(2, dtype=np.int32), len(at) // 2)}
-    cell.probes.write(0, probed | {name: np.ones(len(at)) for name in NAMES})
+    cell.probes.write(0, probed | {name: np.ones(len(at)) for name in SCORES})
     cell.timing.write(0, {"step": np.array([steps]), "seconds": np.array([1.5])})
