@@ -9,7 +9,7 @@ from jaxtyping import Float, Num
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
-from scipy import stats
+from scipy.special import stdtrit
 
 from plasticity.plots.style import SHADE, SOFT, Look, Pixels, blank, key, looks, style
 
@@ -57,7 +57,7 @@ def averaged(
         return Curve(x, mean, None, look)
     square = np.nansum((values - mean) ** 2, axis=0)
     variance = np.divide(square, n - 1, out=np.full(len(sums), np.nan), where=n > 1)
-    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * np.sqrt(variance / np.maximum(n, 1))
+    half = stdtrit(np.maximum(n - 1, 1), 0.975) * np.sqrt(variance / np.maximum(n, 1))
     return Curve(x, mean, half, look)
 
 

@@ -1,28 +1,7 @@
 """The four demands, on made-up numbers whose answer is plain."""
 
-import re
-from html.parser import HTMLParser
-
-from plasticity.report.four_demands import TITLES, ladder
-
-
-def cells(page: str) -> list[list[str]]:
-    """The texts of a table's rows."""
-    rows: list[list[str]] = []
-
-    class Parser(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag == "tr":
-                rows.append([])
-            elif tag in ("td", "th") and rows:
-                rows[-1].append("")
-
-        def handle_data(self, data: str) -> None:
-            if rows and rows[-1]:
-                rows[-1][-1] += data
-
-    Parser().feed(re.split("<p class=small>", page)[0])
-    return rows
+from plasticity.report.four_demands import TITLES, four_demands
+from plasticity.report.page import Table
 
 
 def seeds(**numbers: list[float]) -> list[dict[str, object]]:
@@ -51,13 +30,14 @@ def test_yes_no_and_unsure() -> None:
     )
     doubtful = seeds(skill=[-0.8, 0.9, 0.1], adaptation_trend__ols=[0.5, -0.5, 0.1])
     single, still = seeds(skill=[0.9]), seeds(forgetting__chaudhry2018=[0.0, 0.0, 0.0])
-    table = cells(
-        ladder({"good": good, "bad": bad, "doubtful": doubtful, "single": single, "still": still})
+    found = four_demands(
+        {"good": good, "bad": bad, "doubtful": doubtful, "single": single, "still": still}
     )
-    answers = {
-        row[0]: [text.partition(":")[0] for text in row[1:5]] for row in table if len(row) >= 5
-    }
-    assert [*answers.pop("")] == list(TITLES[1:])
+    assert found is not None and found.folded
+    table = found.blocks[0]
+    assert isinstance(table, Table) and table.titles == TITLES
+    lines = {cells[0]: cells[1:] for cells, _ in table.lines}
+    answers = {who: [text.partition(":")[0] for text in line] for who, line in lines.items()}
     assert answers == {
         "good": ["yes"] * 4,
         "bad": ["no"] * 4,
@@ -65,9 +45,9 @@ def test_yes_no_and_unsure() -> None:
         "single": ["unsure", "-", "-", "-"],
         "still": ["-", "unmoved", "-", "-"],
     }
-    text = dict((row[0], row) for row in table)["good"]
-    assert "0.91" in text[3] and "0.11" in text[3] and "0.10" in text[3] and "110" in text[4]
+    _, _, repairs, grows = lines["good"]
+    assert "0.91" in repairs and "0.11" in repairs and "0.10" in repairs and "110" in grows
 
 
 def test_nothing_known_is_nothing_shown() -> None:
-    assert ladder({"empty": [{}], "none": [{"skill": None}]}) == ""
+    assert four_demands({"empty": [{}], "none": [{"skill": None}]}) is None

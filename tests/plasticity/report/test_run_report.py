@@ -1,5 +1,6 @@
 """The page and the table say what the stored parts say, and the page needs nothing but itself."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,14 +9,19 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 
 from plasticity.config.recipe import recipe
 from plasticity.core.predictors import PREDICTORS
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
-from plasticity.plots.over_time import plotted, series
-from plasticity.report.page import export
-from plasticity.report.run_report import COLUMNS, answer, by_label, recompute, rows, title, write
+from plasticity.report import compare_page
+from plasticity.report.comparison import compared
+from plasticity.report.page import Page, Picture
+from plasticity.report.run_page import page, write
+from plasticity.report.run_report import COLUMNS, answer, recompute, rows, title
 from plasticity.results.store import Cell, Run, write_json, write_whole
 from streams import Markov, Recurring
 
@@ -64,7 +70,7 @@ def run(tmp_path: Path) -> Run:
 
 
 class Loads(HTMLParser):
-    """Everything a page would fetch, and every picture without words."""
+    """Everything a page would fetch (what it refers to in itself is there), and every picture without words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,9 +79,33 @@ class Loads(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = dict(attrs)
-        self.found += [f"{tag} {k}={v}" for k, v in attrs if k in ("src", "href", "srcset", "data")]
+        fetched = ("src", "href", "xlink:href", "srcset", "data")
+        within = ("#", "data:image/png;base64,")
+        self.found += [
+            f"{tag} {k}={v}" for k, v in attrs if k in fetched and not str(v).startswith(within)
+        ]
         if tag == "svg" and not (told.get("aria-label") or told.get("aria-hidden")):
             self.mute.append(str(attrs))
+
+
+class Texts(HTMLParser):
+    """The texts of a page, by the element that they stand in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, list[str]] = {}
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = self.open[: -self.open[::-1].index(tag) - 1] if tag in self.open else self.open
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts[self.open[-1]][-1] += data
 
 
 def test_the_table_is_the_mean_of_the_cells(run: Run) -> None:
@@ -101,22 +131,37 @@ def test_the_page_needs_nothing_but_itself(run: Run, tmp_path: Path) -> None:
     reader = Loads()
     reader.feed(text)
     assert reader.found == [] and reader.mute == []
-    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|WebSocket", text)
+    assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|WebSocket", text)
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", text))
-    names = {"http://www.w3.org/2000/svg", "https://github.com/leeoniya/uPlot"}
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    names |= {"https://github.com/leeoniya/uPlot"}
     assert addresses <= names  # of a namespace, and in a comment; nothing goes there
     assert "uPlot=function" in text and "name: world" in text
 
 
-def test_curves_are_means_over_windows_and_seeds(run: Run) -> None:
+def test_the_plot_that_zooms_is_told_what_the_picture_draws(run: Run, tmp_path: Path) -> None:
     cells = [cell(run, i, "EWC", i, 4000) for i in range(2)]
-    drawn = plotted(series(by_label(run)))
-    curves = {s["name"]: s for s in drawn["series"]}
+    text = write([run], tmp_path / "page.html").read_text()
+    told = json.loads(re.findall(r'class="plotted">(.*?)</script>', text)[0])
+    curves = {s["name"]: s for s in told["series"]}
     kl = np.mean([c.steps.read()["kl/model"].to_numpy() for c in cells], axis=0)
     np.testing.assert_allclose(curves["EWC"]["y"], kl.reshape(400, 10).mean(1), atol=1e-5)
-    np.testing.assert_allclose(curves["EWC"]["x"], np.arange(400) * 10 + 4.5, atol=0.06)
-    spans = [(s["from"], s["to"], s["letter"]) for s in drawn["spans"]]
+    spans = [(s["from"], s["to"], s["letter"]) for s in told["spans"]]
     assert spans == [(0, 1000, "A"), (1000, 2000, "B"), (2000, 3000, "A"), (3000, 4000, "B")]
+    assert told["ribbons"] == [] and "Shades are regimes" in text
+
+
+def test_seeds_whose_shifts_differ_have_ribbons_and_a_note(run: Run, tmp_path: Path) -> None:
+    for seed, period in enumerate((20, 10, 40)):
+        cell(run, seed, "EWC", seed, 4 * period)
+    text = write([run], tmp_path / "page.html").read_text()
+    told = json.loads(re.findall(r'class="plotted">(.*?)</script>', text)[0])
+    assert told["spans"] == [] and [r["name"] for r in told["ribbons"]] == [
+        "seed 0",
+        "seed 1",
+        "seed 2",
+    ]
+    assert "Regimes shift at other steps in each seed" in text and "Shades are regimes" not in text
 
 
 def test_a_long_run_makes_no_larger_page(run: Run, tmp_path: Path) -> None:
@@ -142,12 +187,18 @@ def test_a_run_without_cells_says_so(run: Run, tmp_path: Path) -> None:
     assert rows(run) == []
 
 
-def test_names_cannot_become_markup(run: Run, tmp_path: Path) -> None:
-    cell(run, 0, "<b>bold</b></script>", 0, 80)
-    write_whole(run.path / "experiment.yaml", b"name: <i>world</i>\n")
+@pytest.mark.parametrize("label", ["<b>x</b></script>", "[red]", '"&', "{{ 7 * 7 }}", "$a_1$"])
+def test_names_are_text(label: str, run: Run, tmp_path: Path) -> None:
+    """Of strategies and of the experiment: in tables, pictures, headings, attributes and scripts."""
+    cell(run, 0, label, 0, 80)
+    write_whole(run.path / "experiment.yaml", f"name: {json.dumps(label)}\n".encode())
     text = write([run], tmp_path / "page.html").read_text()
-    assert "<b>bold" not in text and "<i>world" not in text
-    assert text.count("</script>") == 2
+    assert "<b>" not in text and text.count("</script>") == 3
+    reader = Texts()
+    reader.feed(text)
+    assert reader.texts["td"].count(label) >= 2 and reader.texts["h1"] == [label]
+    assert label in reader.texts["text"], "of a picture"
+    assert label in [s["name"] for s in json.loads(reader.texts["script"][0])["series"]]
 
 
 def test_old_numbers_are_derived_anew(run: Run) -> None:
@@ -168,16 +219,17 @@ def test_the_answer_stands_first(run: Run, tmp_path: Path) -> None:
     assert found.answer.startswith("No strategy is surely ahead")  # the bits are made up
     text = write([run], tmp_path / "page.html").read_text()
     first = text.index(found.answer)
-    assert first < text.index('<svg class="picture"') < text.index("<table")
+    assert first < text.index('class="picture"') < text.index("<table")
     assert first < text.index("<details")
 
 
 def test_what_a_page_shows_is_saved_as_svg_and_csv(run: Run, tmp_path: Path) -> None:
     cells = [cell(run, i, "EWC", i, 80) for i in range(2)]
-    page = write([run], tmp_path / "page.html")
-    files = {path.name: path for path in export(page, tmp_path / "out")}
+    built = page([run])
+    files = {path.name: path for path in built.export(tmp_path / "out")}
     assert {"skill.svg", "skill.csv", "bits-over-time.svg", "probes-EWC.csv"} <= {*files}
-    assert page.read_text().count('<svg class="picture"') == sum(n.endswith("svg") for n in files)
+    shown = built.html().count('<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox=')
+    assert shown == sum(name.endswith("svg") for name in files) == 3
     for name, path in files.items():
         if name.endswith("svg"):
             root = ElementTree.parse(path).getroot()
@@ -191,3 +243,42 @@ def test_what_a_page_shows_is_saved_as_svg_and_csv(run: Run, tmp_path: Path) -> 
     curve = pl.read_csv(files["bits-over-time.csv"]).filter(pl.col("title") == "amnesic")
     kl = [c.steps.read()["kl/amnesic"].to_numpy() for c in cells]
     np.testing.assert_allclose(curve["value"], np.mean(kl, axis=0), atol=1e-5)
+
+
+def test_what_is_shown_is_escaped_in_what_is_saved(run: Run, tmp_path: Path) -> None:
+    """Names of files hold no path, and two of one name are two files."""
+    cell(run, 0, "../a/b", 0, 80)
+    cell(run, 1, "..a b", 0, 80)
+    files = page([run]).export(tmp_path / "out")
+    assert len(files) == len({*files}) and {f.parent for f in files} == {tmp_path / "out"}
+
+
+def test_a_strategy_has_one_colour_in_every_chapter(run: Run, tmp_path: Path) -> None:
+    """And on the page of a comparison, where the run is told by a pattern."""
+    other = Run(tmp_path / "other" / "two")
+    write_whole(other.path / "experiment.yaml", b"name: other\n")
+    write_json(other.path / "environment.json", {"commit": "abc"})
+    for i, label in enumerate(["Frozen", "EWC"]):
+        cell(run, i, label, 0, 80)
+    for i, label in enumerate(["Replay", "EWC", "LoRA"]):
+        cell(other, i, label, 0, 80)
+    one, two = (_bars(p.axes) for p in _pictures(page([run, other]), "skill"))
+    assert one["EWC"][0] == two["EWC"][0] != two["Replay"][0]
+    (both,) = _pictures(compare_page.page(compared([run, other])), "skill")
+    held = _bars(both.axes)
+    assert held["Frozen"] == one["Frozen"] and held["LoRA"] == two["LoRA"]
+    (first, no), (second, pattern) = held["EWC (world)"], held["EWC (other)"]
+    assert first == second == one["EWC"][0] and (no, bool(pattern)) == ("", True)
+
+
+def _pictures(of: Page, name: str) -> list[Picture]:
+    blocks = [b for c in of.chapters for s in c.sections for b in s.blocks]
+    return [b for b in blocks if isinstance(b, Picture) and b.name == name]
+
+
+def _bars(ax: Axes) -> dict[str, tuple[str, str]]:
+    """Title -> (colour, pattern)."""
+    titles = [t.get_text() for t in ax.get_yticklabels()]
+    drawn = [p for p in ax.patches if isinstance(p, Rectangle)]
+    looks = [(to_hex(p.get_facecolor()), p.get_hatch() or "") for p in drawn]
+    return dict(zip(titles, looks, strict=True))
