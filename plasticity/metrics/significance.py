@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 import scipy
+from jaxtyping import Float
 
 LEVEL = 0.05
 """Chance of one wrong claim or more among all that a page makes, if nothing differs."""

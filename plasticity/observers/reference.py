@@ -154,7 +154,9 @@ def _baselines(tunnel: Tunnel, time: int) -> tuple[np.ndarray, np.ndarray]:
     """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, computed once."""
     try:
         frozen = pickle.dumps(tunnel)
-    except Exception:  # one that `plasticity check` does not pass, and that can be asked all the same
+    except (
+        Exception
+    ):  # one that `plasticity check` does not pass, and that can be asked all the same
         return _estimate(tunnel, time, SAMPLE)
     return _estimate_once(frozen, time, SAMPLE)
 

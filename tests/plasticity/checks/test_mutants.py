@@ -45,10 +45,30 @@ def test_what_mutants_are_made_from_is_sound(subject: Any) -> None:
 @pytest.mark.parametrize(
     ("leak", "where", "subject", "killers"),
     [
-        (lambda loop, item: {"records": loop.records}, "Record at learner.records", Strategy, {REACH}),
-        (lambda loop, item: {"now": item}, "AnswerKey at learner.now.key", SearchesItsLearner, {REACH, KEY}),
-        (lambda loop, item: {"ask": lambda: item.key}, "learner.ask.<item>", SearchesItsLearner, {REACH, KEY}),
-        (lambda loop, item: {"world": world().is_correct}, "learner.world.__self__", Strategy, {REACH}),
+        (
+            lambda loop, item: {"records": loop.records},
+            "Record at learner.records",
+            Strategy,
+            {REACH},
+        ),
+        (
+            lambda loop, item: {"now": item},
+            "AnswerKey at learner.now.key",
+            SearchesItsLearner,
+            {REACH, KEY},
+        ),
+        (
+            lambda loop, item: {"ask": lambda: item.key},
+            "learner.ask.<item>",
+            SearchesItsLearner,
+            {REACH, KEY},
+        ),
+        (
+            lambda loop, item: {"world": world().is_correct},
+            "learner.world.__self__",
+            Strategy,
+            {REACH},
+        ),
     ],
 )
 def test_an_engine_that_leaks_is_found(
