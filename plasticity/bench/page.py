@@ -8,7 +8,16 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from plasticity.bench.leaderboard import CAPTION, TITLES, Row, blocks, cells, grid, rows, skill
+from plasticity.bench.leaderboard import (
+    CAPTION,
+    TITLES,
+    LeaderboardRow,
+    blocks,
+    cells,
+    grid,
+    rows,
+    skill,
+)
 from plasticity.bench.results import BenchResults
 from plasticity.config.recipe import plain
 from plasticity.plots.leaderboards import skill_by_block
@@ -50,12 +59,12 @@ def write(results: BenchResults, path: Path) -> Path:
     return page(results).write(path)
 
 
-def _table(found: Sequence[Row]) -> Section:
+def _table(found: Sequence[LeaderboardRow]) -> Section:
     table = Table(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
     return Section("", [table, Words(CAPTION, "small")])
 
 
-def _skill(found: Sequence[Row]) -> Section:
+def _skill(found: Sequence[LeaderboardRow]) -> Section:
     values = {row.strategy: row.skill for row in found}
     lines = [(title, i, v) for title, each in values.items() for i, v in enumerate(each)]
     data = pl.DataFrame(lines, ["title", "block", "skill"], orient="row")
@@ -63,7 +72,7 @@ def _skill(found: Sequence[Row]) -> Section:
     return Section("Skill", [words, Picture(bars(values), "skill", data)])
 
 
-def _blocks(results: BenchResults, found: Sequence[Row]) -> Section:
+def _blocks(results: BenchResults, found: Sequence[LeaderboardRow]) -> Section:
     labels, skills = list(results.strategies), grid(results, skill)
     names = [f"{stream} {network}" for stream, network in blocks(results)]
     means = {row.strategy: _means(skills[labels.index(row.strategy)]) for row in found}
