@@ -208,17 +208,16 @@ def test_a_part_with_a_learning_rate_is_refused():
     ],
     ids=lambda one: one.cls.__name__,
 )
-@pytest.mark.parametrize("deep", [1, 2])
-def test_a_chain_of_one_is_that_one_to_the_bit(one: Recipe[Strategy], deep: int):
+def test_a_chain_of_one_is_that_one_to_the_bit(one: Recipe[Strategy]):
     """In a world that shifts; however often it is wrapped."""
-    wrapped = one
-    for _ in range(deep):
-        wrapped = recipe(Chain, parts=[wrapped])
-    alone, chained = (taught(loop(each)).learner for each in (one, wrapped))
-    assert not difference(alone.network.state_dict(), chained.network.state_dict())
-    buffers = [list(made.strategy.buffers()) for made in (alone, chained)]
-    assert len(buffers[0]) == len(buffers[1])
-    assert all(torch.equal(one, other) for one, other in zip(*buffers, strict=True))
+    once = recipe(Chain, parts=[one])
+    wrapped = once, recipe(Chain, parts=[once])
+    alone, *chained = (taught(loop(each)).learner for each in (one, *wrapped))
+    for made in chained:
+        assert not difference(alone.network.state_dict(), made.network.state_dict())
+        buffers = [list(each.strategy.buffers()) for each in (alone, made)]
+        assert len(buffers[0]) == len(buffers[1])
+        assert all(torch.equal(one, other) for one, other in zip(*buffers, strict=True))
 
 
 def test_a_chain_inside_a_chain_is_its_parts_in_that_place():

@@ -183,7 +183,7 @@ def test_young_units_are_left_alone_and_there_may_be_none_to_replace():
 def test_every_network_keeps_learning_while_units_are_replaced(network: type):
     made, data = learner(ContinualBackprop(0.02, DECAY, 3), network), batch(1)
     first = made.nll(made(data.inputs), data.targets, data.asked).item()
-    for step in range(60):
+    for step in range(35):
         teach(made, step, data)
     strategy = cbp(made)
     assert int(strategy.age.min()) < 20 and 0 <= float(strategy.due.min()) < 1

@@ -51,12 +51,12 @@ def visit(
 def test_when_a_regime_returns_its_adapter_does(network: type):
     made, shared = student(LoRAPool(), network), student(LoRA(), network)
     was = []
-    for turn, first in ((0, 0), (1, 30)):
-        visit(shared, turn, 30, first)
-        visit(made, turn, 30, first)
+    for turn, first in ((0, 0), (1, 20)):
+        visit(shared, turn, 20, first)
+        visit(made, turn, 20, first)
         was.append(live(made))
     assert was == [0, 1]
-    learned, one = visit(made, 0, 2, 60), visit(shared, 0, 2, 60)
+    learned, one = visit(made, 0, 2, 40), visit(shared, 0, 2, 40)
     assert live(made) == 0
     assert learned[0] > 1.0  # nobody said that A returns: its first batch is met with B's adapter
     assert learned[1] < 0.2 < 0.5 < one[1]  # the second one with A's

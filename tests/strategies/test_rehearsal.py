@@ -56,8 +56,9 @@ def seasoned(strategy: Strategy, network: type = MLP) -> OnlineLearner:
     return made
 
 
-def meet(made: OnlineLearner, step: int, detector: Detector | None = None) -> None:
-    Prequential(made, detector=detector).prequential_step(unscored(step, fed(step), step == 1))
+def meet(made: OnlineLearner, step: int, detector: Detector | None = None, size: int = 4) -> None:
+    data = fed(step).rows(slice(size))
+    Prequential(made, detector=detector).prequential_step(unscored(step, data, step == 1))
 
 
 def alone(made: OnlineLearner, size: int = 4) -> Tensor:
@@ -67,14 +68,8 @@ def alone(made: OnlineLearner, size: int = 4) -> Tensor:
 
 
 def apart(made: OnlineLearner) -> None:
-    """From now on no rows share a pass."""
-    count = made.predict  # knows whether another step of the optimizer is over
-
-    def predict(data: Batch) -> Prediction:
-        count(data)
-        return Prediction(made(data.inputs), alone(made, len(data.inputs)))
-
-    setattr(made, "predict", predict)  # noqa: B010
+    """From now on no rows share a pass, as if the strategy answered in a way of its own."""
+    setattr(made.strategy, "replacing", lambda hook: made.strategy)  # noqa: B010
 
 
 def gradient_vector(made: OnlineLearner, loss: Tensor) -> Tensor:
@@ -142,7 +137,7 @@ def test_learning_is_that_of_two_passes(
         jog(made)
         made.updates = updates
         for step in range(3):
-            meet(made, step, detector)
+            meet(made, step, detector, 4 if updates.per == "batch" else 2)
     one, other = (made.state_dict() for made in both)
     assert one.keys() == other.keys()
     for key, value in one.items():
