@@ -67,7 +67,9 @@ SIZES: list[Recipe[Any]] = [
     recipe(HMM, states=2, symbols=3, library=3, share="transition"),
     recipe(Laws, modulus=2, longest=8.0, noise=0.3),
     recipe(Markov, symbols=3, concentration=0.5),
-    recipe(Padded, tunnel=recipe(Markov, symbols=2, concentration=0.5), vocab=4, symbols=3, length=4),
+    recipe(
+        Padded, tunnel=recipe(Markov, symbols=2, concentration=0.5), vocab=4, symbols=3, length=4
+    ),
     recipe(Recall, keys=4, values=2, pairs=2, queries=2, noise=0.3, unstored=0.5),
     recipe(Recurrence, modulus=5),
     recipe(Recurrence, modulus=3, encoding="opaque", symbols=4, horizon=2, density=0.3),

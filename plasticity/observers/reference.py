@@ -151,10 +151,12 @@ class ReferencePredictors:
 
 
 def _baselines(tunnel: Tunnel, time: int) -> tuple[np.ndarray, np.ndarray]:
-    """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, computed once."""
+    """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, once."""
     try:
         frozen = pickle.dumps(tunnel)
-    except Exception:  # one that `plasticity check` does not pass, and that can be asked all the same
+    except (
+        Exception
+    ):  # one that `plasticity check` does not pass, and that can be asked all the same
         return _estimate(tunnel, time, SAMPLE)
     return _estimate_once(frozen, time, SAMPLE)
 

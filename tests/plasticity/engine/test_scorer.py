@@ -59,8 +59,10 @@ def test_scores_are_means_over_the_batch_of_every_predictor_against_its_referenc
     every = np.concatenate([own[:, None], said], 1)
     informed, continual, amnesic = (said[:, [i]] for i in (INFORMED, CONTINUAL, AMNESIC))
     point = np.eye(5)[came][:, None]
-    bits = [entropy(np.broadcast_to(p, every.shape), every, base=2, axis=-1) for p in
-            (informed, continual, amnesic, point)]
+    bits = [
+        entropy(np.broadcast_to(p, every.shape), every, base=2, axis=-1)
+        for p in (informed, continual, amnesic, point)
+    ]
     bits.append(np.abs(informed - every).sum(-1) / 2)
     bits.append(np.abs(entropy(every, base=2, axis=-1) - entropy(amnesic, base=2, axis=-1)))
     np.testing.assert_allclose(mine, np.stack(bits, 1).mean(-2), atol=1e-12)

@@ -33,8 +33,14 @@ def _small_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("tunnel", "message"),
     [
-        (Edits(twice_at_the_end), r"Edits: the continual predictor \(Edited\) says \[.*\] of regime 0 at asked position 3"),
-        (Edits(unknown_at_first), r"Edits: the continual predictor \(Edited\) says \[nan, nan\] of regime 0"),
+        (
+            Edits(twice_at_the_end),
+            r"Edits: the continual predictor \(Edited\) says \[.*\] of regime 0 at asked position 3",
+        ),
+        (
+            Edits(unknown_at_first),
+            r"Edits: the continual predictor \(Edited\) says \[nan, nan\] of regime 0",
+        ),
         (InformedIsEdited([1.0, 1.0]), r"InformedIsEdited: the informed predictor \(Edited\) says"),
     ],
 )
@@ -47,7 +53,11 @@ def test_a_predictor_that_says_no_distribution_ends_the_run(tunnel: Tunnel, mess
 @pytest.mark.parametrize(
     ("network", "strategy", "message"),
     [
-        (Recipe(SeesTheFuture), Recipe(Strategy), "SeesTheFuture, answering for Strategy: .* probe of regime 0"),
+        (
+            Recipe(SeesTheFuture),
+            Recipe(Strategy),
+            "SeesTheFuture, answering for Strategy: .* probe of regime 0",
+        ),
         (Recipe(ReadsTheNextInput), Recipe(Strategy), "ReadsTheNextInput, answering for Strategy"),
         (SMALL, recipe(PeeksAtInputs), "MLP, answering for PeeksAtInputs"),
     ],

@@ -36,7 +36,9 @@ def test_steps_are_handed_over_together_as_far_as_there_is_room_for_what_observe
 ) -> None:
     def chunk(batch: int, probe: int, room: int) -> int:
         monkeypatch.setattr(datamodule, "ROOM", room)
-        return datamodule.StreamDataModule(Abrupt([Markov(3)], 2, 2, batch, 5, probe=probe), 2).chunk
+        return datamodule.StreamDataModule(
+            Abrupt([Markov(3)], 2, 2, batch, 5, probe=probe), 2
+        ).chunk
 
     step = 4 * 5 * 3
     assert chunk(4, 2, 10**9) == datamodule.CHUNK

@@ -54,9 +54,7 @@ def walked(strategy: Recipe[Strategy], world: Mixed, cell: Cell, scored: bool) -
     torch.manual_seed(0)
     network = MLP(world.vocab, world.symbols, width=8, depth=1)
     asked = torch.from_numpy(world.asked)
-    made = OnlineLearner(
-        network, strategy.build(), AdamW(0.01), Spec.of(world), asked=asked
-    )
+    made = OnlineLearner(network, strategy.build(), AdamW(0.01), Spec.of(world), asked=asked)
     loop = Prequential(made)
     fit(cell, loop, StreamDataModule(world, STEPS, score_steps=scored), TrainerConfig(threads=1))
     return loop
