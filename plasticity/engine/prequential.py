@@ -161,9 +161,9 @@ class Prequential(pl.LightningModule):
         if moved > CAUSAL * (1 + float(logits.abs().max())):
             network, strategy = type(learner.network).__name__, type(learner.strategy).__name__
             raise ArithmeticError(
-                f"{network}, answering for {strategy}: its logits before the last position moved by {moved:.2g} nats when "
-                f"only the last input of the probe of regime {item.step} was changed; expected logits[:, t] to depend on "
-                "inputs[:, :t+1] only: `plasticity check` tells more"
+                f"{network}, answering for {strategy}: logits before the last position moved by {moved:.2g} nats when "
+                f"only the last input of the probe of regime {item.step} was changed; expected logits[:, t] to depend "
+                "on inputs[:, :t+1] only: `plasticity check` tells more"
             )
         self._sound = True
 

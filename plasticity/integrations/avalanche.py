@@ -248,7 +248,8 @@ def _library(module: str) -> Any:
         ValueError: it is not installed.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings():  # of what Avalanche's own dependencies import
+            warnings.simplefilter("ignore", DeprecationWarning)
             return importlib.import_module(module)
     except ImportError as error:
         text = "Avalanche is needed: pip install 'plasticity-testbed[avalanche]'"

@@ -151,7 +151,7 @@ class ReferencePredictors:
 
 
 def _baselines(tunnel: Tunnel, time: int) -> tuple[np.ndarray, np.ndarray]:
-    """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, computed once."""
+    """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, once."""
     try:
         frozen = pickle.dumps(tunnel)
     except (

@@ -20,17 +20,16 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import t
 
-from plasticity import Strategy, Stream
+from plasticity import AnswerKey, Batch, Learner, Strategy, Stream
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
-from plasticity.core.tunnel import Batch
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.engine.trainer import fit
 from plasticity.integrations.avalanche import Criterion, to_avalanche
 from plasticity.integrations.avalanche_host import fenced
-from plasticity.metrics import standard
 from plasticity.networks import Transformer
 from plasticity.results.store import Cell
 from strategies import EWC, Finetune, Replay
@@ -52,9 +51,9 @@ Run = Callable[[], Times]
 class Recorded(Abrupt):
     """A stream whose batches and shifts were made beforehand, as Avalanche's experiences are: data cost nothing."""
 
-    def __getitem__(self, step: int) -> Batch:
+    def keyed(self, step: int) -> tuple[Batch, AnswerKey]:
         if not hasattr(self, "made"):
-            self.made = [super(Recorded, self).__getitem__(s) for s in range(len(self))]
+            self.made = [super(Recorded, self).keyed(s) for s in range(len(self))]
         return self.made[step]
 
     def shifts(self, step: int) -> bool:
@@ -75,21 +74,21 @@ def network() -> Transformer:
 
 
 def ours(make: Callable[[], Strategy], world: Recorded, folder: Path) -> Run:
-    """Through Learner and Lightning, the clock read when a shift begins and when it has ended."""
+    """Through OnlineLearner and Lightning, the clock read when a shift begins and when it has ended."""
 
     def run() -> Times:
         strategy, marks = make(), [(0.0, time.process_time())]
-        shift = strategy.shift
+        on_shift = strategy.on_shift
 
         def timed(learner: Learner) -> None:
             began = time.process_time()
-            shift(learner)
+            on_shift(learner)
             marks.append((began, time.process_time()))
 
-        setattr(strategy, "shift", timed)  # noqa: B010 a module refuses a method that it has
-        learner = Learner(network(), strategy, AdamW(), SPEC, standard())
+        setattr(strategy, "on_shift", timed)  # noqa: B010 a module refuses a method that it has
+        loop = Prequential(OnlineLearner(network(), strategy, AdamW(), SPEC))
         cell = Cell(folder / str(len(list(folder.iterdir()))))
-        fit(cell, learner, StreamDataModule(world, len(world), score_steps=False), TrainerConfig())
+        fit(cell, loop, StreamDataModule(world, len(world), score_steps=False), TrainerConfig())
         pairs = list(zip(marks[1:], marks[2:], strict=False))
         inner = [(after[0] - before[1]) / world.period for before, after in pairs]
         return Times(inner, [(b[0] - a[0]) / world.period for a, b in pairs])

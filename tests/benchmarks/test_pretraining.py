@@ -21,10 +21,9 @@ from plasticity.core.stream import Stream
 from plasticity.core.tunnel import Tunnel
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.learner import Learner
-from plasticity.engine.pretrain import _Pretraining, fresh
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.pretrain import _Pretraining, _PretrainingLoop, fresh
 from plasticity.engine.trainer import fit
-from plasticity.metrics import standard
 from plasticity.networks import Transformer
 from plasticity.results.store import Cell
 from streams import Bijection, Recurrence
@@ -54,9 +53,9 @@ def bare(world: Stream, network: Transformer, plan: Pretrain) -> float:
 def ours(world: Stream, network: Transformer, plan: Pretrain, folder: Path) -> float:
     """The same through the engine, batches drawn on the way; probes excluded."""
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
-    learner = Learner(network, _Pretraining(plan), AdamW(plan.lr), spec, standard())
+    loop = _PretrainingLoop(OnlineLearner(network, _Pretraining(plan), AdamW(plan.lr), spec))
     cell = Cell(folder)
-    fit(cell, learner, StreamDataModule(world, plan.steps, score_steps=False), TrainerConfig())
+    fit(cell, loop, StreamDataModule(world, plan.steps, score_steps=False), TrainerConfig())
     return cell.timing.read()["seconds"].item() / plan.steps
 
 

@@ -14,7 +14,10 @@ BARE = "python -c pass"
 COMMANDS = {
     BARE: ["-c", "pass"],
     "import plasticity": ["-c", "import plasticity"],
-    "import plasticity, all of it": ["-c", "from plasticity import *"],
+    "import plasticity, all of it": [
+        "-c",
+        "import plasticity; [getattr(plasticity, name) for name in dir(plasticity)]",
+    ],
     "plasticity --help": ["-m", "plasticity", "--help"],
     "plasticity list": ["-m", "plasticity", "list"],
 }

@@ -15,12 +15,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
 from plasticity.core.stream import Stream
-from plasticity.core.tunnel import Batch
+from plasticity.core.tunnel import AnswerKey, Batch
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.engine.trainer import fit
-from plasticity.metrics import standard
 from plasticity.networks import Transformer
 from plasticity.observers.reference import ReferencePredictors
 from plasticity.results.store import Cell
@@ -33,9 +33,9 @@ STEPS, ROUNDS = 100, 15
 class Recorded(Recurring):
     """A stream whose batches were made beforehand, so that data cost nothing."""
 
-    def __getitem__(self, step: int) -> Batch:
+    def keyed(self, step: int) -> tuple[Batch, AnswerKey]:
         if not hasattr(self, "made"):
-            self.made = [super(Recorded, self).__getitem__(s) for s in range(len(self))]
+            self.made = [super(Recorded, self).keyed(s) for s in range(len(self))]
         return self.made[step]
 
 
@@ -68,14 +68,14 @@ def bare(world: Stream) -> Callable[[], float]:
 
 
 def engine(world: Stream, folder) -> Callable[[], float]:
-    """The same through Learner, Finetune and Lightning; the recorder's own clock, scoring excluded."""
+    """The same through OnlineLearner, Finetune and Lightning; the recorder's own clock, scoring excluded."""
     rounds = iter(range(1000))
 
     def run() -> float:
         cell = Cell(folder / str(next(rounds)))
         spec = Spec(6, 6, 8, 32)
-        learner = Learner(network(), Finetune(), AdamW(), spec, standard())
-        fit(cell, learner, StreamDataModule(world, STEPS, score_steps=False), TrainerConfig())
+        loop = Prequential(OnlineLearner(network(), Finetune(), AdamW(), spec))
+        fit(cell, loop, StreamDataModule(world, STEPS, score_steps=False), TrainerConfig())
         return cell.timing.read()["seconds"].item() / STEPS
 
     return run
@@ -85,12 +85,12 @@ def observers(world: Stream) -> Callable[[], float]:
     """Drawing the batch, and the three observers' predictions of it."""
 
     def run() -> float:
-        bracket = ReferencePredictors(world)
+        reference = ReferencePredictors(world)
         began = time.perf_counter()
         for step in range(STEPS):
-            batch, groups = world[step], world.groups(step)
-            bracket.predict(batch, groups)
-            bracket.absorb(batch, groups, step)
+            keyed, groups = world.keyed(step), world.groups(step)
+            reference.predict(*keyed, groups, step)
+            reference.absorb(*keyed, groups, step)
         return (time.perf_counter() - began) / STEPS
 
     return run

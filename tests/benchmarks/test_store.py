@@ -15,12 +15,12 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics import standard
+from plasticity.engine.scorer import COLUMNS
 from plasticity.results.load import load
 from plasticity.results.store import Cell, Run, Table, write_json, write_whole
 
 KL = [f"kl/{name}" for name in ("model", *PREDICTORS)]
-ALL = [f"{m.column}/{name}" for m in standard() for name in ("model", *PREDICTORS)]
+ALL = [f"{column}/{name}" for column in COLUMNS for name in ("model", *PREDICTORS)]
 
 
 def part(rows: int, number: int, columns: list[str], seed: int = 0) -> dict[str, np.ndarray]:

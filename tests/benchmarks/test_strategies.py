@@ -14,37 +14,35 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import strategies
-from plasticity import Network, Recipe, Strategy, networks, recipe
+from plasticity import Network, Recipe, Strategy, discover, networks, recipe
 from plasticity.checks.memory import held
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
 from plasticity.core.stream import Stream
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.learner import Learner
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential
 from plasticity.engine.pretrain import fresh_network
 from plasticity.engine.trainer import fit
-from plasticity.metrics import standard
 from plasticity.results.store import Cell
 from streams import Markov
 
 from .test_step import Recorded
 
-KINDS: list[type[Strategy]] = [getattr(strategies, name) for name in strategies.__all__]
+KINDS: list[type[Strategy]] = list(discover(strategies.__name__).values())
 QUICKSTART = recipe(networks.Transformer, width=64, depth=2, heads=4)
 TINY = recipe(networks.Transformer, width=8, depth=1, heads=2)
 
 
 def walked(
     strategy: Strategy, network: Recipe[Network], world: Stream, stretch: int, folder: Path
-) -> tuple[Learner, pl.DataFrame]:
+) -> tuple[OnlineLearner, pl.DataFrame]:
     """A learner at the end of the world, and its timing: seconds of each stretch."""
     spec = Spec(world.vocab, world.symbols, world.batch, world.time)
-    learner = Learner(fresh_network(network, spec, 0), strategy, AdamW(1e-3), spec, standard())
-    cell = Cell(folder)
-    fit(
-        cell, learner, StreamDataModule(world, stretch, score_steps=False), TrainerConfig(threads=1)
-    )
+    learner = OnlineLearner(fresh_network(network, spec, 0), strategy, AdamW(1e-3), spec)
+    cell, data = Cell(folder), StreamDataModule(world, stretch, score_steps=False)
+    fit(cell, Prequential(learner), data, TrainerConfig(threads=1))
     return learner, cell.timing.read()
 
 

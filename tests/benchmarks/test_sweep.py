@@ -28,7 +28,9 @@ SWEEP = "experiment: base.yaml\ngrid: {optimizer.lr: [1.0e-3, 3.0e-3, 1.0e-2, 3.
 def test_scaling(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Prints the table; asserts that every engine gives the same numbers, and nothing about time."""
     if not benchmark.enabled:
-        pytest.skip("it takes minutes; tests/test_sweep.py asks for the same numbers in little")
+        pytest.skip(
+            "it takes minutes; tests/plasticity/launch/test_sweep.py asks for the same numbers in little"
+        )
     (tmp_path / "base.yaml").write_text(EXPERIMENT)
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     ways = {"1 process": ["--jobs=1"], "2 processes": ["--jobs=2"]}

@@ -39,7 +39,7 @@ class Stop(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if pl_module.step >= 225:
+        if pl_module.learner.step >= 225:
             raise KeyboardInterrupt
 
 

@@ -253,11 +253,23 @@ CALIBRATED = "posterior is calibrated"
 AMNESIC = "posterior matches frequencies"
 CONTINUAL = "memory matches frequencies"
 INFORMED = "informed matches frequencies"
+SUMS = {"posterior is a distribution", "knowing more is no worse", AMNESIC, CONTINUAL}
 CHAIN, EVIDENCE = "evidence obeys the chain rule", "evidence matches frequencies"
 TUNNELS: list[Mutant] = [
     (Edits(unnormalised), {"posterior is a distribution"}),
-    (Edits(twice_at_the_end), {"posterior is a distribution"}),
-    (Edits(unknown_at_first), {"posterior is a distribution"}),
+    (Edits(twice_at_the_end), {*SUMS, "posterior is causal"}),
+    (
+        Edits(unknown_at_first),
+        {
+            *SUMS,
+            CALIBRATED,
+            "posterior is causal",
+            "rows are independent",
+            "nothing is changed in place",
+            "absorbing adds up",
+            "pickles",
+        },
+    ),
     (Edits(single), {"posterior is a distribution"}),
     (Edits(with_the_answer), {"posterior is causal"}),
     (Edits(with_the_next_input), {"posterior is causal"}),
