@@ -128,7 +128,7 @@ class Prequential(pl.LightningModule):
 
 
 def score(
-    items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "batch asked symbols"]]
+    items: Sequence[ScoredBatch], logits: Sequence[Float[Tensor, "_ _ symbols"]]
 ) -> list[Float[Tensor, "metric predictor"]]:
     """Scores of each batch, in bits per asked position; those of one shape are scored together."""
     scores: dict[int, Tensor] = {}
