@@ -169,7 +169,7 @@ class Stream(Dataset[Batch], ABC):
         """Numbers that only this world can tell of a learner; `world/<name>` in a summary. None: undefined.
 
         Args:
-            steps: the step table of a walk through this stream, from its first step on.
+            steps: the step table of a run of this stream, from its first step on.
             probes: its probe table.
         """
         return {}

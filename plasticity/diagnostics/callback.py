@@ -19,16 +19,16 @@ from plasticity.results.store import Cell
 
 
 class ConditionRecorder(pl.Callback):
-    """A row before the first step, at the end of every few stretches, and at the end of the walk.
+    """A row before the first step, at the end of every few stretches, and at the end of the stream.
 
-    Give it to `walk` as a callback: those run before the recorder that writes the checkpoint, so that a row is on
+    Give it to `fit` as a callback: those run before the recorder that writes the checkpoint, so that a row is on
     disk before the stretch it belongs to is done. The weights and features of the start are in the checkpoint, and
-    a walk that is taken up again writes the same numbers, to the bit.
+    a run that is taken up again writes the same numbers, to the bit.
 
     Args:
         cell: where to.
         condition: what is measured.
-        stream: the world of the walk.
+        stream: the world of the run.
         fresh: a network of the learner's kind with its initial weights; asked for where trainability is tried.
         batch: held out; None: the stream's first probe.
     """
@@ -48,7 +48,7 @@ class ConditionRecorder(pl.Callback):
         self._last: ScoredBatch | None = None
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The sanity check of a fresh walk is before any update."""
+        """The sanity check of a fresh run is before any update."""
         assert isinstance(pl_module, Prequential)
         if self.condition.every:
             self._start = begin(self.condition, pl_module.learner, self.batch)

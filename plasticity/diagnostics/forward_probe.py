@@ -1,4 +1,4 @@
-"""Look: what goes on in a network during one forward pass, and no trace of it afterwards."""
+"""Forward probe: what goes on in a network during one forward pass, and no trace of it afterwards."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Progress: a bar for the walk under way, with the bits and the skill so far."""
+"""Progress: a bar for the cell under way, with the bits and the skill so far."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _ROWS = {name: row for row, name in enumerate((MODEL, *PREDICTORS))}
 
 
 class Bar(pl.Callback):
-    """One line of progress for one walk; `note` says how it goes."""
+    """One line of progress for one cell; `note` says how it goes."""
 
     def __init__(self, progress: Progress, title: str, total: int | None):
         self.progress, self.note = progress, ""
@@ -71,7 +71,7 @@ class Bar(pl.Callback):
 
 @contextmanager
 def bars(console: Console) -> Iterator[Progress]:
-    """A live display, one line per walk; on anything but a terminal, nothing moves."""
+    """A live display, one line per cell; on anything but a terminal, nothing moves."""
     columns = (
         TextColumn("{task.description:<18}"),
         BarColumn(bar_width=16),

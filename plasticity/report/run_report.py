@@ -108,7 +108,7 @@ def recompute(run: Run, world: Recipe[World]) -> None:
 
     Args:
         run: whose cells.
-        world: the stream that they walked through.
+        world: the stream that they went through.
     """
     for cell in run.cells():
         if cell.done and (found := derived(cell, world.build(seed=cell.seed))):

@@ -10,7 +10,7 @@ from plasticity.results.store import Cell, Table
 
 
 class Stretches:
-    """The rows of a cell that were stored since it was last asked: of a walk that goes on, and of one long done.
+    """The rows of a cell that were stored since it was last asked: of a run that goes on, and of one long done.
 
     A dashboard is told the record and nothing else, so that whoever reads the record can fill in what it missed.
 

@@ -104,7 +104,7 @@ def finish(
 
     Args:
         cell: its probes are drawn.
-        learner: at the end of the walk.
+        learner: at the end of the stream.
         data: the stream, whose observers say what the truth is.
         summary: the final numbers, which become `final/<formula id>`.
         loggers: of `loggers`.

@@ -78,7 +78,7 @@ class Adversarial(Recurring):
         if not self.notes:
             raise ValueError(
                 f"visit {visit} has no regime yet: Adversarial goes by the learner's probes, and none was "
-                "told (Stream.on_probe) before; only a run can walk this stream, step by step"
+                "told (Stream.on_probe) before; only a run can go through this stream, step by step"
             )
         beyond = visit - len(self.notes)
         return self.notes[visit if beyond < 0 else beyond % 2 - 2]

@@ -165,7 +165,7 @@ def test_a_cell_is_named_by_the_code_that_is_not_ours(
 
 def test_killed_and_run_again_gives_what_nobody_killed(tmp_path: Path) -> None:
     """SIGKILL within a cell, to the leader alone; its workers end with it, and the rest is done here."""
-    longer = "--streams.tunnels.markov.steps=60"
+    longer = "--streams.markov.steps=60"
     (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 20", "steps: 60"))
     words = ["bench", "tiny.yaml", "--jobs", "2", "--out", "cut"]
     process = subprocess.Popen(

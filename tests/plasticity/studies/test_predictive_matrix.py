@@ -174,6 +174,6 @@ def test_the_learner_of_a_cell_is_as_the_run_left_it(told: str, call: Call) -> N
                 "kl/model"
             ]
             assert (p * np.log2(p / q)).sum(-1).mean() == pytest.approx(stored[0], abs=1e-9)
-        done = call("matrix", str(cell.path), "--to=m.html")
+        done = call("matrix", str(cell.path), "--to=m.html", "--length=3")
         assert done.code == 0 and f"{cell.label}, step 10" in done.out
         assert "exact, continual, B" in done.out
