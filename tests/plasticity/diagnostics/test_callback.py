@@ -11,14 +11,16 @@ import pytorch_lightning as lightning
 import torch
 import torch.nn.functional as F
 
-from plasticity import Learner, Strategy, networks, recipe
+from plasticity import Strategy, networks, recipe
 from plasticity.checks.chance import difference
-from plasticity.checks.world import SMALL, SPEC, STEPS, learner, world
+from plasticity.checks.world import SMALL, SPEC, STEPS, loop, world
 from plasticity.config.recipe import Recipe
-from plasticity.diagnostics import Condition, ConditionRecorder
+from plasticity.diagnostics import Condition
+from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.diagnostics.trainability import APART, _Held, _Merged
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.prequential import Prequential
 from plasticity.engine.pretrain import fresh_network
 from plasticity.engine.trainer import fit
 from plasticity.results.store import Cell, Run
@@ -49,10 +51,10 @@ def walked(
     callbacks: tuple[lightning.Callback, ...] = (),
     network: type = networks.MLP,
     steps: int = STEPS,
-) -> tuple[Cell, Learner]:
+) -> tuple[Cell, Prequential]:
     cell, stream = Cell(folder), world(steps)
     small = recipe(network, **SMALL.args)
-    made = learner(strategy, small)
+    made = loop(strategy, small)
     fresh = partial(fresh_network, small, SPEC, 0)
     if condition:
         callbacks = (ConditionRecorder(cell, condition, stream, fresh), *callbacks)
@@ -114,7 +116,7 @@ def test_rows_come_before_the_first_step_every_so_often_and_at_the_end(
 def test_distances_are_from_where_weights_were(tmp_path: Path) -> None:
     cell, made = walked(tmp_path / "0", condition=Condition(every=1))
     rows = cell.condition.read()
-    pairs = zip(learner(FINETUNE).parameters(), made.parameters(), strict=True)
+    pairs = zip(loop(FINETUNE).parameters(), made.parameters(), strict=True)
     square = sum((now - before).square().sum().item() for before, now in pairs)
     assert rows["weight/distance"][-1] == pytest.approx(math.sqrt(square), rel=1e-5)
     first = rows.row(0, named=True)
@@ -135,7 +137,7 @@ def test_plasticity_is_the_share_of_the_loss_that_its_own_step_removed(tmp_path:
     losses = list[float]()
     for steps in (STEPS - 1, STEPS):
         cell, made = walked(tmp_path / f"{steps}", condition=Condition(), steps=steps)
-        logits = made(last.inputs)[:, last.asked]
+        logits = made.learner(last.inputs)[:, last.asked]
         losses.append(F.cross_entropy(logits.mT, last.targets[:, last.asked]).item())
         found = cell.condition.read()["plasticity/upgd2024"][-1]
     assert losses[1] < losses[0]
@@ -155,10 +157,10 @@ def test_trainability_is_the_log_loss_of_a_walk_through_a_world_of_its_own(tmp_p
     stream = world()
     apart = _Held(stream.tunnels, 1, 5, stream.batch, stream.time, probe=1, seed=APART)
     assert not np.array_equal(apart.latent(0), stream.latent(0))
-    for expected, weights in ((fresh, None), (now, made.network.state_dict())):
-        again = learner(FINETUNE)
+    for expected, weights in ((fresh, None), (now, made.learner.network.state_dict())):
+        again = loop(FINETUNE)
         if weights:
-            again.network.load_state_dict(weights)
+            again.learner.network.load_state_dict(weights)
         other = Cell(tmp_path / f"{expected}")
         fit(other, again, StreamDataModule(apart, 5), TrainerConfig(threads=1))
         assert other.steps.read()["kl_realised/model"].mean() == pytest.approx(expected, rel=1e-5)
@@ -168,9 +170,9 @@ def test_adapters_are_merged_before_a_trial(tmp_path: Path) -> None:
     _, made = walked(tmp_path, ADAPTERS)
     plain = fresh_network(SMALL, SPEC, 0)
     names = [name for name, _ in plain.named_parameters()]
-    plain.load_state_dict(_Merged(made.network)(names))
+    plain.load_state_dict(_Merged(made.learner.network)(names))
     inputs = world().probes()[0].inputs
-    torch.testing.assert_close(plain(inputs), made(inputs), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(plain(inputs), made.learner(inputs), rtol=1e-5, atol=1e-6)
 
 
 def test_a_yaml_says_what_is_measured(call: Call) -> None:

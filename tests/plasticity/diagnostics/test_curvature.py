@@ -7,12 +7,14 @@ from torch.autograd.functional import hessian
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from plasticity import Learner, Network, networks, recipe
-from plasticity.checks.world import learner, world
+from plasticity import Network, discover, networks, recipe
+from plasticity.checks.world import loop, world
 from plasticity.diagnostics import Condition
 from plasticity.diagnostics.curvature import hessian_ritz, lanczos
+from plasticity.diagnostics.diagnostics import measure
 from plasticity.diagnostics.forward_probe import evaluation_mode, held_out
 from plasticity.diagnostics.spectrum import effective_rank
+from plasticity.engine.prequential import Prequential
 from plasticity.nn.parameters import vector_to_tensors
 from strategies import Finetune, LoRA
 
@@ -25,15 +27,16 @@ SIZES = {
 BATCH = held_out(world().probes()[0], 3, torch.device("cpu"))
 
 
-def made(name: str) -> Learner:
+def made(name: str) -> Prequential:
     network: type[Network] = getattr(networks, name)
-    subject = learner(recipe(Finetune), recipe(network, depth=1, **SIZES[name]))
+    subject = loop(recipe(Finetune), recipe(network, depth=1, **SIZES[name]))
     subject.setup("fit")
     return subject
 
 
-def exact(subject: Learner) -> Tensor:
+def exact(module: Prequential) -> Tensor:
     """Eigenvalues of the Hessian, all of them; in float64."""
+    subject = module.learner
     double = {k: v.double() for k, v in subject.network.named_buffers()}
     params = {k: p.detach().double() for k, p in subject.network.named_parameters()}
 
@@ -49,29 +52,29 @@ def exact(subject: Learner) -> Tensor:
     return torch.linalg.eigvalsh(found)
 
 
-@pytest.mark.parametrize("name", networks.__all__)
+@pytest.mark.parametrize("name", discover(networks.__name__))
 def test_with_as_many_steps_as_parameters_every_eigenvalue_is_found(name: str) -> None:
     subject = made(name)
     values = exact(subject)
     largest = values.abs().max()
-    with evaluation_mode(subject.network) as bare:
-        ritz = hessian_ritz(subject, bare, BATCH, len(values))
-        few = hessian_ritz(subject, bare, BATCH, 5)
+    with evaluation_mode(subject.learner.network) as bare:
+        ritz = hessian_ritz(subject.learner, bare, BATCH, len(values))
+        few = hessian_ritz(subject.learner, bare, BATCH, 5)
     apart = (ritz[:, None] - values).abs()
     assert apart.min(1).values.max() < 1e-6 * largest  # nothing that is none
     distinct = values[values.abs() > 1e-5 * largest]
     assert (distinct[:, None] - ritz).abs().min(1).values.max() < 1e-6 * largest
     assert len(few) == 5 and few.abs().max() <= largest * (1 + 1e-9)
-    row = Condition(samples=3, hessian=len(values)).measure(subject, BATCH)
+    row = measure(Condition(samples=3, hessian=len(values)), subject, BATCH)
     assert row["hessian_rank/ritz0.1"] == (values.abs() > 0.1 * largest).sum()
     kept = values.abs().sort(descending=True).values
     assert row["hessian_rank/roy2007"] == pytest.approx(effective_rank(kept), rel=1e-5)
 
 
 def test_adapters_have_curvature_too() -> None:
-    subject = learner(recipe(LoRA, rank=2))
+    subject = loop(recipe(LoRA, rank=2))
     subject.setup("fit")
-    row = Condition(hessian=6).measure(subject, BATCH)
+    row = measure(Condition(hessian=6), subject, BATCH)
     assert 1 <= row["hessian_rank/ritz0.1"] <= 6
 
 

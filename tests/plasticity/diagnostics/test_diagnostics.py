@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from plasticity import Learner, Network, networks, recipe
+from plasticity import Network, discover, networks, recipe
 from plasticity.checks.chance import difference, global_chance_untouched
-from plasticity.checks.world import SPEC, learner, world
+from plasticity.checks.world import SPEC, loop, world
 from plasticity.diagnostics import Condition
-from plasticity.diagnostics.diagnostics import units_row
+from plasticity.diagnostics.diagnostics import begin, measure, units_row
 from plasticity.diagnostics.forward_probe import Activations, evaluation_mode
 from plasticity.diagnostics.spectrum import (
     cka,
@@ -22,14 +22,15 @@ from plasticity.diagnostics.spectrum import (
     singular_values,
     stable_rank,
 )
+from plasticity.engine.prequential import Prequential
 from strategies import Finetune, Frozen, LoRA
 
-NETWORKS = [getattr(networks, name) for name in networks.__all__]
+NETWORKS = list(discover(networks.__name__).values())
 BATCH = world().probes()[0]
 
 
-def made(kind: type[Network], strategy: type = Finetune, **args: int) -> Learner:
-    subject = learner(recipe(strategy, **args), recipe(kind, width=8, depth=1))
+def made(kind: type[Network], strategy: type = Finetune, **args: int) -> Prequential:
+    subject = loop(recipe(strategy, **args), recipe(kind, width=8, depth=1))
     subject.setup("fit")
     return subject
 
@@ -95,9 +96,9 @@ def test_features_are_what_the_head_is_given(
     kind: type[Network], strategy: type, args: dict[str, int]
 ) -> None:
     subject, given = made(kind, strategy, **args), list[Tensor]()
-    head = subject.network.get_submodule("head")
+    head = subject.learner.network.get_submodule("head")
     handle = head.register_forward_pre_hook(lambda _, x: given.append(x[0]))
-    with evaluation_mode(subject.network) as bare:
+    with evaluation_mode(subject.learner.network) as bare:
         seen = bare.look(BATCH.inputs, BATCH.asked)
     handle.remove()
     (x,) = given
@@ -107,7 +108,7 @@ def test_features_are_what_the_head_is_given(
 
 def test_a_readout_need_not_be_a_layer() -> None:
     subject = made(Stranger)
-    with evaluation_mode(subject.network) as bare:
+    with evaluation_mode(subject.learner.network) as bare:
         seen = bare.look(BATCH.inputs, BATCH.asked)
         network = bare.network
         assert isinstance(network, Stranger)
@@ -135,17 +136,17 @@ def test_units_of_networks_are_found() -> None:
     """Three channels far below GELU's bend; an LSTM whose gates are open and whose memory is full."""
     still_ones, full = made(networks.MLP), made(networks.LSTM)
     with torch.no_grad():
-        still_ones.network.get_parameter("mixers.0.in_proj.bias")[:3] = -1e4
-        full.network.get_parameter("mixers.0.bias_ih_l0")[:] = 50.0
+        still_ones.learner.network.get_parameter("mixers.0.in_proj.bias")[:3] = -1e4
+        full.learner.network.get_parameter("mixers.0.bias_ih_l0")[:] = 50.0
     plan = Condition()
-    row = plan.measure(still_ones, BATCH)
+    row = measure(plan, still_ones, BATCH)
     assert row["dead/lop2024"] == row["dormant/tau0.025"] == 3 / 32
     assert row["saturated/tau0.99"] == 0
-    row = plan.measure(full, BATCH)  # the first of six positions: tanh(1) = 0.76; then tanh(2) ...
+    row = measure(plan, full, BATCH)  # the first of six positions: tanh(1) = 0.76; then tanh(2) ...
     assert row["saturated/tau0.99"] == 0
     long = BATCH._replace(inputs=BATCH.inputs.repeat(1, 200), asked=BATCH.asked.repeat(200))
     long = long._replace(targets=BATCH.targets.repeat(1, 200))
-    assert plan.measure(full, long)["saturated/tau0.99"] == 1
+    assert measure(plan, full, long)["saturated/tau0.99"] == 1
 
 
 @pytest.mark.parametrize("strategy, args", [(Finetune, {}), (Frozen, {}), (LoRA, {"rank": 2})])
@@ -155,13 +156,13 @@ def test_weights_and_gradient_are_of_every_parameter(
 ) -> None:
     subject = made(kind, strategy, **args)
     plan = Condition(samples=5)
-    start = plan.start(subject, BATCH)
-    moved = deepcopy(subject.network)
+    start = begin(plan, subject.learner, BATCH)
+    moved = deepcopy(subject.learner.network)
     with torch.no_grad():
-        for p in subject.network.parameters():
+        for p in subject.learner.network.parameters():
             p += 0.1
-    row = plan.measure(subject, BATCH, start)
-    params = [p.detach() for p in subject.network.parameters()]
+    row = measure(plan, subject, BATCH, start)
+    params = [p.detach() for p in subject.learner.network.parameters()]
     number = sum(p.numel() for p in params)
     assert row["weight/l2"] == pytest.approx(
         math.sqrt(sum(float(p.square().sum()) for p in params))
@@ -170,7 +171,7 @@ def test_weights_and_gradient_are_of_every_parameter(
     assert row["weight/mean_abs"] == pytest.approx(total / number)
     assert row["weight/distance"] == pytest.approx(0.1 * math.sqrt(number), rel=1e-5)
     assert math.isnan(row["update/l2"]) and math.isnan(row["plasticity/upgd2024"])
-    for p, now in zip(moved.parameters(), subject.network.parameters(), strict=True):
+    for p, now in zip(moved.parameters(), subject.learner.network.parameters(), strict=True):
         p.data.copy_(now)
         p.requires_grad_()
     logits = moved(BATCH.inputs[:5])[:, BATCH.asked]
@@ -178,31 +179,33 @@ def test_weights_and_gradient_are_of_every_parameter(
     squares = [float(p.grad.square().sum()) for p in moved.parameters() if p.grad is not None]
     assert row["gradient/l2"] == pytest.approx(math.sqrt(sum(squares)), rel=1e-5)
     assert 0 < row["drift/cka2019"] < 1
-    assert plan.measure(subject, BATCH, plan.start(subject, BATCH))["drift/cka2019"] < 1e-12
+    assert (
+        measure(plan, subject, BATCH, begin(plan, subject.learner, BATCH))["drift/cka2019"] < 1e-12
+    )
 
 
 @pytest.mark.parametrize("kind", [*NETWORKS, Stranger])
 def test_measuring_leaves_no_trace(kind: type[Network]) -> None:
     """A layer in another mode, gradients that wait, a buffer that counts, dropout: all as it was."""
     subject = made(kind)
-    modules = list(subject.network.modules())
+    modules = list(subject.learner.network.modules())
     modules[1].eval()
-    for k, p in enumerate(subject.network.parameters()):
+    for k, p in enumerate(subject.learner.network.parameters()):
         p.requires_grad_(k % 2 == 0)
         p.grad = torch.full_like(p, float(k)) if k % 2 == 0 else None
     modes = [module.training for module in modules]
     before = deepcopy(subject.state_dict())
     plan = Condition(hessian=2)
     with global_chance_untouched("measuring", "nowhere"):
-        start = plan.start(subject, BATCH)
-        one, other = (plan.measure(subject, BATCH, start) for _ in range(2))
+        start = begin(plan, subject.learner, BATCH)
+        one, other = (measure(plan, subject, BATCH, start) for _ in range(2))
     assert not difference(before, subject.state_dict())
     assert modes == [module.training for module in modules]
     assert {True, False} <= set(modes) or len(modules) == 1
-    for k, p in enumerate(subject.network.parameters()):
+    for k, p in enumerate(subject.learner.network.parameters()):
         assert p.requires_grad == (k % 2 == 0)
         assert p.grad is None if k % 2 else bool((p.grad == k).all())
-    hooks = [m._forward_hooks or m._forward_pre_hooks for m in subject.network.modules()]
+    hooks = [m._forward_hooks or m._forward_pre_hooks for m in subject.learner.network.modules()]
     assert not any(hooks)
     np.testing.assert_equal(one, other)
 

@@ -17,14 +17,14 @@ import yaml
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from plasticity import recipe
-from plasticity.checks.world import STEPS, learner, world
+from plasticity.checks.world import STEPS, loop, world
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.trainer import fit
 from plasticity.metrics.visits import skill
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
-from plasticity.tracking.config import columns, tags
+from plasticity.tracking.columns import columns, tags
 from plasticity.tracking.logger import rows_told
 from strategies import Finetune
 
@@ -209,7 +209,7 @@ def test_the_checkpoint_is_an_artifact_within_the_cell(cell: Cell, told: list[Re
     file = Path(content["local_path"])
     assert cell.path.resolve() in file.parents and not cell.checkpoint.exists()
     state = torch.load(file, weights_only=False)
-    assert any(key.startswith("network.") for key in state["state_dict"])
+    assert any(key.startswith("learner.network.") for key in state["state_dict"])
 
 
 def test_nothing_is_written_outside_the_run_directory(offline: Path) -> None:
@@ -273,12 +273,12 @@ class Listener(DummyLogger):
         self.rows[step] = dict(metrics)
 
 
-def test_a_walk_killed_behind_its_last_checkpoint_is_told_again(tmp_path: Path) -> None:
+def test_a_run_killed_behind_its_last_checkpoint_is_told_again(tmp_path: Path) -> None:
     """Its file may have lost all that was told, and no stretch is to come."""
     first, again = Listener(), Listener()
     for listener in (first, again):
-        made, forward = learner(recipe(Finetune)), StreamDataModule(world(), STEPS // 3)
-        fit(Cell(tmp_path), made, forward, TrainerConfig(threads=1), [listener])
+        module, data = loop(recipe(Finetune)), StreamDataModule(world(), STEPS // 3)
+        fit(Cell(tmp_path), module, data, TrainerConfig(threads=1), [listener])
     assert again.rows == first.rows and list(first.rows) == [0, 1, 2, 3]
 
 
