@@ -18,7 +18,7 @@ from plasticity.plots.heat_maps import Heat, heats
 from plasticity.report import page, sections
 from plasticity.report.four_demands import ladder
 from plasticity.report.verdict import NOTE, Verdict, verdict
-from plasticity.results.load import World, derived, numbers
+from plasticity.results.load import OwnSummary, derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
 BASELINES = PREDICTORS[1:]
@@ -128,7 +128,7 @@ def write(runs: Sequence[Run], path: Path) -> Path:
     return page.write(path, names, LEAD, sections, [over_time.plotted(drawn) for drawn in series])
 
 
-def recompute(run: Run, world: Recipe[World]) -> None:
+def recompute(run: Run, world: Recipe[OwnSummary]) -> None:
     """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays.
 
     Args:
