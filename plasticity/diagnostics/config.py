@@ -37,10 +37,10 @@ class Condition:
     many Hessian-vector products beside; with `trainability`, three times as many steps, once.
 
     Args:
-        every: stretches from one measurement to the next; 0: none. The end of the walk is always measured.
+        every: stretches from one measurement to the next; 0: none. The end of the stream is always measured.
         samples: held-out sequences.
         hessian: Lanczos steps on the Hessian of the loss, hence the largest rank that can be found; 0: none.
-        trainability: AdamW steps from each of the three beginnings, at the end of the walk; 0: none.
+        trainability: AdamW steps from each of the three beginnings, at the end of the stream; 0: none.
         lr: their learning rate.
 
     Raises:

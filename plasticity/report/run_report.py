@@ -10,7 +10,7 @@ from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
 from plasticity.report.verdict import Verdict, verdict
-from plasticity.results.load import World, derived, numbers
+from plasticity.results.load import OwnSummary, derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
 BASELINES = PREDICTORS[1:]
@@ -103,7 +103,7 @@ def answer(run: Run) -> Verdict:
     return verdict({row.title: row.by_seed("skill") for row in rows(run) if row.strategy})
 
 
-def recompute(run: Run, world: Recipe[World]) -> None:
+def recompute(run: Run, world: Recipe[OwnSummary]) -> None:
     """Derive the numbers of finished cells anew from their tables, by today's formulas; what a step cost stays.
 
     Args:

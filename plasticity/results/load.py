@@ -64,15 +64,15 @@ def numbers(cell: Cell) -> dict[str, Any] | None:
 
 
 @runtime_checkable
-class World(Protocol):
-    """A stream, which has findings of its own."""
+class OwnSummary(Protocol):
+    """What a stream tells of a learner that no other could."""
 
     def summary(self, steps: pl.DataFrame, probes: pl.DataFrame) -> dict[str, float | None]:
         """Name -> number, from the tables of a cell."""
         ...
 
 
-def derived(cell: Cell, stream: World | None = None) -> dict[str, Any] | None:
+def derived(cell: Cell, stream: OwnSummary | None = None) -> dict[str, Any] | None:
     """The numbers of a cell from its tables, by today's formulas; None: there are no steps or no probes yet.
 
     Args:

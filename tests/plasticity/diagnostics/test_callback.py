@@ -15,7 +15,8 @@ from plasticity import Strategy, networks, recipe
 from plasticity.checks.chance import difference
 from plasticity.checks.world import SMALL, SPEC, STEPS, loop, world
 from plasticity.config.recipe import Recipe
-from plasticity.diagnostics import Condition, ConditionRecorder
+from plasticity.diagnostics import Condition
+from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.diagnostics.trainability import APART, _Held, _Merged
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule

@@ -11,6 +11,7 @@ from plasticity import Network, discover, networks, recipe
 from plasticity.checks.world import loop, world
 from plasticity.diagnostics import Condition
 from plasticity.diagnostics.curvature import hessian_ritz, lanczos
+from plasticity.diagnostics.diagnostics import measure
 from plasticity.diagnostics.forward_probe import evaluation_mode, held_out
 from plasticity.diagnostics.spectrum import effective_rank
 from plasticity.engine.prequential import Prequential
@@ -64,7 +65,7 @@ def test_with_as_many_steps_as_parameters_every_eigenvalue_is_found(name: str) -
     distinct = values[values.abs() > 1e-5 * largest]
     assert (distinct[:, None] - ritz).abs().min(1).values.max() < 1e-6 * largest
     assert len(few) == 5 and few.abs().max() <= largest * (1 + 1e-9)
-    row = Condition(samples=3, hessian=len(values)).measure(subject, BATCH)
+    row = measure(Condition(samples=3, hessian=len(values)), subject, BATCH)
     assert row["hessian_rank/ritz0.1"] == (values.abs() > 0.1 * largest).sum()
     kept = values.abs().sort(descending=True).values
     assert row["hessian_rank/roy2007"] == pytest.approx(effective_rank(kept), rel=1e-5)
@@ -73,7 +74,7 @@ def test_with_as_many_steps_as_parameters_every_eigenvalue_is_found(name: str) -
 def test_adapters_have_curvature_too() -> None:
     subject = loop(recipe(LoRA, rank=2))
     subject.setup("fit")
-    row = Condition(hessian=6).measure(subject, BATCH)
+    row = measure(Condition(hessian=6), subject, BATCH)
     assert 1 <= row["hessian_rank/ritz0.1"] <= 6
 
 

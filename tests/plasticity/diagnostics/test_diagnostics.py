@@ -13,7 +13,7 @@ from plasticity import Network, discover, networks, recipe
 from plasticity.checks.chance import difference, global_chance_untouched
 from plasticity.checks.world import SPEC, loop, world
 from plasticity.diagnostics import Condition
-from plasticity.diagnostics.diagnostics import units_row
+from plasticity.diagnostics.diagnostics import begin, measure, units_row
 from plasticity.diagnostics.forward_probe import Activations, evaluation_mode
 from plasticity.diagnostics.spectrum import (
     cka,
@@ -139,14 +139,14 @@ def test_units_of_networks_are_found() -> None:
         still_ones.learner.network.get_parameter("mixers.0.in_proj.bias")[:3] = -1e4
         full.learner.network.get_parameter("mixers.0.bias_ih_l0")[:] = 50.0
     plan = Condition()
-    row = plan.measure(still_ones, BATCH)
+    row = measure(plan, still_ones, BATCH)
     assert row["dead/lop2024"] == row["dormant/tau0.025"] == 3 / 32
     assert row["saturated/tau0.99"] == 0
-    row = plan.measure(full, BATCH)  # the first of six positions: tanh(1) = 0.76; then tanh(2) ...
+    row = measure(plan, full, BATCH)  # the first of six positions: tanh(1) = 0.76; then tanh(2) ...
     assert row["saturated/tau0.99"] == 0
     long = BATCH._replace(inputs=BATCH.inputs.repeat(1, 200), asked=BATCH.asked.repeat(200))
     long = long._replace(targets=BATCH.targets.repeat(1, 200))
-    assert plan.measure(full, long)["saturated/tau0.99"] == 1
+    assert measure(plan, full, long)["saturated/tau0.99"] == 1
 
 
 @pytest.mark.parametrize("strategy, args", [(Finetune, {}), (Frozen, {}), (LoRA, {"rank": 2})])
@@ -156,12 +156,12 @@ def test_weights_and_gradient_are_of_every_parameter(
 ) -> None:
     subject = made(kind, strategy, **args)
     plan = Condition(samples=5)
-    start = plan.start(subject.learner, BATCH)
+    start = begin(plan, subject.learner, BATCH)
     moved = deepcopy(subject.learner.network)
     with torch.no_grad():
         for p in subject.learner.network.parameters():
             p += 0.1
-    row = plan.measure(subject, BATCH, start)
+    row = measure(plan, subject, BATCH, start)
     params = [p.detach() for p in subject.learner.network.parameters()]
     number = sum(p.numel() for p in params)
     assert row["weight/l2"] == pytest.approx(
@@ -179,7 +179,9 @@ def test_weights_and_gradient_are_of_every_parameter(
     squares = [float(p.grad.square().sum()) for p in moved.parameters() if p.grad is not None]
     assert row["gradient/l2"] == pytest.approx(math.sqrt(sum(squares)), rel=1e-5)
     assert 0 < row["drift/cka2019"] < 1
-    assert plan.measure(subject, BATCH, plan.start(subject.learner, BATCH))["drift/cka2019"] < 1e-12
+    assert (
+        measure(plan, subject, BATCH, begin(plan, subject.learner, BATCH))["drift/cka2019"] < 1e-12
+    )
 
 
 @pytest.mark.parametrize("kind", [*NETWORKS, Stranger])
@@ -195,8 +197,8 @@ def test_measuring_leaves_no_trace(kind: type[Network]) -> None:
     before = deepcopy(subject.state_dict())
     plan = Condition(hessian=2)
     with global_chance_untouched("measuring", "nowhere"):
-        start = plan.start(subject.learner, BATCH)
-        one, other = (plan.measure(subject, BATCH, start) for _ in range(2))
+        start = begin(plan, subject.learner, BATCH)
+        one, other = (measure(plan, subject, BATCH, start) for _ in range(2))
     assert not difference(before, subject.state_dict())
     assert modes == [module.training for module in modules]
     assert {True, False} <= set(modes) or len(modules) == 1

@@ -25,7 +25,7 @@ from plasticity.engine.trainer import fit
 from plasticity.metrics.visits import skill
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
-from plasticity.tracking.config import columns, tags
+from plasticity.tracking.columns import columns, tags
 from plasticity.tracking.logger import rows_told
 from strategies import Finetune
 
