@@ -145,7 +145,7 @@ def cells(row: LeaderboardRow) -> list[str]:
         f"{row.strategy}{' (contender)' if row.contender else ''}",
         _spread(row.rank, 1),
         _spread(row.skill, 2) + lost,
-        "-" if row.forgetting is None else f"{row.forgetting:.3f}",
+        "-" if row.forgetting is None else f"{row.forgetting:z.3f}",
         "-" if row.recovery is None else f"{row.recovery:.0f}",
         f"{row.ms:.1f}",
         "-" if row.cost is None else f"{row.cost:.2f}",

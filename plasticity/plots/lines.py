@@ -102,7 +102,7 @@ def curves(
     ax.set_ylabel(up)
     if legend:
         key(ax, dict[str, Artist](handles))
-    ends = (f"{title} ends at {_last(curve):.3g}" for title, curve in drawn.items())
+    ends = (f"{title} ends at {_last(curve):z.3g}" for title, curve in drawn.items())
     ax.set_label(f"{up} over {along}: {'; '.join(ends)}")
     return ax
 

@@ -89,7 +89,7 @@ def cells(title: str, found: Findings) -> list[str]:
     """A line of the table."""
     moved, step, near = found.evidence, found.step.slope, found.neighbours
     shares = (moved.distance, moved.slope, moved.explained, step, near)
-    told = ["-" if math.isnan(n) else f"{n:.2f}" for n in shares]
+    told = ["-" if math.isnan(n) else f"{n:z.2f}" for n in shares]
     return [
         title,
         f"{found.kl:.4f}",
