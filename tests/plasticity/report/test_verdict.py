@@ -164,6 +164,9 @@ def test_all_that_is_compared_is_one_family() -> None:
             assert found[names[one], names[other]].p == pytest.approx(running)
     one = found["S2", "S0"]
     assert one.values == [-v for v in found["S0", "S2"].values] and one.mean > 0
+    turned = paired({"A": {1: 0.5, 0: 0.1}, "B": {0: 0.2, 1: 0.3}})
+    assert turned["A", "B"].values == pytest.approx([0.2, -0.1])
+    assert turned["B", "A"].values == pytest.approx([0.1, -0.2])
 
 
 @pytest.mark.parametrize("n", [3, 5])
