@@ -69,7 +69,7 @@ class StrategyResult(NamedTuple):
 
     def _values(self, key: str) -> dict[World, float]:
         found = zip(self.worlds, self.row.numbers.get(key, ()), strict=False)
-        return {world: value for world, value in found if value is not None}
+        return {world: float(value) for world, value in found if value is not None}
 
 
 class Comparison(NamedTuple):

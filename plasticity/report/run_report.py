@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
     def _by_seed(self, key: str) -> dict[int, float]:
         found = zip(self.seeds, self.numbers.get(key, ()), strict=False)
-        return {seed: value for seed, value in found if value is not None}
+        return {seed: float(value) for seed, value in found if value is not None}
 
 
 def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
