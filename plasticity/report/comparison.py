@@ -178,7 +178,7 @@ def shown(found: Comparison) -> RichTable:
 
 
 def ranked(contenders: Sequence[StrategyResult]) -> list[StrategyResult]:
-    """By mean skill in the worlds that are shared, best first; then who shares none; who diverged, or has none, last."""
+    """By mean skill in the worlds that are shared, best first; then who shares none; last who diverged, or has none."""
     known = {c.title: found for c in contenders if (found := c.values("skill"))}
     order = [*shared(known)]
 

@@ -16,8 +16,8 @@ CAPTION = (
     "in brackets on those that it left alone; only a causal world asks (experiments/causal_ladder.yaml). "
     "grows: slope of the cost of adapting, bits per 100 visits, below 0 if adapting gets easier; and the bits over the "
     "truth that it takes to send all answers by the learner's predictions (its description length of the world). "
-    "Yes and no where the mean over seeds surely is not 0 (t test at 5 %, corrected by Holm for all that this table asks), "
-    "unsure where it may be, or where there is one seed."
+    "Yes and no where the mean over seeds surely is not 0 (t test at 5 %, corrected by Holm for all that this table "
+    "asks), unsure where it may be, or where there is one seed."
 )
 Each = Sequence[Mapping[str, object]]
 """The numbers of a strategy, one per seed."""

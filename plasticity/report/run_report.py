@@ -79,8 +79,8 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
 ]
 """Title of a column, and what it shows of a row."""
 CAPTION = (
-    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this network, "
-    "never updated (- where Frozen did not run beside it). "
+    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this "
+    "network, never updated (- where Frozen did not run beside it). "
     "KL from the informed observer, forgetting: bits per position. KL over the first 10 steps of a visit. "
     "recovery: steps until half of the gap is closed."
 )

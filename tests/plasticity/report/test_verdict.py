@@ -175,7 +175,7 @@ def test_all_that_is_compared_is_one_family() -> None:
 def test_of_equal_strategies_nothing_is_claimed_in_19_of_20_runs(
     noise: str, k: int, n: int
 ) -> None:
-    """Of 4,000 runs with nothing to find, at most 5 % claim anything, up to what chance allows; seeds may share much."""
+    """Of 4,000 runs with nothing to find at most 5 % claim anything, up to chance; seeds may share much."""
     skills = RATES[noise](np.random.default_rng(k * n), k, n)[:4000]
     ahead, frozen = RATES["now"](skills)
     claimed = ahead | frozen
