@@ -102,7 +102,9 @@ def test_of_many_blocks_the_worst_is_told_apart(results: BenchResults) -> None:
     assert found.groups == [["Finetune", "Twin"], ["Twin", "Lost"], ["Lost", "Frozen"]]
 
 
-def test_gain_counts_from_the_frozen_network_of_the_same_block_and_seed(results: BenchResults) -> None:
+def test_gain_counts_from_the_frozen_network_of_the_same_block_and_seed(
+    results: BenchResults,
+) -> None:
     """Frozen lies .1 bit above the amnesic bound in one network."""
     for cell in results.cells:
         if cell.strategy == "Frozen" and cell.network == "Mamba":
