@@ -118,6 +118,7 @@ class Contest:
             found["cost/memory_bytes"],
             cell.meta["pretrained_gap"],
             {who: found[f"kl/{who}"] for who in (MODEL, *PREDICTORS)},
+            found["diverged/step"],
         )
 
     def _cases(self, tuning: bool, rates: dict[tuple[str, str], Any]) -> list[CellJob]:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from rich.table import Table as RichTable
-from scipy import stats
 
 from plasticity.bench.results import BenchResults, Score
-from plasticity.metrics.summary import spread
+from plasticity.core.predictors import MODEL
+from plasticity.metrics.ranking import Standing, ranks, standing
+from plasticity.metrics.significance import spread
 from plasticity.metrics.visits import UNDEFINED
 
 REFERENCE = "Finetune"
@@ -20,6 +21,7 @@ TITLES = (
     "",
     "rank",
     "skill",
+    "gain",
     "forgetting",
     "recovery",
     "ms/step",
@@ -27,8 +29,9 @@ TITLES = (
     "learning rate",
 )
 CAPTION = (
-    "rank: mean over blocks (stream x network) and seeds of the rank by skill, 1 is best, ties share. "
-    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. "
+    "rank: mean over blocks (stream x network) of the rank by mean skill over seeds, 1 is best, ties share, who "
+    "diverged is last. skill: 0 is the best any frozen model can do, 1 the ideal continual learner; gain: the same, "
+    "but 0 is the network never updated. "
     "forgetting/chaudhry2018 in bits, recovery/skill50 in steps, both where defined. "
     "cost: of a step, Finetune's being 1. "
     "± is the 95 % interval of the mean (Student's t) over blocks, each the mean of its seeds; of a single block, "
@@ -45,7 +48,7 @@ class LeaderboardRow(NamedTuple):
     """Whether it is no part of the suite."""
     rank: Sequence[float]
     skill: Sequence[float]
-    """Of the blocks in which it never diverged."""
+    """Of the blocks in which it never diverged; no level of a strategy that did."""
     diverged: int
     """Cells whose skill is not finite, where the suite's is defined."""
     forgetting: float | None
@@ -54,13 +57,16 @@ class LeaderboardRow(NamedTuple):
     cost: float | None
     """Milliseconds over those of REFERENCE in the same block; None: it is not there."""
     rates: str
+    gain: Sequence[float] = ()
+    since: int | None = None
+    """The earliest step at which it diverged, where that is known."""
 
 
 def rows(results: BenchResults) -> list[LeaderboardRow]:
     """The strategies by mean rank, best first; those of equal rank in the order of the file."""
     labels = list(results.strategies)
     skills, ms = grid(results, skill), grid(results, lambda score: score.ms_per_step)
-    placed = ranks(skills)
+    placed, gains = ranks(levels(skills)), grid(results, gains_of(results))
     reference = labels.index(REFERENCE) if REFERENCE in labels else None
     found = []
     for i, label in enumerate(labels):
@@ -70,7 +76,7 @@ def rows(results: BenchResults) -> list[LeaderboardRow]:
         row = LeaderboardRow(
             label,
             label in results.contenders,
-            units(placed[i]).tolist(),
+            placed[i].tolist(),
             each[np.isfinite(each)].tolist(),
             int((skills[i] == DIVERGED).sum()),
             _mean([cell.forgetting for cell in mine]),
@@ -78,6 +84,8 @@ def rows(results: BenchResults) -> list[LeaderboardRow]:
             float(ms[i].mean()),
             None if ratio is None else float(ratio.mean()),
             ", ".join(_rates(results, label)),
+            units(gains[i]).tolist(),
+            min((c.diverged for c in mine if c.diverged is not None), default=None),
         )
         found.append(row)
     return sorted(found, key=lambda row: np.mean(row.rank) if row.rank else np.inf)
@@ -98,16 +106,6 @@ def blocks(results: BenchResults) -> list[tuple[str, str]]:
     return list(dict.fromkeys((c.stream, c.network) for c in results.cells))
 
 
-def ranks(
-    skills: Float[np.ndarray, "strategies blocks seeds"],
-) -> Float[np.ndarray, "strategies blocks seeds"]:
-    """Rank by skill among the strategies in each world, 1 is best; ties share the mean of their ranks.
-
-    NaN where skill is undefined: the ideals of a world, which all strategies share, are one.
-    """
-    return stats.rankdata(-skills, method="average", axis=0)
-
-
 def units(values: Float[np.ndarray, "blocks seeds"]) -> Float[np.ndarray, " units"]:
     """What an interval is over: the mean of each block, for its seeds have it in common; of one block, its seeds.
 
@@ -115,6 +113,45 @@ def units(values: Float[np.ndarray, "blocks seeds"]) -> Float[np.ndarray, " unit
     """
     known = [block[~np.isnan(block)] for block in values]
     return known[0] if len(known) == 1 else np.array([k.mean() for k in known if len(k)])
+
+
+def levels(
+    skills: Float[np.ndarray, "strategies blocks seeds"],
+) -> Float[np.ndarray, "strategies units"]:
+    """What is ranked: of each block its mean skill over seeds; of one block, its seeds.
+
+    Where skill is undefined nobody is ranked: the ideals of a world, which all strategies share, are one.
+    """
+    known = ~np.isnan(skills).any(0)
+    if len(known) == 1:
+        return skills[:, 0, known[0]]
+    kept = [block for block in range(len(known)) if known[block].any()]
+    means = [skills[:, block, known[block]].mean(-1) for block in kept]
+    return np.stack(means, 1) if means else np.empty((len(skills), 0))
+
+
+def ranking(results: BenchResults) -> Standing:
+    """Mean ranks over blocks, the critical difference, and which strategies the blocks do not tell apart."""
+    return standing([*results.strategies], levels(grid(results, skill)))
+
+
+def gains_of(results: BenchResults) -> Callable[[Score], float]:
+    """(KL(frozen) - KL(model)) / (KL(frozen) - KL(continual)) of a cell; NaN where Frozen is no part of the suite."""
+    frozen = [name for name, how in results.strategies.items() if how.get("type") == "Frozen"]
+    starts = {
+        (c.stream, c.network, c.seed): c.kl[MODEL]
+        for c in results.cells
+        if c.strategy in frozen[:1]
+    }
+
+    def gain(score: Score) -> float:
+        start = starts.get((score.stream, score.network, score.seed))
+        mine, best = score.kl[MODEL], score.kl["continual"]
+        if start is None or mine is None or best is None or start - best < UNDEFINED:
+            return np.nan
+        return (start - mine) / (start - best)
+
+    return gain
 
 
 def skill(score: Score) -> float:
@@ -140,11 +177,13 @@ def _rates(results: BenchResults, strategy: str) -> list[str]:
 
 def cells(row: LeaderboardRow) -> list[str]:
     """What a line shows."""
-    lost = f" ({row.diverged} diverged)" if row.diverged else ""
+    since = "" if row.since is None else f", from step {row.since}"
+    lost = f"diverged in {row.diverged} cell{'s' * (row.diverged > 1)}{since}"
     return [
         f"{row.strategy}{' (contender)' if row.contender else ''}",
         _spread(row.rank, 1),
-        _spread(row.skill, 2) + lost,
+        lost if row.diverged else _spread(row.skill, 2),
+        "-" if row.diverged else _spread(row.gain, 2),
         "-" if row.forgetting is None else f"{row.forgetting:z.3f}",
         "-" if row.recovery is None else f"{row.recovery:.0f}",
         f"{row.ms:.1f}",
@@ -165,7 +204,19 @@ def shown(results: BenchResults) -> RichTable:
     for row in rows(results):
         line = cells(row)
         table.add_row(*(line[i] for i in kept))
+    table.caption = f"{apart(ranking(results))} {CAPTION}"
     return table
+
+
+def apart(found: Standing) -> str:
+    """What the ranks tell apart, in a sentence."""
+    if found.critical is None:
+        return "Ranks of one block, or of one strategy, tell nobody apart."
+    told = [" = ".join(group) for group in found.groups]
+    return (
+        f"Not told apart (Friedman p {found.p:.2g}; Nemenyi, ranks less than {found.critical:.1f} apart, 5 %, "
+        f"{found.units} {'blocks' if found.units > 1 else 'block'}): {'; '.join(told) or 'none'}."
+    )
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

@@ -96,6 +96,7 @@ class Score:
         memory_bytes: of the strategy's buffers.
         pretrained_gap: KL(amnesic || network) before the first step, in bits; null: not pretrained.
         kl: KL(informed || who) in bits per asked position, of the model, the observers and the baselines.
+        diverged: step from which its bits were no numbers; null: never, or not known.
     """
 
     stream: str
@@ -111,6 +112,7 @@ class Score:
     memory_bytes: Natural
     pretrained_gap: float | None
     kl: Mapping[str, float | None]
+    diverged: Natural | None = None
 
 
 @dataclass

@@ -83,7 +83,7 @@ def _show(points: "list[Point]", folder: Path) -> None:
     import polars as pl
 
     from plasticity.launch import sweep as sweeps
-    from plasticity.metrics.summary import spread
+    from plasticity.metrics.significance import spread
 
     found = sweeps.table(points)
     if not len(found):
@@ -97,6 +97,8 @@ def _show(points: "list[Point]", folder: Path) -> None:
         values = [group[n].drop_nulls().to_list() if n in group.columns else [] for n in numbers]
         texts = [spread(v, 3) if v else "-" for v in values]
         mean = sum(values[0]) / len(values[0]) if values[0] else float("-inf")
+        if lost := sweeps.diverged(group):
+            texts, mean = [lost, "-"], float("-inf")
         settings = [str(row.get(key)) for key in keys]
         lines.append((-mean, [*settings, str(label), str(len(group)), *texts]))
     for _, texts in sorted(lines, key=lambda line: (line[0], line[1])):

@@ -22,6 +22,7 @@ from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import Experiment
 from plasticity.launch.folder import environment, resolved
 from plasticity.launch.validate import build_all
+from plasticity.report.verdict import divergence
 from plasticity.results.load import load
 from plasticity.results.store import Cell, Run, write_json, write_whole
 
@@ -201,6 +202,18 @@ def table(points: Sequence[Point]) -> pl.DataFrame:
         if point.run.cells()
     ]
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+
+def diverged(cells: pl.DataFrame) -> str:
+    """Under which seeds a strategy diverged, and at which step; "": under none. The others say nothing of it.
+
+    Args:
+        cells: rows of `table`, of one variation and strategy.
+    """
+    if "diverged/step" not in cells.columns:
+        return ""
+    lost = cells.drop_nulls("diverged/step").select("seed", "diverged/step")
+    return divergence(dict(lost.iter_rows())) if len(lost) else ""
 
 
 def _pretrain(name: str, key: Any, path: Path) -> None:

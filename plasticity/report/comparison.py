@@ -8,14 +8,23 @@ import numpy as np
 from rich.table import Table as RichTable
 
 from plasticity.core.errors import did_you_mean
-from plasticity.metrics.summary import spread
+from plasticity.metrics.significance import spread
 from plasticity.report.changes import changes, worlds
 from plasticity.report.run_report import Row, rows
-from plasticity.report.verdict import NOTE, Difference, Verdict, difference, verdict
+from plasticity.report.verdict import (
+    NOTE,
+    Difference,
+    Verdict,
+    divergence,
+    paired,
+    shared,
+    verdict,
+)
 from plasticity.results.store import Run
 
 NUMBERS = {
     "skill": ("skill", 2),
+    "gain": ("gain", 2),
     "KL return": ("kl_return", 2),
     "forgetting": ("forgetting/chaudhry2018", 2),
 }
@@ -50,9 +59,17 @@ class StrategyResult(NamedTuple):
     """Of its cells, as the numbers of the row."""
 
     def values(self, key: str) -> dict[World, float]:
-        """World -> number, where it is defined."""
+        """World -> number, where it is defined; none where it diverged in one: the others say nothing of it."""
+        return {} if self.diverged else self._values(key)
+
+    @property
+    def diverged(self) -> dict[World, int]:
+        """World -> step from which its bits were no numbers."""
+        return {world: int(step) for world, step in self._values("diverged/step").items()}
+
+    def _values(self, key: str) -> dict[World, float]:
         found = zip(self.worlds, self.row.numbers.get(key, ()), strict=False)
-        return {world: value for world, value in found if value is not None}
+        return {world: float(value) for world, value in found if value is not None}
 
 
 class Comparison(NamedTuple):
@@ -71,18 +88,22 @@ class Comparison(NamedTuple):
     verdict: Verdict
 
     def differences(self, key: str) -> dict[str, Difference | None]:
-        """Title -> its number less that of the one it is held against."""
-        base = self.against.values(key)
-        return {c.title: difference(c.values(key), base) for c in self.contenders}
+        """Title -> its number less that of the one it is held against, corrected for all pairs of strategies."""
+        pairs = self._paired(key)
+        return {c.title: pairs.get((c.title, self.against.title)) for c in self.contenders}
 
     def again(self) -> Iterator[tuple[str, Difference | None]]:
         """Every strategy of a later run, less the same strategy in the first run that has it; in skill."""
         first: dict[str, StrategyResult] = {}
+        pairs = self._paired("skill")
         for c in self.contenders:
             before = first.setdefault(c.label, c)
             if before.run != c.run:
-                told = f"{c.title} less {before.title}"
-                yield told, difference(c.values("skill"), before.values("skill"))
+                yield f"{c.title} less {before.title}", pairs.get((c.title, before.title))
+
+    def _paired(self, key: str) -> dict[tuple[str, str], Difference]:
+        """Of every pair; skills are held against 0 beside it, as the verdict does."""
+        return paired({c.title: c.values(key) for c in self.contenders}, bound=key == "skill")
 
 
 def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
@@ -107,6 +128,7 @@ def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
         for c in contenders
     ]
     base = _chosen(contenders, against)
+    alike = [c for c in contenders if _same_stream(c, base)]
     return Comparison(
         names,
         [run.path.as_posix() for run in runs],
@@ -114,7 +136,7 @@ def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
         base,
         [*_unpaired(runs, names, contenders, base)],
         changes(runs),
-        verdict({c.title: c.values("skill") for c in contenders if _same_stream(c, base)}),
+        verdict({c.title: c.values("skill") for c in alike}, {c.title: c.diverged for c in alike}),
     )
 
 
@@ -125,10 +147,11 @@ def cells(found: Comparison) -> list[list[str]]:
     for c in ranked(found.contenders):
         skills = [*c.values("skill").values()]
         each = [_signed(apart[c.title], digits) for apart, digits in told]
-        shared = told[0][0][c.title]
-        sure = "-" if shared is None else ("yes" if shared.sure else "no")
-        last = [*each, sure, str(len(shared.values) if shared else 0)]
-        line = [c.title, spread(skills, 2) if skills else "-"]
+        apart = told[0][0][c.title]
+        sure = "-" if apart is None else ("yes" if apart.sure else "no")
+        last = [*each, sure, str(len(apart.values) if apart else 0)]
+        level = divergence(c.diverged) if c.diverged else "-"
+        line = [c.title, spread(skills, 2) if skills else level]
         lines.append([*line, *([""] * len(last) if c is found.against else last)])
     return lines
 
@@ -140,7 +163,7 @@ def titles(found: Comparison) -> list[str]:
 
 def caption(found: Comparison) -> str:
     """What the columns say."""
-    return f"Δ: less {found.against.title} under the same seed. Surely: the interval of Δ skill leaves out 0. {NOTE}"
+    return f"Δ: less {found.against.title} under the same seed. Surely differs: in skill. {NOTE}"
 
 
 def shown(found: Comparison) -> RichTable:
@@ -155,13 +178,18 @@ def shown(found: Comparison) -> RichTable:
 
 
 def ranked(contenders: Sequence[StrategyResult]) -> list[StrategyResult]:
-    """By mean skill, best first; those without any last."""
+    """By mean skill in the worlds that are shared, best first; then who shares none; last who diverged, or has none."""
+    known = {c.title: found for c in contenders if (found := c.values("skill"))}
+    order = [*shared(known)]
 
-    def mean(c: StrategyResult) -> float:
-        values = [*c.values("skill").values()]
-        return float(np.mean(values)) if values else -np.inf
+    def place(c: StrategyResult) -> tuple[int, float]:
+        if c.title in order:
+            return order.index(c.title), 0.0
+        return len(order), -float(
+            np.mean([*known[c.title].values()] if c.title in known else -np.inf)
+        )
 
-    return sorted(contenders, key=mean, reverse=True)
+    return sorted(contenders, key=place)
 
 
 def _contenders(index: int, run: Run) -> Iterator[StrategyResult]:

@@ -9,7 +9,7 @@ from plasticity.config.recipe import Recipe
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
-from plasticity.report.verdict import Verdict, verdict
+from plasticity.report.verdict import Verdict, divergence, verdict
 from plasticity.results.load import OwnSummary, derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
@@ -29,9 +29,17 @@ class Row(NamedTuple):
     """Whose numbers they are, in order."""
 
     def by_seed(self, key: str) -> dict[int, float]:
-        """Seed -> number, where it is defined."""
+        """Seed -> number, where it is defined; none where it diverged under some seed: survivors say nothing of it."""
+        return {} if self.diverged else self._by_seed(key)
+
+    @property
+    def diverged(self) -> dict[int, int]:
+        """Seed -> step from which its bits were no numbers."""
+        return {seed: int(step) for seed, step in self._by_seed("diverged/step").items()}
+
+    def _by_seed(self, key: str) -> dict[int, float]:
         found = zip(self.seeds, self.numbers.get(key, ()), strict=False)
-        return {seed: value for seed, value in found if value is not None}
+        return {seed: float(value) for seed, value in found if value is not None}
 
 
 def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
@@ -46,15 +54,22 @@ def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
     return show
 
 
+def _skill(row: Row) -> str:
+    return divergence(row.diverged) if row.diverged else _number("skill", 2)(row)
+
+
 def _recovery(row: Row) -> str:
     text, never = _number("recovery/skill50", 0, False)(row), row.numbers.get("recovery/never", [])
+    if text == "-":
+        return text
     total = sum(n or 0 for n in never)
     return f"{text} ({total:.0f} never)" if total else text
 
 
 COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
     ("", lambda row: row.title),
-    ("skill", _number("skill", 2)),
+    ("skill", _skill),
+    ("gain", _number("gain", 2)),
     ("KL first visit", _number("kl_first_visit", 3)),
     ("KL return", _number("kl_return", 3)),
     ("forgetting", _number("forgetting/chaudhry2018", 3)),
@@ -64,7 +79,8 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
 ]
 """Title of a column, and what it shows of a row."""
 CAPTION = (
-    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. "
+    "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this "
+    "network, never updated (- where Frozen did not run beside it). "
     "KL from the informed observer, forgetting: bits per position. KL over the first 10 steps of a visit. "
     "recovery: steps until half of the gap is closed."
 )
@@ -100,7 +116,9 @@ def title(run: Run) -> str:
 
 def answer(run: Run) -> Verdict:
     """Which strategy, and how sure."""
-    return verdict({row.title: row.by_seed("skill") for row in rows(run) if row.strategy})
+    found = [row for row in rows(run) if row.strategy]
+    skills = {row.title: row.by_seed("skill") for row in found}
+    return verdict(skills, {row.title: row.diverged for row in found})
 
 
 def recompute(run: Run, world: Recipe[OwnSummary]) -> None:

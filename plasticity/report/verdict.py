@@ -115,10 +115,11 @@ def paired(numbers: Skills[Seed], bound: bool = False) -> dict[tuple[str, str], 
     if not pairs:
         return {}
     known = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
-    turned = {
-        (other, one): found._replace(values=[-v for v in found.values])
-        for (one, other), found in known.items()
-    }
+    turned = dict[tuple[str, str], Difference]()
+    for (one, other), found in known.items():
+        back = difference(each[other], each[one])
+        assert back is not None, "they share as many seeds as before"
+        turned[other, one] = back._replace(corrected=found.corrected)
     return known | turned
 
 

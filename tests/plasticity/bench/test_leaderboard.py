@@ -1,6 +1,7 @@
 """The leaderboard: ranks, means and intervals are those of the definitions, by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,18 @@ from scipy import stats
 from plasticity.bench import leaderboard, page
 from plasticity.bench.leaderboard import (
     LeaderboardRow,
+    apart,
     blocks,
     cells,
     grid,
-    ranks,
+    levels,
+    ranking,
     rows,
     shown,
     skill,
 )
 from plasticity.bench.results import BenchResults, Choice, Environment, Identity, Score
+from plasticity.metrics.ranking import ranks
 
 STREAMS, NETWORKS, SEEDS = ("calm", "wild"), ("LSTM", "Mamba"), (0, 1)
 SKILLS: dict[str, list[float | None]] = {  # by stream, network, seed; the last world has one ideal
@@ -37,7 +41,8 @@ def score(strategy: str, i: int) -> Score:
     ms = {"Finetune": 4.0, "Twin": 6.0, "Lost": 4.0, "Frozen": 1.0}[strategy] * (1 + int(network))
     where = (STREAMS[int(stream)], NETWORKS[int(network)], strategy, int(seed))
     forgetting = None if strategy == "Frozen" else 0.1 * i
-    return Score(*where, 0.01, value, forgetting, float(i), ms, 10, 0, 0.02, bits)
+    since = 36 if model is None else None
+    return Score(*where, 0.01, value, forgetting, float(i), ms, 10, 0, 0.02, bits, since)
 
 
 @pytest.fixture
@@ -55,21 +60,71 @@ def results() -> BenchResults:
     return BenchResults(1, identity, strategies, ["Twin"], environment, rates, scores)
 
 
-def test_ranks_are_scipys_world_by_world(results: BenchResults) -> None:
-    placed = ranks(grid(results, skill)).reshape(4, 8)
-    for i in range(7):
-        mine = [-math.inf if SKILLS[name][i] is None else SKILLS[name][i] for name in SKILLS]
-        assert placed[:, i].tolist() == stats.rankdata([-s for s in mine if s is not None]).tolist()
-    assert placed[:, 0].tolist() == [2.5, 2.5, 1.0, 4.0], "ties share the mean of their ranks"
-    assert placed[:, 3].tolist() == [1.5, 1.5, 4.0, 3.0], "who diverged is last"
-    assert np.isnan(placed[:, 7]).all(), "where the ideals are one, nobody has a rank"
+def test_ranks_are_scipys_block_by_block(results: BenchResults) -> None:
+    """Of the mean skill over those seeds whose world defines one."""
+    placed = ranks(levels(grid(results, skill)))
+    for block in range(4):
+        seeds = [i for i in (2 * block, 2 * block + 1) if i != 7]
+        mine = [
+            np.mean([-math.inf if SKILLS[name][i] is None else SKILLS[name][i] for i in seeds])
+            for name in SKILLS
+        ]
+        assert placed[:, block].tolist() == stats.rankdata(-np.array(mine)).tolist()
+    assert placed[:, 1].tolist() == [1.5, 1.5, 4.0, 3.0], "ties share; who diverged is last"
+
+
+def test_the_leaderboard_says_whom_the_blocks_do_not_tell_apart(results: BenchResults) -> None:
+    found = ranking(results)
+    assert found.units == 4 and found.critical == pytest.approx(2.569 * np.sqrt(20 / 24), abs=0.01)
+    assert [*found.ranks] == [row.strategy for row in rows(results)]
+    assert [np.mean(row.rank) for row in rows(results)] == pytest.approx([*found.ranks.values()])
+    assert found.groups == [["Finetune", "Twin", "Lost", "Frozen"]], "four blocks are few"
+    assert apart(found) in str(shown(results).caption) and "Friedman p" in apart(found)
+    assert "Finetune = Twin = Lost = Frozen" in apart(found)
+    results.cells = [
+        c for c in results.cells if (c.stream, c.network, c.seed) == ("calm", "LSTM", 0)
+    ]
+    assert apart(ranking(results)).startswith("Ranks of one block")
+
+
+def test_of_many_blocks_the_worst_is_told_apart(results: BenchResults) -> None:
+    """Six worlds, in each of which the order is the same."""
+    order = ["Finetune", "Twin", "Lost", "Frozen"]
+    results.cells = [
+        replace(score(name, 0), stream=f"w{w}", seed=seed, skill=0.9 - 0.2 * order.index(name))
+        for w in range(6)
+        for seed in SEEDS
+        for name in order
+    ]
+    found = ranking(results)
+    assert [*found.ranks.values()] == [1, 2, 3, 4] and (found.p or 1) < 0.001
+    assert found.critical == pytest.approx(2.569 * np.sqrt(20 / 36), abs=0.01), "1.9 ranks"
+    assert found.groups == [["Finetune", "Twin"], ["Twin", "Lost"], ["Lost", "Frozen"]]
+
+
+def test_gain_counts_from_the_frozen_network_of_the_same_block_and_seed(
+    results: BenchResults,
+) -> None:
+    """Frozen lies .1 bit above the amnesic bound in one network."""
+    for cell in results.cells:
+        if cell.strategy == "Frozen" and cell.network == "Mamba":
+            cell.kl = {**cell.kl, "model": 1.1}
+    table = {row.strategy: row for row in rows(results)}
+    calm, wild = (0.5 + 0.4) / 2, (0.1 + 0.6) / 2
+    mamba = (0.3 + 0.1) / 1.1, (0.2 + 0.1) / 1.1
+    found = table["Finetune"].gain
+    assert [found[0], found[2]] == pytest.approx([calm, wild])
+    assert found[1] == pytest.approx(np.mean(mamba))
+    assert table["Frozen"].gain == pytest.approx([0, 0, 0, 0])
+    results.strategies = {name: {"type": "Other"} for name in SKILLS}
+    assert all(row.gain == [] and cells(row)[3] == "-" for row in rows(results))
 
 
 def test_a_row_by_hand(results: BenchResults) -> None:
     table = {row.strategy: row for row in rows(results)}
     mine = table["Finetune"]
     assert mine.skill == pytest.approx([0.45, 0.25, 0.35, 0.7])
-    assert mine.rank == pytest.approx([(2.5 + 1.5) / 2, 1.5, 1.5, 1.5])
+    assert mine.rank == pytest.approx([2.5, 1.5, 1.5, 1.5])
     assert mine.forgetting == pytest.approx(0.35) and mine.recovery == pytest.approx(3.5)
     assert (mine.ms, mine.cost) == (6.0, 1.0)
     assert (table["Twin"].cost, table["Frozen"].cost) == (1.5, 0.25)
@@ -81,7 +136,7 @@ def test_a_row_by_hand(results: BenchResults) -> None:
     assert cells(mine)[2] == f"{mean:.2f}±{half:.2f}"
     assert cells(mine)[-1] == "0.001_, 0.01"
     assert cells(table["Frozen"])[-1] == "-" and cells(table["Lost"])[-1] == "own"
-    assert "(1 diverged)" in cells(table["Lost"])[2]
+    assert cells(table["Lost"])[2:4] == ["diverged in 1 cell, from step 36", "-"], "no level"
     assert cells(table["Twin"])[0] == "Twin (contender)"
 
 
@@ -101,14 +156,14 @@ def test_of_a_single_block_the_interval_is_over_seeds(results: BenchResults) -> 
 
 def test_nothing_is_defined(results: BenchResults) -> None:
     results.cells = [score(name, 7) for name in SKILLS]
-    assert all(row.rank == [] and cells(row)[1:3] == ["-", "-"] for row in rows(results))
+    assert all(row.rank == [] and cells(row)[1:4] == ["-", "-", "-"] for row in rows(results))
 
 
 def test_without_a_reference_there_is_no_relative_cost(
     results: BenchResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leaderboard, "REFERENCE", "Absent")
-    assert all(row.cost is None and cells(row)[6] == "-" for row in rows(results))
+    assert all(row.cost is None and cells(row)[7] == "-" for row in rows(results))
 
 
 def test_the_table_and_the_page_show_every_strategy(results: BenchResults, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from scipy import stats
 
 from plasticity.report.compare_page import write
 from plasticity.report.comparison import cells, compared, titles
+from plasticity.report.run_report import answer
 from plasticity.results.store import Cell, write_json
 
 from ...calling import Call, refused
-from ..results.runs import made
+from ..results.runs import made, spoil
 
 OLD = {"Frozen": [0.0, 0.01, -0.02], "EWC": [0.30, 0.52, 0.71]}
-NEW = {"EWC": [0.41, 0.60, 0.83], "Replay": [0.35, 0.58, 0.77]}
+NEW = {"EWC": [0.410, 0.631, 0.819], "Replay": [0.35, 0.58, 0.77]}
 
 
 def test_differences_are_those_of_a_paired_t_test(tmp_path: Path) -> None:
@@ -27,12 +28,13 @@ def test_differences_are_those_of_a_paired_t_test(tmp_path: Path) -> None:
     apart = found.differences("skill")["EWC (other)"]
     assert apart is not None
     np.testing.assert_allclose(apart.values, np.subtract(NEW["EWC"], OLD["EWC"]), atol=1e-9)
-    assert apart.sure and stats.ttest_rel(NEW["EWC"], OLD["EWC"])[1] < 0.05
+    p = stats.ttest_rel(NEW["EWC"], OLD["EWC"])[1]
+    assert apart.sure and apart.p == pytest.approx(10 * p), "the smallest of 4 strategies and 0"
     assert np.asarray(stats.ttest_ind(NEW["EWC"], OLD["EWC"]))[1] > 0.5
     table = {line[0]: dict(zip(titles(found), line, strict=True)) for line in cells(found)}
     assert [*table] == ["EWC (other)", "Replay", "EWC (world)", "Frozen"]  # the best first
     half = stats.t.ppf(0.975, 2) * stats.sem(np.subtract(NEW["EWC"], OLD["EWC"]))
-    assert table["EWC (other)"]["Δ skill"] == f"+0.10±{half:.2f}"
+    assert table["EWC (other)"]["Δ skill"] == f"+0.11±{half:.2f}"
     assert table["EWC (other)"]["surely differs"] == "yes"
     assert table["EWC (world)"]["Δ skill"] == ""
     gained = [0.1 - (1 + s / 10 - v * (0.9 + s / 10)) for s, v in enumerate(NEW["EWC"])]
@@ -72,7 +74,7 @@ def test_seeds_of_one_only_are_left_out_and_named(tmp_path: Path) -> None:
     found = compared(runs, "EWC (old)")
     apart = found.differences("skill")["EWC (new)"]
     assert apart is not None
-    np.testing.assert_allclose(apart.values, [0.41 - 0.71, 0.60 - 0.52], atol=1e-9)
+    np.testing.assert_allclose(apart.values, [0.41 - 0.71, 0.631 - 0.52], atol=1e-9)
     assert found.unpaired == ["new: seeds 0, 5 left out, EWC (old) and it do not both have them"]
 
 
@@ -98,6 +100,33 @@ def test_a_run_against_itself_and_twice(tmp_path: Path) -> None:
     assert [c.title for c in found.contenders] == ["Frozen", "EWC"]
     assert found.unpaired == [] and found.changes == [] and not [*found.again()]
     assert found.verdict.answer.startswith("No strategy is surely ahead; EWC leads")
+
+
+def test_who_diverged_under_one_seed_is_nowhere_judged_by_the_others(tmp_path: Path) -> None:
+    """Neither in the table nor in the verdict, in one run or in several; and it is said when it happened."""
+    runs = [made(tmp_path / "old", OLD), made(tmp_path / "new", {"Replay": [0.9, 0.91, 0.92]})]
+    spoil(runs[1], "Replay", 2, 36)
+    found = compared(runs)
+    assert found.against.title == "EWC"
+    table = {line[0]: dict(zip(titles(found), line, strict=True)) for line in cells(found)}
+    assert [*table] == ["EWC", "Frozen", "Replay"]
+    assert table["Replay"]["skill"] == "diverged (seed 2 at step 36)"
+    assert {table["Replay"][f"Δ {name}"] for name in ("skill", "gain", "KL return")} == {"-"}
+    assert table["Replay"]["surely differs"] == "-" and table["Replay"]["pairs"] == "0"
+    assert "Replay diverged (seed 2 at step 36)." in found.verdict.because
+    assert "Replay" not in found.verdict.answer
+    alone = answer(runs[1])
+    assert (alone.answer, alone.sure) == ("Every strategy diverged", False)
+
+
+def test_gain_is_held_against_the_frozen_network_of_the_same_run(tmp_path: Path) -> None:
+    """Of constant bits: skill s beside a frozen network of skill f is gain (s - f) / (1 - f)."""
+    runs = [made(tmp_path / "old", OLD), made(tmp_path / "new", NEW)]
+    table = {c.title: [*c.values("gain").values()] for c in compared(runs).contenders}
+    wanted = [(s - f) / (1 - f) for s, f in zip(OLD["EWC"], OLD["Frozen"], strict=True)]
+    assert table["EWC (old)"] == pytest.approx(wanted)
+    assert table["Frozen"] == pytest.approx([0, 0, 0])
+    assert table["EWC (new)"] == [], "Frozen did not run beside it"
 
 
 def test_unknown_and_empty(tmp_path: Path) -> None:

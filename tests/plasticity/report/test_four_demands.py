@@ -1,6 +1,6 @@
 """The four demands, on made-up numbers whose answer is plain."""
 
-from plasticity.report.four_demands import TITLES, four_demands
+from plasticity.report.four_demands import TITLES, answers, four_demands
 from plasticity.report.page import Table
 
 
@@ -19,7 +19,7 @@ def test_yes_no_and_unsure() -> None:
         world__repaired__mechanism=[0.1, 0.12, 0.11],
         world__collateral__mechanism=[0.1, 0.1, 0.1],
         adaptation_trend__ols=[-0.5, -0.51, -0.49],
-        dynamic_regret__realised=[100.0, 110.0, 120.0],
+        code_length__over_informed=[100.0, 110.0, 120.0],
     )
     bad = seeds(
         skill=[-0.8, -0.81, -0.79],
@@ -51,3 +51,23 @@ def test_yes_no_and_unsure() -> None:
 
 def test_nothing_known_is_nothing_shown() -> None:
     assert four_demands({"empty": [{}], "none": [{"skill": None}]}) is None
+
+
+def test_what_is_asked_together_is_corrected_together() -> None:
+    """A skill whose own p is .03 is sure where it is asked alone, and not among twenty others."""
+    alone = {"one": seeds(skill=[0.1, 0.22, 0.16])}
+    assert answers(alone)[0][0][1].startswith("yes: ")
+    many = {f"S{i}": seeds(skill=[0.1, -0.2 + i / 100, 0.05]) for i in range(20)}
+    assert answers(alone | many)[0][0][1].startswith("unsure: ")
+
+
+def test_who_diverged_is_asked_nothing() -> None:
+    each = seeds(skill=[0.8, 0.81])
+    each.append({"skill": None, "diverged/step": 36})
+    assert answers({"lost": each}) == [(["lost", "diverged at step 36", "-", "-", "-"], False)]
+
+
+def test_a_code_is_in_bits_for_all_answers_and_left_out_where_they_were_not_counted() -> None:
+    counted = seeds(adaptation_trend__ols=[0.1, 0.2], code_length__over_informed=[22376.0, 22376.0])
+    told, old = answers({"new": counted, "old": seeds(adaptation_trend__ols=[0.1, 0.2])})
+    assert told[0][4].endswith("; 22,376±0 bits") and "bits" not in old[0][4]

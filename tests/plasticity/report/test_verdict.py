@@ -164,6 +164,9 @@ def test_all_that_is_compared_is_one_family() -> None:
             assert found[names[one], names[other]].p == pytest.approx(running)
     one = found["S2", "S0"]
     assert one.values == [-v for v in found["S0", "S2"].values] and one.mean > 0
+    turned = paired({"A": {1: 0.5, 0: 0.1}, "B": {0: 0.2, 1: 0.3}})
+    assert turned["A", "B"].values == pytest.approx([0.2, -0.1])
+    assert turned["B", "A"].values == pytest.approx([0.1, -0.2])
 
 
 @pytest.mark.parametrize("n", [3, 5])
@@ -172,7 +175,7 @@ def test_all_that_is_compared_is_one_family() -> None:
 def test_of_equal_strategies_nothing_is_claimed_in_19_of_20_runs(
     noise: str, k: int, n: int
 ) -> None:
-    """Of 4,000 runs with nothing to find, at most 5 % claim anything, up to what chance allows; seeds may share much."""
+    """Of 4,000 runs with nothing to find at most 5 % claim anything, up to chance; seeds may share much."""
     skills = RATES[noise](np.random.default_rng(k * n), k, n)[:4000]
     ahead, frozen = RATES["now"](skills)
     claimed = ahead | frozen

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import yaml
 
 from plasticity.engine.trainer import SCORES
@@ -47,8 +48,23 @@ def _fill(cell: Cell, steps: int, period: int, skill: float, amnesic: float) -> 
     table["kl/amnesic"], table["kl/continual"] = np.full(steps, amnesic), np.full(steps, 0.1)
     table["kl/model"] = np.full(steps, amnesic - skill * (amnesic - 0.1))
     regime, shift = (step // period % 2).astype(np.int32), (step % period == 0) & (step > 0)
-    cell.steps.write(0, {"step": step, "regime": regime, "shift": shift, **table})
+    answers = np.full(steps, 12, np.int32)
+    cell.steps.write(
+        0, {"step": step, "regime": regime, "shift": shift, "answers": answers, **table}
+    )
     at = np.repeat(np.arange(0, steps + 1, period), 2)
     probed = {"step": at, "regime": np.tile(np.arange(2, dtype=np.int32), len(at) // 2)}
     cell.probes.write(0, probed | {name: np.ones(len(at)) for name in SCORES})
     cell.timing.write(0, {"step": np.array([steps]), "seconds": np.array([1.5])})
+
+
+def spoil(run: Run, label: str, seed: int, since: int) -> None:
+    """As if the learner's bits had been no numbers from a step on, in one cell of a finished run."""
+    cell = Cell(run.path / "cells" / f"{label}-seed{seed}")
+    for table in (cell.steps, cell.probes):
+        frame = table.read()
+        own = [name for name in frame.columns if name.endswith("/model")]
+        lost = pl.when(pl.col("step") >= since).then(np.nan)
+        frame = frame.with_columns(lost.otherwise(pl.col(name)).alias(name) for name in own)
+        table.write(0, {name: frame[name].to_numpy() for name in frame.columns})
+    write_json(cell.path / "summary.json", summarise(cell.steps.read(), cell.probes.read()))

@@ -10,7 +10,7 @@ import pytest
 from plasticity.results.load import load
 from plasticity.results.store import write_json
 
-from .runs import made
+from .runs import made, spoil
 
 
 @pytest.fixture
@@ -96,3 +96,37 @@ def test_a_notebook_shows_strategies(folder: Path) -> None:
 def test_nothing_is_read_before_it_is_asked_for(folder: Path) -> None:
     frame = load(folder).steps.filter(pl.col("label") == "EWC").select("kl/model")
     assert "PROJECT 1" in frame.explain(), frame.explain()
+
+
+def test_gain_is_read_from_the_frozen_network_beside(tmp_path: Path) -> None:
+    """By seed, network and the batches that were met; of unfinished cells too."""
+    run = made(tmp_path / "run", {"EWC": [0.4, 0.5], "Frozen": [-0.5, 0.0]}, unfinished="EWC")
+    table = load(run.path).summary
+    assert table["gain"].to_list() == pytest.approx([(0.4 + 0.5) / 1.5, 0.5, 0, 0])
+    cell = run.cells()[0]
+    assert cell.name == "EWC-seed0"
+    write_json(cell.path / "cell.json", cell.meta | {"network": {"type": "LSTM"}})
+    assert load(run.path).summary["gain"].to_list() == [None, pytest.approx(0.5), 0, 0]
+    alone = load(made(tmp_path / "alone", {"EWC": [0.4]}).path).summary
+    assert alone["gain"].to_list() == [None]
+
+
+def test_a_run_from_before_is_read_by_the_formulas_of_today(tmp_path: Path) -> None:
+    """Its summary has numbers under ids that meant something else; its tables lack how many answers there were."""
+    run = made(tmp_path / "run", {"EWC": [0.4], "Frozen": [0.0]})
+    cell = run.cells()[0]
+    frame = cell.steps.read().drop("answers")
+    cell.steps.write(0, {name: frame[name].to_numpy() for name in frame.columns})
+    old = {"skill": 9.0, "code_length/dawid1984": 87.0, "cost/ms_per_step": 2.0, "world/code": 3.0}
+    write_json(cell.path / "summary.json", old)
+    row = load(run.path).summary.row(0, named=True)
+    assert row["skill"] == pytest.approx(0.4) == row["gain"]
+    assert row["code_length/dawid1984"] is None and row["cost/ms_per_step"] == 2.0
+    assert row["world/code"] == 3.0 and row["done"]
+
+
+def test_a_notebook_says_who_diverged(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", {"EWC": [0.4, 0.5], "Replay": [0.4, 0.5]})
+    spoil(run, "EWC", 1, 20)
+    lines = repr(load(run.path)).splitlines()
+    assert "diverged (1/2)" in lines[2] and "diverged" not in lines[3]
