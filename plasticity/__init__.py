@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from plasticity.nn.linear_inputs import LinearMap, linear_maps
     from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
     from plasticity.nn.parameters import gradient_vector, logits_with, vector_to_tensors
-    from plasticity.nn.reservoir import Reservoir
+    from plasticity.nn.reservoir import CAPACITY, Reservoir
     from plasticity.observers.conjugate import (
         DirichletObserver,
         Draws,
@@ -87,7 +87,7 @@ _HOMES = {
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",
     "nn.parameters": "gradient_vector logits_with vector_to_tensors",
-    "nn.reservoir": "Reservoir",
+    "nn.reservoir": "CAPACITY Reservoir",
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",
     "results.load": "load",

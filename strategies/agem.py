@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Count, Learner, Natural, Positive, Reservoir, Strategy
+from plasticity import CAPACITY, Batch, Count, Learner, Natural, Positive, Reservoir, Strategy
 
 
 class AGEM(Strategy):
@@ -26,7 +26,9 @@ class AGEM(Strategy):
 
     off = {"capacity": 0}
 
-    def __init__(self, capacity: Natural = 250, samples: Count = 256, lr: Positive | None = None):
+    def __init__(
+        self, capacity: Natural = CAPACITY, samples: Count = 64, lr: Positive | None = None
+    ):
         super().__init__(lr)
         self.capacity, self.samples = capacity, samples
 

@@ -9,14 +9,20 @@ from plasticity import Batch, Learner, Positive, Prediction, Rehearsal, Strategy
 
 SINGLE = ("predict", "update", "loss", "trainable")
 """What only one part may replace."""
+DESCENT = ("rehearse", "loss", "penalty", "project_gradients", "after_step")
+"""What nobody calls where no gradient step is taken."""
+BESIDE = ("predict", "on_shift", "after_batch")
+"""By what a part can act without one."""
 
 
 class Chain(Strategy):
     """Parts that act in the order in which they stand: extra losses add up, edits follow one another.
 
-    L + sum_k (extra_k + rehearsal_k);  g <- project_n(... project_1(g));  theta <- stepped_n(... stepped_1(theta))
+    L + sum_k (penalty_k + rehearsal_k);  g <- project_n(... project_1(g));  theta <- after_n(... after_1(theta))
 
-    A Chain among the parts is as good as its own parts in that place.
+    Whatever the order: the part that says what is trained (LoRA) comes first, so that all others find its parameters;
+    and after a step, the part that takes the step itself (DynamicEvaluation) does. Each part draws its own randomness,
+    the first as it does alone. A Chain among the parts is as good as its own parts in that place.
     Cost per step: that of the parts, with one forward + backward shared. Memory: that of the parts.
 
     Args:
@@ -24,8 +30,9 @@ class Chain(Strategy):
         lr: learning rate; null: the experiment's optimizer decides.
 
     Raises:
-        ValueError: two parts replace the prediction, the update, the loss, or what is trainable; or a part has a
-            learning rate.
+        ValueError: two parts replace the prediction, the update, the loss, or what is trained, or take the step; a part
+            acts on gradient steps beside one that takes none (Frozen, Kalman); a part holds on to parameters
+            that another one gives a new meaning at each shift (LoRAPool, OLoRA); or a part has a learning rate.
     """
 
     off = {"parts": ()}
@@ -34,15 +41,22 @@ class Chain(Strategy):
         super().__init__(lr)
         self.parts, self.plain = nn.ModuleList(parts), Strategy()
         self.needs_shifts = any(part.needs_shifts for part in parts)
-        self._ones = {hook: self._one(hook) for hook in SINGLE}
+        self._ones = {hook: self._one(parts, hook) for hook in SINGLE}
         for part in parts:
             if part.lr is not None:
                 name = type(part).__name__
                 raise ValueError(f"parts: {name} has lr {part.lr}: expected lr beside `parts`")
+        self._leaves = [leaf for part in parts for leaf in leaves(part)]
+        refuse(self._leaves)
+        for place, leaf in enumerate(self._leaves):
+            leaf.place = place
+        first = self.replacing("trainable")
+        self._ordered = sorted(self._leaves, key=lambda leaf: leaf is not first)
+        self._after = sorted(self._ordered, key=lambda leaf: not leaf.takes_step)
 
     def attach(self, learner: Learner) -> None:
         """Each part, in order."""
-        for part in self._parts():
+        for part in self._ordered:
             part.attach(learner)
 
     def trainable(self, learner: Learner) -> list[nn.Parameter]:
@@ -51,7 +65,7 @@ class Chain(Strategy):
 
     def on_shift(self, learner: Learner) -> None:
         """Each part, in order."""
-        for part in self._parts():
+        for part in self._ordered:
             part.on_shift(learner)
 
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
@@ -64,12 +78,11 @@ class Chain(Strategy):
 
     def replacing(self, hook: str) -> Strategy | None:
         """The part that replaces a hook, or one of its own parts; None: none does."""
-        one = self._ones[hook]
-        return None if one is self.plain else one
+        return next((leaf for leaf in self._leaves if leaf.replacing(hook)), None)
 
     def rehearse(self, learner: Learner, size: int) -> Rehearsal | None:
         """The rows of all parts in one pass, and the sum of their losses."""
-        found = [part.rehearse(learner, size) for part in self._parts()]
+        found = [part.rehearse(learner, size) for part in self._ordered]
         return Rehearsal.together([each for each in found if each is not None])
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
@@ -78,30 +91,65 @@ class Chain(Strategy):
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The sum over parts, in nats per asked position."""
-        return sum((part.penalty(learner, batch, logits) for part in self._parts()), start=0.0)
+        return sum((part.penalty(learner, batch, logits) for part in self._ordered), start=0.0)
 
     def project_gradients(self, learner: Learner) -> None:
         """Each part, in order."""
-        for part in self._parts():
+        for part in self._ordered:
             part.project_gradients(learner)
 
     def after_step(self, learner: Learner) -> None:
-        """Each part, in order."""
-        for part in self._parts():
+        """The part that takes the step; then each part, in order."""
+        for part in self._after:
             part.after_step(learner)
 
     def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Each part, in order."""
-        for part in self._parts():
+        for part in self._ordered:
             part.after_batch(learner, batch)
 
-    def _parts(self) -> list[Strategy]:
-        return [part for part in self.parts if isinstance(part, Strategy)]
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """What some part cannot do."""
+        each = ((type(leaf).__name__, leaf.idle(steps, shifts, updates)) for leaf in self._leaves)
+        reasons = [f"{name}: {why}" for name, why in each if why]
+        return "; ".join(reasons) or (None if self._leaves else "parts: it has none")
 
-    def _one(self, hook: str) -> Strategy:
+    def _one(self, parts: Sequence[Strategy], hook: str) -> Strategy:
         """The part that replaces this hook, or plain gradient descent."""
-        found = [one for part in self._parts() if (one := part.replacing(hook))]
+        found = [one for part in parts if (one := part.replacing(hook))]
         if len(found) > 1:
             names = " and ".join(type(part).__name__ for part in found)
             raise ValueError(f"parts: {names} each replace `{hook}`: expected one part at most")
         return found[0] if found else self.plain
+
+
+def leaves(strategy: Strategy) -> list[Strategy]:
+    """The parts of a Chain that are no Chain, in order; of another strategy, itself."""
+    if not isinstance(strategy, Chain):
+        return [strategy]
+    return [leaf for part in strategy.parts if isinstance(part, Strategy) for leaf in leaves(part)]
+
+
+def refuse(parts: Sequence[Strategy]) -> None:
+    """See that every part can act beside the others.
+
+    Raises:
+        ValueError: one cannot, and why.
+    """
+    if len(both := [type(part).__name__ for part in parts if part.takes_step]) > 1:
+        raise ValueError(f"parts: {' and '.join(both)} each take the step: expected one at most")
+    for one in parts:
+        for other in (part for part in parts if part is not one):
+            names = type(one).__name__, type(other).__name__
+            lost = [hook for hook in DESCENT if other.replacing(hook)]
+            if not one.descends and (lost or not any(map(other.replacing, BESIDE))):
+                what = " and ".join(f"`{hook}`" for hook in lost) or "gradient descent"
+                raise ValueError(
+                    f"parts: {names[0]} takes no gradient step, and {names[1]} acts by {what}, which is then never "
+                    "done: expected one of them"
+                )
+            if one.renews and other.anchored:
+                raise ValueError(
+                    f"parts: at a shift {names[0]} gives the trained parameters a new meaning, and {names[1]} would "
+                    "pull them to what it noted of the old ones: expected one of them"
+                )

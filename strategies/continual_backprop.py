@@ -63,9 +63,23 @@ class ContinualBackprop(Strategy):
         super().__init__(lr)
         self.rate, self.decay, self.maturity = rate, decay, maturity
 
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Where no unit comes due, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        if steps is None:
+            return None
+        due = self.rate * max(self.sizes, default=0) * max(steps * updates - self.maturity, 0)
+        return None if due >= 1 else f"rate: {due:.2g} units come due in {steps} steps: none"
+
     def attach(self, learner: Learner) -> None:
         """Find the units; all are new."""
         self.groups: list[HiddenUnits] = hidden_units(learner.network, learner.trainable())
+        if self.rate and not self.groups:
+            raise ValueError(
+                f"ContinualBackprop: expected hidden units whose weights are all trained, {type(learner.network).__name__} "
+                "has none here; do not put it beside LoRA"
+            )
         self.sizes = [group.number for group in self.groups]
         self.register_buffer("now", torch.zeros(2, sum(self.sizes)))  # E|h|, E h
         self.register_buffer("trace", torch.zeros(2, sum(self.sizes)))  # utility, mean

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from plasticity import (
+    CAPACITY,
     IGNORE_INDEX,
     Batch,
     Learner,
@@ -44,13 +45,19 @@ class DER(Strategy):
 
     def __init__(
         self,
-        capacity: Natural = 200,
+        capacity: Natural = CAPACITY,
         alpha: NonNegative = 0.1,
         beta: NonNegative = 0.5,
         lr: Positive | None = None,
     ):
         super().__init__(lr)
         self.capacity, self.alpha, self.beta = capacity, alpha, beta
+
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Without either weight, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        return None if self.alpha or self.beta else "alpha: 0 and beta: 0 turn it off"
 
     def attach(self, learner: Learner) -> None:
         """Allocate the reservoir, and room for the logits beside it."""

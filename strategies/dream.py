@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from plasticity import (
+    CAPACITY,
     IGNORE_INDEX,
     Batch,
     Count,
@@ -57,7 +58,7 @@ class Dream(Strategy):
     def __init__(
         self,
         weight: NonNegative = 1.0,
-        dreams: Count = 256,
+        dreams: Count = CAPACITY,
         period: Count = 8,
         lr: Positive | None = None,
     ):

@@ -24,7 +24,7 @@ class DynamicEvaluation(Strategy):
 
     `step: optimizer` keeps the decay, and leaves the step to the experiment's optimizer: which of the two is it that
     helps? AdamW divides by a root mean square too. With `step: rms` the optimizer gives its learning rate and no
-    more. What parts of a Chain do to the weights after a step is lost then, unless they stand behind this one.
+    more; in a Chain its step is then what the other parts find done.
     Cost per step: forward + backward + O(parameters). Memory: 3 x parameters.
 
     Args:
@@ -35,6 +35,7 @@ class DynamicEvaluation(Strategy):
     """
 
     off = {"decay": 0.0, "step": "optimizer"}
+    anchored = True
     prior: Tensor
     mean_square: Tensor
     before: Tensor
@@ -50,6 +51,7 @@ class DynamicEvaluation(Strategy):
         super().__init__(lr)
         self.decay, self.epsilon = decay, epsilon
         self.step: Literal["rms", "optimizer"] = step
+        self.takes_step = step == "rms"
 
     def attach(self, learner: Learner) -> None:
         """Note where the weights are; allocate the mean square."""

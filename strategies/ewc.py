@@ -47,6 +47,7 @@ class EWC(Strategy):
 
     off = {"strength": 0.0}
     needs_shifts = True
+    anchored = True
     fisher: Tensor
     anchor: Tensor
     rest: Tensor

@@ -11,6 +11,8 @@ class Frozen(Strategy):
     The best any frozen network can do is the amnesic observer, which is skill 0. Cost per step: one forward.
     """
 
+    descends = False
+
     def __init__(self) -> None:
         super().__init__()
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from plasticity import (
+    CAPACITY,
     IGNORE_INDEX,
     Batch,
     Count,
@@ -91,19 +92,28 @@ class GDumb(Strategy):
         lr: learning rate; null: the experiment's optimizer decides.
     """
 
+    anchored = True
     start: Tensor
     visit: Tensor
     done: Tensor
 
     def __init__(
         self,
-        capacity: Count = 200,
+        capacity: Count = CAPACITY,
         period: Count = 10,
         steps: Natural = 50,
         lr: Positive | None = None,
     ):
         super().__init__(lr)
         self.capacity, self.period, self.steps = capacity, period, steps
+
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Where its time never comes, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        if steps is None or self.period <= steps:
+            return None
+        return f"period: {self.period} steps, and there are {steps}"
 
     def attach(self, learner: Learner) -> None:
         """Allocate the memory, and keep the weights to start from."""

@@ -56,7 +56,7 @@ class GPM(Strategy):
     before: Tensor
     frozen: Tensor
 
-    def __init__(self, energy: Fraction = 0.97, samples: Count = 64, lr: Positive | None = None):
+    def __init__(self, energy: Fraction = 0.95, samples: Count = 64, lr: Positive | None = None):
         super().__init__(lr)
         self.energy, self.samples = energy, samples
 

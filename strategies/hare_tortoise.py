@@ -23,6 +23,7 @@ class HareTortoise(Strategy):
     """
 
     off = {"every": 0}
+    anchored = True
     tortoise: Tensor
     steps: Tensor
 
@@ -31,6 +32,14 @@ class HareTortoise(Strategy):
     ):
         super().__init__(lr)
         self.momentum, self.every = momentum, every
+
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Where the hare never returns, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        if steps is None or self.every <= steps * updates:
+            return None
+        return f"every: {self.every} gradient steps, and there are {steps * updates}"
 
     def attach(self, learner: Learner) -> None:
         """The tortoise begins where the hare does."""

@@ -21,8 +21,9 @@ class Kalman(Strategy):
     (filter: Titterington 1984; in this form, where it is online natural gradient: Ollivier 2018, arXiv 1703.00209)
 
     P, all of it, is over weights and biases. The head holds the posterior mean, and predicts by it: the width of
-    the posterior decides how far it moves, and does not widen predictions. A batch is one observation: it is
-    linearised once, where it was predicted. With `updates.steps` above 1 it is linearised again where that
+    the posterior decides how far it moves, and does not widen predictions. Time passes once per step of the stream,
+    however finely its batch is cut. What is learned from at once is one observation: it is linearised once, where it
+    was predicted. With `updates.steps` above 1 it is linearised again where that
     led, and so on: the iterated filter, whose fixed point is the mode (Bell & Cathey 1993).
 
     `curvature: bound` replaces R_n by I / 2, which is never below it (Boehning 1992). All symbols then share one
@@ -36,15 +37,16 @@ class Kalman(Strategy):
 
     Args:
         variance: of each of the head's weights before anything is seen, around its pretrained value.
-        decay: share of the precision that is left after an update; 1: the world stands still.
+        decay: share of the precision that is left after a step of the stream; 1: the world stands still.
         shift_decay: share that is left after a shift.
-        drift: variance that each weight gains per update.
+        drift: variance that each weight gains per step of the stream.
         curvature: exact: R_n; bound: I / 2.
 
     Raises:
         ValueError: at attach, no linear layer with weights of its own makes the logits; or P would be too large.
     """
 
+    descends = False
     precision: Tensor
 
     def __init__(
@@ -64,6 +66,7 @@ class Kalman(Strategy):
         """Find the head, freeze everything, and allocate the precision, which is the prior's."""
         learner.network.requires_grad_(False)
         self.seen: tuple[Tensor, Tensor] | None = None
+        self.step = -1  # of the stream, until which time has passed
         self.head = [_head(learner)]  # in a list: it is the network's module and not this one's
         self.head[0].register_forward_hook(self.note)
         symbols, width = self.mean().shape
@@ -86,14 +89,12 @@ class Kalman(Strategy):
 
     @torch.no_grad()
     def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
-        """Let time pass, then condition on the batch."""
+        """Let time pass if a step has begun, then condition on the batch."""
         x = self.features(learner, batch, prediction.logits)
         y = nn.functional.one_hot(batch.targets[:, batch.asked].flatten(), learner.spec.symbols)
-        self.forget(self.decay)
-        if self.drift:
-            grown = self.drift * self.precision  # (P + drift)^-1 = (1 + drift P^-1)^-1 P^-1
-            grown.diagonal().add_(1)
-            self.precision.copy_(torch.cholesky_solve(self.precision, torch.linalg.cholesky(grown)))
+        if learner.step != self.step:
+            self.step = learner.step
+            self.wait()
         before = after = self.columns(self.mean())
         precision = self.precision
         for _ in range(learner.updates.steps):
@@ -131,6 +132,14 @@ class Kalman(Strategy):
         same = found.view(symbols, width, symbols, width).diagonal(dim1=0, dim2=2)
         same += ((p.T[:, None] * x.T) @ x).movedim(0, -1)
         return found
+
+    def wait(self) -> None:
+        """One step of the stream passes."""
+        self.forget(self.decay)
+        if self.drift:
+            grown = self.drift * self.precision  # (P + drift)^-1 = (1 + drift P^-1)^-1 P^-1
+            grown.diagonal().add_(1)
+            self.precision.copy_(torch.cholesky_solve(self.precision, torch.linalg.cholesky(grown)))
 
     def forget(self, kept: float) -> None:
         """Go back towards the prior's precision."""

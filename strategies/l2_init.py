@@ -23,6 +23,7 @@ class L2Init(Strategy):
     """
 
     off = {"strength": 0.0}
+    anchored = True
     start: Tensor
 
     def __init__(self, strength: NonNegative = 1e-3, lr: Positive | None = None):

@@ -1,5 +1,7 @@
 """A low-rank correction beside frozen weights."""
 
+from torch import nn
+
 from plasticity import Learner, Natural, Positive, Strategy, add_adapters
 
 
@@ -29,3 +31,7 @@ class LoRA(Strategy):
         """Freeze the network and put an adapter on each of its matrices."""
         if self.rank:
             add_adapters(learner.network, self.rank, self.alpha, learner.seed)
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        """The adapter; of rank 0, every weight."""
+        return super().trainable(learner)

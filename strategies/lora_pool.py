@@ -39,6 +39,7 @@ class LoRAPool(Strategy):
 
     off = {"rank": 0}
     needs_shifts = True
+    renews = True
     pool: Tensor
     used: Tensor
     due: Tensor
@@ -64,6 +65,10 @@ class LoRAPool(Strategy):
         self.register_buffer("used", torch.zeros(self.slots, dtype=torch.int64))  # 0: empty
         self.register_buffer("due", torch.zeros((), dtype=torch.bool))
         self.used[0] = 1
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        """The adapter; of rank 0, every weight."""
+        return super().trainable(learner)
 
     def on_shift(self, learner: Learner) -> None:
         """Choose, as soon as there is something to choose by."""

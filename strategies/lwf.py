@@ -42,7 +42,7 @@ class LwF(Strategy):
     shifted: Tensor
 
     def __init__(
-        self, strength: NonNegative = 1.0, temperature: Positive = 2.0, lr: Positive | None = None
+        self, strength: NonNegative = 0.1, temperature: Positive = 2.0, lr: Positive | None = None
     ):
         super().__init__(lr)
         self.strength, self.temperature = strength, temperature

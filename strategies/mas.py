@@ -41,6 +41,7 @@ class MAS(Strategy):
 
     off = {"strength": 0.0}
     needs_shifts = True
+    anchored = True
     importance: Tensor
     anchor: Tensor
 

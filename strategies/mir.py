@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from plasticity import (
+    CAPACITY,
     IGNORE_INDEX,
     Batch,
     Count,
@@ -47,7 +48,7 @@ class MIR(Strategy):
 
     def __init__(
         self,
-        capacity: Natural = 1000,
+        capacity: Natural = CAPACITY,
         weight: NonNegative = 1.0,
         candidates: Count = 5,
         virtual: Positive = 0.1,
@@ -56,6 +57,12 @@ class MIR(Strategy):
         super().__init__(lr)
         self.capacity, self.weight, self.candidates = capacity, weight, candidates
         self.virtual = virtual
+
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Without weight, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        return None if self.weight else "weight: 0 turns it off"
 
     def attach(self, learner: Learner) -> None:
         """Allocate the reservoir."""

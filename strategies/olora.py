@@ -1,7 +1,7 @@
 """A low-rank correction for each regime, out of the way of those before."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plasticity import (
     Adapted,
@@ -38,11 +38,12 @@ class OLoRA(Strategy):
 
     off = {"rank": 0}
     needs_shifts = True
+    renews = True
     ended: Tensor
 
     def __init__(
         self,
-        strength: NonNegative = 0.5,
+        strength: NonNegative = 0.01,
         slots: Count = 8,
         rank: Natural = 4,
         alpha: Positive | None = None,
@@ -59,6 +60,10 @@ class OLoRA(Strategy):
         for i, (_, adapter) in enumerate(self.adapted):
             self.register_buffer(f"past{i}", adapter.A.new_zeros(self.slots, *adapter.A.shape))
         self.register_buffer("ended", torch.zeros((), dtype=torch.int64))
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        """The adapter; of rank 0, every weight."""
+        return super().trainable(learner)
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted overlap with the past, in nats per asked position."""

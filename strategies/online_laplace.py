@@ -48,6 +48,7 @@ class OnlineLaplace(Strategy):
 
     off = {"strength": 0.0}
     needs_shifts = True
+    anchored = True
     mode: Tensor
     diagonal: Tensor
 

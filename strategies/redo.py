@@ -53,9 +53,22 @@ class ReDo(Strategy):
         super().__init__(lr)
         self.tau, self.every, self.samples = tau, every, samples
 
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Where its time never comes, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        if steps is None or self.every <= steps * updates:
+            return None
+        return f"every: {self.every} gradient steps, and there are {steps * updates}"
+
     def attach(self, learner: Learner) -> None:
         """Find the units; allocate the sample."""
         self.groups: list[HiddenUnits] = hidden_units(learner.network, learner.trainable())
+        if self.every and not self.groups:
+            raise ValueError(
+                f"ReDo: expected hidden units whose weights are all trained, {type(learner.network).__name__} "
+                "has none here; do not put it beside LoRA"
+            )
         self.recent = Reservoir(self.samples, learner.spec.time)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("recycled", torch.zeros((), dtype=torch.int64))

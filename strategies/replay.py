@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from plasticity import (
+    CAPACITY,
     Batch,
     Learner,
     Natural,
@@ -32,10 +33,16 @@ class Replay(Strategy):
     off = {"capacity": 0}
 
     def __init__(
-        self, capacity: Natural = 200, weight: NonNegative = 1.0, lr: Positive | None = None
+        self, capacity: Natural = CAPACITY, weight: NonNegative = 1.0, lr: Positive | None = None
     ):
         super().__init__(lr)
         self.capacity, self.weight = capacity, weight
+
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Without weight, too."""
+        if why := super().idle(steps, shifts, updates):
+            return why
+        return None if self.weight else "weight: 0 turns it off"
 
     def attach(self, learner: Learner) -> None:
         """Allocate the reservoir."""

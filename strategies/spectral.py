@@ -13,9 +13,10 @@ class Spectral(Strategy):
     L + strength sum_l (sigma_1(W_l)^k - 1)^2,  sigma_1 the largest singular value
     (Lewandowski et al. 2024, arXiv 2406.06811; power iteration: one round per step, vectors kept)
 
-    W_l is every two-dimensional parameter that is trained, as it is stored: an embedding too, and what is stacked in
-    one matrix (queries, keys and values; the gates of an LSTM) counts as one. Matrices only: biases, gains of norms
-    and convolutions are left alone. sigma_1 is u^T W v with unit vectors that follow W by one round u <- W v,
+    W_l is every two-dimensional parameter that is trained but embeddings, as it is stored: what is stacked in one
+    matrix (queries, keys and values; the gates of an LSTM) counts as one. Left alone are biases, gains of norms and
+    convolutions; and embeddings, whose inputs are one-hot: no layer's signal grows by their sigma_1, which begins near
+    the root of the width and would be nearly all of the sum. sigma_1 is u^T W v with unit vectors that follow W by one round u <- W v,
     v <- W^T u after each step; they begin at the exact ones. It is never above the truth, and lags below it for a
     while where the second largest is near. Knows no boundaries. Beside LoRA it acts on the factors A and B and not on
     their product, for which it is not made.
@@ -67,5 +68,7 @@ class Spectral(Strategy):
             v.copy_(F.normalize(weight.mT @ u + 1e-8 * v, dim=0))
 
     def matrices(self, learner: Learner) -> list[nn.Parameter]:
-        """Every two-dimensional parameter that is trained."""
-        return [p for p in learner.trainable() if p.ndim == 2]
+        """Every two-dimensional parameter that is trained and is not looked up."""
+        modules = learner.network.modules()
+        looked_up = {id(each.weight) for each in modules if isinstance(each, nn.Embedding)}
+        return [p for p in learner.trainable() if p.ndim == 2 and id(p) not in looked_up]

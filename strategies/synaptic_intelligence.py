@@ -32,13 +32,14 @@ class SI(Strategy):
 
     off = {"strength": 0.0}
     needs_shifts = True
+    anchored = True
     path: Tensor
     importance: Tensor
     anchor: Tensor
     before: Tensor
     gradient: Tensor
 
-    def __init__(self, strength: NonNegative = 0.1, xi: Positive = 0.1, lr: Positive | None = None):
+    def __init__(self, strength: NonNegative = 1.0, xi: Positive = 0.1, lr: Positive | None = None):
         super().__init__(lr)
         self.strength, self.xi = strength, xi
 

@@ -40,6 +40,7 @@ class UPGD(Strategy):
     """
 
     off = {"decay": None, "sigma": 0.0, "weight_decay": 0.0}
+    anchored = True
     utility: Tensor
     before: Tensor
 
@@ -52,7 +53,7 @@ class UPGD(Strategy):
     ):
         super().__init__(lr)
         self.decay, self.sigma, self.weight_decay = decay, sigma, weight_decay
-        self.idle = decay is None and not sigma and not weight_decay
+        self.vanishes = decay is None and not sigma and not weight_decay
 
     def attach(self, learner: Learner) -> None:
         """Nothing is of use yet."""
@@ -63,7 +64,7 @@ class UPGD(Strategy):
     @torch.no_grad()
     def project_gradients(self, learner: Learner) -> None:
         """Follow the utility; note where the step starts."""
-        if self.idle:
+        if self.vanishes:
             return
         params = learner.trainable()
         self.before.copy_(parameters_to_vector(params))
@@ -74,7 +75,7 @@ class UPGD(Strategy):
     @torch.no_grad()
     def after_step(self, learner: Learner) -> None:
         """Shake the step that was taken, and take only the share 1 - u of it."""
-        if self.idle:
+        if self.vanishes:
             return
         params = learner.trainable()
         lr = learner.optimizer.param_groups[0]["lr"]

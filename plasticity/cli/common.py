@@ -94,6 +94,11 @@ def print_table(where: "Run") -> None:
     out.print(table)
 
 
+def warn(problem: object) -> None:
+    """Say what is no error, and yet worth a look."""
+    err.print(f"warning: {problem}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def refusal(text: str, code: int = 2) -> typer.Exit:
     """Say what is wrong; raise what comes back."""
     err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, Configs, contracts, located, out, refusal
+from plasticity.cli.common import PASS_ON, Configs, contracts, located, out, refusal, warn
 
 if TYPE_CHECKING:
     from plasticity.cli.explain import Explanation
@@ -174,12 +174,17 @@ def _checked(file: Path, overrides: list[str], configs: list[Path]) -> str:
         from plasticity.launch.sweep import planned
 
         _, points = planned(file, overrides, contracts())
-        cells = sum(len(e.contenders()) * len(e.seeds) for _, e, _ in points)
+        for each in dict.fromkeys(each for point in points for each in point.warnings):
+            warn(each)
+        cells = sum(len(p.experiment.contenders()) * len(p.experiment.seeds) for p in points)
         return f"a sweep of {cells} cells ({len(points)} variations)"
     from plasticity.launch.validate import build_all
 
     experiment, tree = located(file, overrides, configs)
-    return _told(experiment, build_all(experiment, tree))
+    stream, warnings = build_all(experiment, tree)
+    for each in warnings:
+        warn(each)
+    return _told(experiment, stream)
 
 
 def _told(experiment: "Experiment", stream: "Stream") -> str:

@@ -16,6 +16,7 @@ from plasticity.cli.common import (
     parsed,
     print_table,
     refusal,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run(
     if print_config:
         typer.echo(resolved(experiment), nl=False)
         return
-    _carry_out(experiment, create(experiment, run_dir, tree))
+    _carry_out(experiment, create(experiment, run_dir, tree, warn))
 
 
 @app.command()

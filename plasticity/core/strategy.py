@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from plasticity.core.bounded import Positive
 from plasticity.core.learner import Learner, Prediction
 from plasticity.core.tunnel import Batch
+
+PLAIN = (int, float, str, NoneType)
+"""What can be compared with an argument of `off`."""
 
 
 class Rehearsal(NamedTuple):
@@ -65,6 +69,16 @@ class Strategy(nn.Module):
     """Arguments at which the strategy vanishes: it must then equal Finetune to the bit. None: it has none."""
     needs_shifts: bool = False
     """Whether it does nothing unless it is told of the world's shifts, by announcement or by a detector."""
+    descends: ClassVar[bool] = True
+    """Whether it takes gradient steps, in which the other parts of a Chain take part; else its `update` is all."""
+    anchored: ClassVar[bool] = False
+    """Whether it holds numbers about each trained parameter, which are void once that comes to mean something else."""
+    renews: ClassVar[bool] = False
+    """Whether at a shift the trained parameters come to mean something else, as another adapter's do."""
+    takes_step: bool = False
+    """Whether its `after_step` puts the weights where it wants them, wherever the optimizer has put them."""
+    place: int = 0
+    """Which part of a Chain it is: each draws its own randomness."""
 
     def __init__(self, lr: Positive | None = None):
         super().__init__()
@@ -145,6 +159,25 @@ class Strategy(nn.Module):
             learner.optimizer.step()
             whole.after_step(learner)
 
+    def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
+        """Why it cannot act within such a stream, `argument: ...` where one is to blame; None: it can.
+
+        Asked by validation, which warns of it, of a strategy that is attached.
+
+        Args:
+            steps: of the stream; None: it has no end.
+            shifts: whether it is told of a shift within them, by announcement or by a detector.
+            updates: gradient steps per step of the stream.
+        """
+        off = {name: (getattr(self, name, ...), value) for name, value in (self.off or {}).items()}
+        if off and all(isinstance(now, PLAIN) and now == value for now, value in off.values()):
+            return (
+                f"{', '.join(f'{name}: {value}' for name, (value, _) in off.items())} turns it off"
+            )
+        if self.needs_shifts and not shifts:
+            return f"it works at shifts, and none comes within {steps} steps"
+        return None
+
     def replacing(self, hook: str) -> Strategy | None:
         """The strategy that replaces a hook: this one, or a part of it; None: it is plain gradient descent's."""
         return None if getattr(type(self), hook) is getattr(Strategy, hook) else self
@@ -152,7 +185,7 @@ class Strategy(nn.Module):
     def rng(
         self, learner: Learner, *purpose: object, device: torch.device | str = "cpu"
     ) -> torch.Generator:
-        """This update's randomness: a pure function of (seed, step, update, purpose), so that nothing need be saved.
+        """This update's randomness: a pure function of (seed, step, update, place, purpose): nothing need be saved.
 
         The generator's seed is a hash of these. On the CPU torch uses 32 bits of it, so that of T updates T^2 / 2^33
         pairs are expected to draw alike.
@@ -162,6 +195,7 @@ class Strategy(nn.Module):
             purpose: what tells it from other randomness of the same update.
             device: where it draws; another device draws other numbers.
         """
-        place = learner.seed, learner.step, learner.update_index, *purpose
-        digest = hashlib.blake2b(" ".join(map(str, place)).encode(), digest_size=8).digest()
+        part = (f"part{self.place}",) if self.place else ()
+        drawn = learner.seed, learner.step, learner.update_index, *part, *purpose
+        digest = hashlib.blake2b(" ".join(map(str, drawn)).encode(), digest_size=8).digest()
         return torch.Generator(device).manual_seed(int.from_bytes(digest, "big"))

@@ -35,6 +35,10 @@ class Updates:
         self.chunk, self.steps = chunk, steps
         self.optimizer: Literal["keep", "reset"] = optimizer
 
+    def number(self, batch: Batch) -> int:
+        """Gradient steps on such a batch."""
+        return self.steps * sum(1 for each in self.episodes(batch) for _ in self.pieces(each))
+
     def episodes(self, batch: Batch) -> Iterator[Batch]:
         """The parts of a batch that are learned from one after the other: all of it, or each sequence."""
         if self.per == "batch":

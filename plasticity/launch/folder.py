@@ -27,18 +27,25 @@ def resolved(experiment: Experiment) -> str:
     return yaml.safe_dump(plain(experiment), sort_keys=False)
 
 
-def create(experiment: Experiment, folder: Path | None = None, tree: Located | None = None) -> Run:
+def create(
+    experiment: Experiment,
+    folder: Path | None = None,
+    tree: Located | None = None,
+    warn: Callable[[Problem], None] = lambda _: None,
+) -> Run:
     """A new run directory, with the resolved YAML and the environment in it.
 
     Args:
         experiment: what will run.
         folder: where; null: <out>/<name>/<time>.
         tree: the file that it was read from, so that every problem has its line.
+        warn: is told of what cannot act.
 
     Raises:
         ConfigError: the folder is in use, or cannot be written; or some part cannot be built.
     """
-    build_all(experiment, tree)
+    for each in build_all(experiment, tree).warnings:
+        warn(each)
     text = resolved(experiment)
     chosen = folder or Path(experiment.out) / experiment.name / datetime.now().strftime(
         "%Y%m%d-%H%M%S-%f"

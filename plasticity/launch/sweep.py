@@ -76,6 +76,8 @@ class Point(NamedTuple):
     experiment: Experiment
     run: Run
     """Where its cells lie; named by what decides its numbers, but for the seeds."""
+    warnings: Sequence[Problem] = ()
+    """Strategies that cannot act in it."""
 
 
 class Task(NamedTuple):
@@ -137,13 +139,14 @@ def planned(
             varied = read(base, [*words, *own])
             experiment = parse(Experiment, varied, contracts)
             experiment = _named(sweep, experiment, settings, out)
-            build_all(experiment, varied)
+            _, warnings = build_all(experiment, varied)
         except ConfigError as error:
             problems += [_placed(tree, problem) for problem in error.problems]
             continue
         label = re.sub(r"[^\w.=+,-]+", "-", experiment.name).strip("-") or "run"
         path = Path(experiment.out) / (sweep.name or "") / f"{label[:80]}-{_hash(experiment)}"
-        found[path] = Point(settings, experiment, Run(path))
+        told = [_placed(tree, each) for each in warnings]
+        found[path] = Point(settings, experiment, Run(path), told)
     if problems:
         raise ConfigError(problems)
     return sweep, [*found.values()]
@@ -157,7 +160,7 @@ def prepare(points: Sequence[Point], retries: int) -> list[Task]:
         retries: how often a cell that fails is tried again, from its checkpoint.
     """
     tasks = list[tuple[int, Task]]()
-    for experiment, run in (point[1:] for point in points):
+    for _, experiment, run, _ in points:
         text = resolved(replace(experiment, seeds=_with_earlier(experiment.seeds, run)))
         write_whole(run.path / "experiment.yaml", text.encode())
         if not (run.path / "environment.json").exists():

@@ -1,36 +1,50 @@
 """Validation: build every part of an experiment once, so that what cannot be built is refused before anything runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+import torch
 
 from plasticity.config.recipe import Recipe
 from plasticity.config.yaml_source import Located
-from plasticity.core.errors import ConfigError, Problem
+from plasticity.core.errors import ConfigError, Problem, reason
 from plasticity.core.learner import Spec
+from plasticity.core.network import Network
+from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
+from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.launch.experiment import Experiment
 
 T = TypeVar("T")
+LOOKED = 10_000
+"""Steps of a stream that are looked through for a shift, at most."""
 
 
-def build_all(experiment: Experiment, tree: Located | None = None) -> Stream:
+class Built(NamedTuple):
+    """An experiment whose every part could be built."""
+
+    stream: Stream
+    """Of seed 0."""
+    warnings: Sequence[Problem]
+    """Strategies that cannot act in it."""
+
+
+def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
     """Build every part once, and go on where one cannot be built.
 
     Args:
         experiment: what is to run.
         tree: the file that it was read from, so that every problem has its line.
 
-    Returns:
-        The stream, of seed 0.
-
     Raises:
         ConfigError: some parts cannot be built, or do not go together, or this machine lacks what they ask for;
             with every problem.
     """
-    problems: list[Problem] = []
+    problems, warnings, networks = list[Problem](), list[Problem](), list[Network]()
     place = (tree or Located(None)).problem
 
     def tried(make: Callable[[], T]) -> T | None:
@@ -53,16 +67,59 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Stream:
         tried(experiment.detector.build)
     if stream is not None:
         spec = Spec.of(stream)
-        for network in experiment.labelled_networks().values():
+        built = [
             tried(partial(fresh_network, network, spec, 0))
+            for network in experiment.labelled_networks().values()
+        ]
+        networks = [network for network in built if network is not None]
     told = experiment.announce_shifts or experiment.detector is not None
     for recipe in [experiment.strategy] if experiment.strategy else experiment.strategies:
         strategy = tried(recipe.build)
         if strategy is not None and strategy.needs_shifts and not told:
             problems.append(never_notified(recipe))
+        elif strategy is not None and stream is not None:
+            for network in networks:
+                if found := tried(partial(attached, recipe, network, stream, experiment)):
+                    warnings += idle(recipe, found, stream, experiment)
     if problems or stream is None:
         raise ConfigError(problems)
-    return stream
+    return Built(stream, list(dict.fromkeys(warnings)))
+
+
+def attached(
+    recipe: Recipe[Strategy], network: Network, stream: Stream, experiment: Experiment
+) -> Strategy:
+    """The strategy, attached to such a network.
+
+    Raises:
+        ConfigError: it refuses.
+    """
+    strategy, asked = recipe.build(), torch.from_numpy(stream.asked)
+    learner = OnlineLearner(
+        deepcopy(network), strategy, AdamW(), Spec.of(stream), 0, experiment.updates, asked
+    )
+    try:
+        learner.attach()
+    except (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError) as error:
+        raise ConfigError([recipe.problem(reason(error), "strategy")]) from error
+    return strategy
+
+
+def idle(
+    recipe: Recipe[Strategy], strategy: Strategy, stream: Stream, experiment: Experiment
+) -> list[Problem]:
+    """That the strategy cannot act in the stream, if so."""
+    heard = experiment.detector is not None or shifts(stream)
+    why = strategy.idle(stream.steps, heard, experiment.updates.number(stream[0]))
+    text = f"{why}: {recipe.cls.__name__} cannot act in this stream"
+    return [recipe.problem(text, "strategy")] if why else []
+
+
+def shifts(stream: Stream) -> bool:
+    """Whether a shift comes within the stream; of a longer one than is looked through, that it may."""
+    if stream.steps is None or stream.steps > LOOKED:
+        return True
+    return any(map(stream.shifts, range(1, stream.steps)))
 
 
 def never_notified(recipe: Recipe[Strategy]) -> Problem:

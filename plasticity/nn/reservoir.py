@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from plasticity.core.tunnel import IGNORE_INDEX, Batch
 
+CAPACITY = 200
+"""Sequences that a strategy which rehearses remembers by default: the same for all, so that none has more to go by."""
 BELOW_ONE = math.nextafter(1.0, 0.0)
 """The largest w, so that there is a logarithm of 1 - w."""
 

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from plasticity.core.network import Network
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.networks.lstm import Recurrence
+from plasticity.networks.lstm import LSTMLayer
 from plasticity.networks.transformer import Attention, Rotary
 
 VOCAB, SYMBOLS = 7, 5
@@ -153,7 +153,7 @@ def rotate(x: Tensor, t: int) -> Tensor:
 
 def test_the_recurrence_is_torchs_lstm():
     torch.manual_seed(0)
-    ours, theirs = Recurrence(16), nn.LSTM(16, 16, batch_first=True)
+    ours, theirs = LSTMLayer(16), nn.LSTM(16, 16, batch_first=True)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(3, 10, 16)
     torch.testing.assert_close(ours(x), theirs(x)[0], rtol=0, atol=0)

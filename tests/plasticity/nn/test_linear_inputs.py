@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 
 from plasticity import LinearMap, linear_maps
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
-from plasticity.networks.lstm import Recurrence
+from plasticity.networks.lstm import LSTMLayer
 from plasticity.networks.mamba import SSD
 
 INPUTS = torch.randint(0, 3, (2, 6), generator=torch.Generator().manual_seed(0))
@@ -49,7 +49,7 @@ def test_every_matrix_of_every_network_is_found_with_its_inputs(network: type):
 
 def test_lstm_matrices_see_the_input_and_the_state_before():
     torch.manual_seed(2)
-    layer, x = Recurrence(4), torch.randn(2, 5, 4)
+    layer, x = LSTMLayer(4), torch.randn(2, 5, 4)
     cell = nn.LSTMCell(4, 4)
     cell.load_state_dict({k.removesuffix("_l0"): v for k, v in layer.state_dict().items()})
     now, before = list[Tensor](), list[Tensor]()
@@ -67,7 +67,7 @@ def test_lstm_matrices_see_the_input_and_the_state_before():
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_torchs_own_lstm_is_read_alike_and_a_deeper_one_is_left_out(batch_first: bool):
     torch.manual_seed(3)
-    layer, x = Recurrence(4), torch.randn(2, 5, 4)
+    layer, x = LSTMLayer(4), torch.randn(2, 5, 4)
     own = nn.LSTM(4, 4, batch_first=batch_first)
     own.load_state_dict(layer.state_dict())
     theirs = found(own, x if batch_first else x.transpose(0, 1).contiguous())

@@ -1,0 +1,225 @@
+"""Every two of our strategies in one Chain, in both orders: each acts, or the two are refused with the reason."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+import strategies
+from plasticity import Batch, Learner, Strategy
+from plasticity.checks.world import SPEC, world
+from plasticity.core.optimizer import AdamW
+from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.prequential import Prequential, ScoredBatch
+from plasticity.networks import MLP
+from strategies import DER, EWC, MIR, Chain, Dream, Frozen, Kalman, LoRA, LwF, OLoRA, Replay
+
+WORLD, STEPS = world(12), 12
+UNSCORED = torch.zeros(0, 0, 0, 0)
+BUSY: dict[str, dict[str, float]] = {
+    "AGEM": {"samples": 1},
+    "ContinualBackprop": {"rate": 0.1, "maturity": 1},
+    "Dream": {"period": 1},
+    "GDumb": {"period": 4, "steps": 3},
+    "Gated": {"margin": -0.05},
+    "HareTortoise": {"momentum": 0.9, "every": 3},
+    "OLoRA": {"strength": 0.1},
+    "OnlineLaplace": {"samples": 8},
+    "ReDo": {"tau": 0.8, "every": 3},
+    "SI": {"strength": 100.0},
+    "ShrinkPerturb": {"shrink": 0.01, "sigma": 0.01},
+    "Spectral": {"strength": 0.1},
+}
+"""Arguments by which each does much in a dozen steps; the others do by default."""
+NAMES = sorted(
+    name
+    for name, cls in vars(strategies).items()
+    if isinstance(cls, type) and issubclass(cls, Strategy) and cls not in (Chain, Strategy)
+)
+
+
+def build(name: str) -> Strategy:
+    return getattr(strategies, name)(**BUSY.get(name, {}))
+
+
+def learned(strategy: Strategy) -> Tensor:
+    """All that is said of a dozen batches in three visits, by one who learns from them."""
+    torch.manual_seed(0)
+    network = MLP(SPEC.vocab, SPEC.symbols, width=8, depth=1)
+    made = OnlineLearner(network, strategy, AdamW(0.02), SPEC, asked=torch.from_numpy(WORLD.asked))
+    made.attach()
+    made.make_optimizer()
+    loop, said = Prequential(made), list[Tensor]()
+    for step in range(STEPS):
+        batch, key = WORLD.keyed(step)
+        item = ScoredBatch(step, WORLD.shifts(step), batch, key, UNSCORED)
+        loop.prequential_step(item)
+        said.append(network(batch.inputs).detach())
+    return torch.cat(said)
+
+
+@cache
+def alone(name: str) -> Tensor:
+    return learned(build(name))
+
+
+@cache
+def together(one: str, other: str) -> Tensor | str:
+    """What the two learn; or why they do not."""
+    try:
+        return learned(Chain([build(one), build(other)]))
+    except ValueError as refusal:
+        return str(refusal)
+
+
+def test_there_are_strategies():
+    assert {"EWC", "Kalman", "LoRA", "Replay"} <= {*NAMES} and len(NAMES) > 25
+
+
+@pytest.mark.parametrize("one", NAMES)
+def test_each_of_two_acts_or_they_are_refused(one: str):
+    """Finetune adds nothing to what descends anyway, and is nothing beside what does not."""
+    for other in NAMES:
+        found = together(one, other)
+        if isinstance(found, str):
+            reason = f"{one} with {other}: {found}"
+            assert "expected" in found or "do not put it beside" in found, reason
+            assert one in found or other in found, reason
+            continue
+        assert torch.isfinite(found).all(), (one, other)
+        for name, acts in ((one, other), (other, one)):
+            if acts != "Finetune":
+                assert not torch.equal(found, alone(name)), f"{acts} does not act beside {name}"
+            elif name == one:  # the second draws other numbers than alone
+                assert torch.equal(found, alone(name))
+
+
+def test_the_two_orders_are_refused_together():
+    """What a pair cannot do does not hang on which of them stands first."""
+    for one in NAMES:
+        for other in NAMES:
+            kinds = {isinstance(together(*pair), str) for pair in ((one, other), (other, one))}
+            assert len(kinds) == 1, (one, other)
+
+
+def test_most_pairs_work():
+    """Refused are those beside Frozen and Kalman; two that replace one hook; and adapters with what counts weights."""
+    refused = {(a, b) for a in NAMES for b in NAMES if isinstance(together(a, b), str)}
+    adapters = {"LoRA", "LoRAPool", "OLoRA"}
+    unlike = {"ContinualBackprop", "ReDo", "GPM", *adapters}
+    anchored = {name for name in NAMES if getattr(strategies, name).anchored}
+    updates = {"Frozen", "Kalman", "GDumb", "Gated", "LoRAPool"}
+    twice = {(name, name) for name in ("SelfEdit", "DynamicEvaluation")}
+    expected = twice | {
+        (a, b)
+        for one in NAMES
+        for two in NAMES
+        for a, b in ((one, two), (two, one))
+        if one in ("Frozen", "Kalman")
+        or (one in updates and two in updates)
+        or (one in adapters and two in unlike)
+        or (one in ("LoRAPool", "OLoRA") and two in anchored)
+    }
+    assert refused == expected
+
+
+@pytest.mark.parametrize("still", [Frozen, Kalman])
+def test_where_no_step_is_taken_what_acts_on_steps_is_refused_with_the_reason(
+    still: Callable[[], Strategy],
+):
+    name = type(still()).__name__
+    with pytest.raises(ValueError) as refusal:
+        Chain([EWC(), still()])
+    assert str(refusal.value) == (
+        f"parts: {name} takes no gradient step, and EWC acts by `penalty`, which is then never done: "
+        "expected one of them"
+    )
+    with pytest.raises(ValueError, match=f"^parts: {name} takes no gradient step, and Replay acts"):
+        Chain([Chain([still()]), Chain([Replay()])])
+
+
+class Louder(Strategy):
+    """Answers twice as surely."""
+
+    def predict(self, learner: Learner, batch: Batch) -> Tensor:
+        """Its logits, doubled."""
+        return 2 * super().predict(learner, batch)
+
+
+@pytest.mark.parametrize("still", [Frozen, Kalman])
+def test_what_acts_without_steps_may_stand_beside_it(still: Callable[[], Strategy]):
+    for parts in ([still(), Louder()], [Louder(), still()]):
+        chain = Chain(parts)
+        assert type(chain.replacing("predict")) is Louder
+        assert type(chain.replacing("update")) is type(parts[0 if parts[1].descends else 1])
+
+
+@pytest.mark.parametrize("name", ["EWC", "SI", "MAS", "OnlineLaplace", "L2Init", "HareTortoise"])
+def test_one_regimes_adapter_is_not_pulled_to_anothers(name: str):
+    for adapter in ("LoRAPool", "OLoRA"):
+        found = together(adapter, name)
+        assert isinstance(found, str) and f"at a shift {adapter} gives" in found
+        assert isinstance(together("LoRA", name), Tensor)  # one adapter for good may be held
+
+
+@pytest.mark.parametrize("kind", [LwF, Dream])
+def test_the_old_answers_are_those_of_the_merged_network(kind: type[Strategy]):
+    """Whichever stands first: OLoRA merges before the weights are noted, so nothing is counted twice."""
+    for flip in (False, True):
+        parts = [OLoRA(), kind()]
+        strategy = Chain(parts[::-1] if flip else parts)
+        torch.manual_seed(0)
+        network = MLP(SPEC.vocab, SPEC.symbols, width=8, depth=1)
+        made = OnlineLearner(network, strategy, AdamW(0.05), SPEC)
+        made.attach()
+        made.make_optimizer()
+        for step in range(4):
+            made.begin(step)
+            made.learn(WORLD[step], made.predict(WORLD[step]))
+        before = network(WORLD[4].inputs).detach()
+        made.notify_shift()
+        noting = next(part for part in strategy.parts if isinstance(part, kind))
+        batch = WORLD[4].asking(torch.ones(SPEC.time, dtype=torch.bool))
+        old = noting.answers(made, batch) if kind is LwF else noting.before(made, batch.inputs)
+        torch.testing.assert_close(old.detach(), before)
+
+
+def memory(made: OnlineLearner, place: int) -> Tensor:
+    return made.strategy.parts[place].memory.inputs
+
+
+def offered(strategy: Strategy) -> OnlineLearner:
+    """One who was offered 80 sequences."""
+    made = OnlineLearner(MLP(3, 3, width=4, depth=1), strategy, AdamW(0.01), SPEC)
+    made.attach()
+    made.make_optimizer()
+    for step in range(20):
+        made.begin(step)
+        made.finish_batch(WORLD[step % STEPS])
+    return made
+
+
+@pytest.mark.parametrize("kind", [Replay, DER, MIR])
+def test_parts_remember_what_they_drew_themselves(kind: type[Strategy]):
+    """Two of one kind hold different sequences; the first holds what it holds alone; and order is all that counts."""
+    made, single = offered(Chain([kind(6), kind(6), kind(6)])), offered(kind(6))
+    first, second, third = (memory(made, place) for place in range(3))
+    assert torch.equal(first, single.strategy.memory.inputs)
+    assert not torch.equal(first, second) and not torch.equal(second, third)
+    nested = offered(Chain([Chain([kind(6), kind(6)]), Chain([kind(6)])]))
+    inner = nested.strategy.parts
+    assert torch.equal(inner[0].parts[1].memory.inputs, second)
+    assert torch.equal(inner[1].parts[0].memory.inputs, third)
+
+
+def test_a_part_alone_in_its_chain_draws_as_it_does_alone():
+    for name in ("Replay", "ShrinkPerturb", "GDumb", "Joint", "LoRAPool", "OnlineLaplace"):
+        assert torch.equal(learned(Chain([build(name)])), alone(name))
+
+
+def test_adapters_are_put_on_before_others_look_whatever_the_order():
+    """EWC's springs are on what is trained, and the same in both orders."""
+    found = [learned(Chain(pair)) for pair in ([LoRA(), EWC()], [EWC(), LoRA()])]
+    assert torch.equal(*found)
