@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from plasticity.checks.episodes import EARLIER, ROWS, cases, middling
-from plasticity.checks.exactness import ENOUGH, sample, short
-from plasticity.checks.frequencies import RARE, divergence
+from plasticity.checks.exactness import ENOUGH, FEW, sample, short
+from plasticity.checks.frequencies import RARE, divergence, numbered
 from plasticity.core.tunnel import Observer, Symbols, Tunnel
 
 EXACT = 1e-9
@@ -82,17 +82,13 @@ def check_evidence_matches_frequencies(tunnel: Tunnel) -> None:
     Of episodes that differ in something shown the probabilities add up to 1 at most, and each is within the bound
     that `frequencies.compare` uses.
     """
-    time, few = short(tunnel), tunnel.latents(LATENTS, np.random.default_rng(4))
-    amnesic, informed = (
-        tunnel.observer(),
-        [tunnel.informed(latent) for latent in np.split(few, LATENTS)],
-    )
-    x, y = sample(tunnel, time, tunnel.latents)[:, 0]
-    _compare("the amnesic observer", tunnel, x, y, amnesic)
-    x, y = sample(tunnel, time, lambda n, rng: few[np.arange(n) % LATENTS])[:, 0]
-    origin = np.arange(len(x)) % LATENTS
-    for i, observer in enumerate(informed):
-        _compare("the informed observer", tunnel, x[origin == i], y[origin == i], observer)
+    time, few = short(tunnel), tunnel.latents(FEW, np.random.default_rng(4))
+    x, y = sample(tunnel, time)[:, 0]
+    _compare("the amnesic observer", tunnel, x, y, tunnel.observer())
+    x, y = sample(tunnel, time, of_few=True)[:, 0]
+    for i, latent in enumerate(np.split(few, FEW)):
+        informed = tunnel.informed(latent)
+        _compare("the informed observer", tunnel, x[i::FEW], y[i::FEW], informed)
 
 
 def _compare(who: str, tunnel: Tunnel, x: Symbols, y: Symbols, observer: Observer) -> None:
@@ -103,7 +99,7 @@ def _compare(who: str, tunnel: Tunnel, x: Symbols, y: Symbols, observer: Observe
         SkipTest: hardly any two episodes are the same.
     """
     shown = np.hstack([x, y[:, tunnel.asked(x.shape[1])]])
-    _, example, counts = np.unique(shown, axis=0, return_index=True, return_counts=True)
+    _, example, counts = np.unique(numbered(shown), return_index=True, return_counts=True)
     p = np.exp(_evidence(observer, x[example], y[example])[:, -1])
     assert p.sum() <= 1 + EXACT, (
         f"{who}: by its evidence the {len(p)} different episodes that came have probability {p.sum():.6f} together; "

@@ -1,7 +1,7 @@
 """Checks of exactness: a tunnel's observers are right, shown by sampling, without help from its author."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from unittest import SkipTest
 
@@ -9,14 +9,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from plasticity.checks.episodes import faced, lengths, middling
-from plasticity.checks.frequencies import RARE, compare, histories
-from plasticity.core.tunnel import Latents, Observer, Probabilities, Symbols, Tunnel
+from plasticity.checks.frequencies import RARE, compare, histories, numbered
+from plasticity.core.tunnel import Observer, Probabilities, Symbols, Tunnel
 
 SEQUENCES, CARRIED = 4096, 512
 """Sequences where means are looked at; fewer for the continual observer, who is another one for each."""
 OBSERVERS = ("amnesic", "continual", "informed")
 STAKES = (-1.0, -0.3, -0.1, -0.03, 0.03, 0.1, 0.3, 0.9)
 """Bets for and against an observer's losses, per nat."""
+FEW = 8
+"""Latents whose informed observer is compared with frequencies."""
 DRAWN = 100_000
 """Sequences from which frequencies are taken, of 8 symbols at most; of longer ones fewer."""
 ENOUGH = 1000
@@ -71,19 +73,16 @@ def check_knowing_more_is_no_worse(tunnel: Tunnel) -> None:
 
 def check_posterior_matches_frequencies(tunnel: Tunnel) -> None:
     """The amnesic predictive is the frequency of what came after identical histories."""
-    x, y = sample(tunnel, short(tunnel), tunnel.latents)
+    x, y = sample(tunnel, short(tunnel))
     none = np.zeros(x.shape[1], dtype=np.int64)
     _compare("the amnesic observer", tunnel, x[0], y[0], none, lambda _: tunnel.observer())
 
 
 def check_memory_matches_frequencies(tunnel: Tunnel) -> None:
     """The continual predictive is the frequency of what came after identical episodes and histories."""
-    x, y = sample(tunnel, lengths(tunnel)[0], tunnel.latents, episodes=2)
-    code = origin = np.zeros(x.shape[1], dtype=np.int64)
-    for column in np.hstack([x[0], y[0]]).T:
-        code = origin * (column.max() + 1) + column
-        origin = np.unique(code, return_inverse=True)[1]
-    _, first, size = np.unique(code, return_index=True, return_counts=True)
+    x, y = sample(tunnel, lengths(tunnel)[0], episodes=2)
+    code = numbered(np.hstack([x[0], y[0]]))
+    _, first, origin, size = np.unique(code, True, True, True)
     common = np.isin(origin, np.argsort(-size, kind="stable")[:COMMON])
 
     def continual(which: int) -> Observer:
@@ -96,9 +95,9 @@ def check_memory_matches_frequencies(tunnel: Tunnel) -> None:
 
 def check_informed_matches_frequencies(tunnel: Tunnel) -> None:
     """The informed predictive is, latent by latent, the frequency of what came after identical histories."""
-    few = tunnel.latents(8, np.random.default_rng(4))
-    x, y = sample(tunnel, short(tunnel), lambda n, rng: few[np.arange(n) % len(few)])
-    origin = np.arange(x.shape[1]) % len(few)
+    few = tunnel.latents(FEW, np.random.default_rng(4))
+    x, y = sample(tunnel, short(tunnel), of_few=True)
+    origin = np.arange(x.shape[1]) % FEW
 
     def informed(which: int) -> Observer:
         return tunnel.informed(few[which : which + 1])
@@ -123,19 +122,27 @@ def _entropy(p: Probabilities) -> Float[np.ndarray, "batch time"]:
     return -(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(-1)
 
 
+@lru_cache(maxsize=2)
 def sample(
-    tunnel: Tunnel,
-    time: int,
-    latents: Callable[[int, np.random.Generator], Latents],
-    episodes: int = 1,
+    tunnel: Tunnel, time: int, of_few: bool = False, episodes: int = 1
 ) -> Int[np.ndarray, "2 episodes batch time"]:
-    """Inputs and targets of many rows, each of so many episodes under one latent."""
+    """Inputs and targets of many rows, each of so many episodes under one latent; to be read only.
+
+    Args:
+        tunnel: what draws them.
+        time: symbols per episode.
+        of_few: under FEW latents by turns, those that a generator of seed 4 draws first; else each its own.
+        episodes: per row.
+    """
     rng, n = np.random.default_rng(4), DRAWN * 8 // max(time * episodes, 8)
-    drawn = list[np.ndarray]()
-    for rows in np.diff([*range(0, n, CHUNK), n]).tolist():
-        held = latents(rows, rng)
+    few, drawn = tunnel.latents(FEW, np.random.default_rng(4)), list[np.ndarray]()
+    for begin in range(0, n, CHUNK):
+        rows = np.arange(begin, min(begin + CHUNK, n))
+        held = few[rows % FEW] if of_few else tunnel.latents(len(rows), rng)
         drawn.append(np.stack([tunnel.draw(held, time, rng) for _ in range(episodes)], axis=1))
-    return np.concatenate(drawn, axis=2)
+    made = np.concatenate(drawn, axis=2)
+    made.flags.writeable = False
+    return made
 
 
 def _compare(

@@ -19,6 +19,18 @@ CHUNK = 2048
 """Sequences predicted at once."""
 
 
+def numbered(columns: Int[np.ndarray, "rows columns"]) -> Int[np.ndarray, " rows"]:
+    """A number for each row, the same for equal rows and for no others; symbols are not negative."""
+    code, bound = np.zeros(len(columns), dtype=np.int64), 1
+    for column in columns.T:
+        size = int(column.max(initial=0)) + 1
+        if bound > 2**62 // size:
+            code = np.unique(code, return_inverse=True)[1]
+            bound = len(code)
+        code, bound = code * size + column, bound * size
+    return code
+
+
 class Histories(NamedTuple):
     """The histories that were seen more than once before one position, and what came next."""
 

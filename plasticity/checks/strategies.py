@@ -1,6 +1,6 @@
 """Checks of a strategy: it keeps the contract of Strategy in a little world."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +18,7 @@ from plasticity.checks.descent import (
     check_moves_what_is_trainable,
 )
 from plasticity.checks.memory import held, parts_that_differ, sizes
-from plasticity.checks.world import STEPS, Edit, loop, taught, world
+from plasticity.checks.world import STEPS, Edit, end, ended, loop, taught, world
 from plasticity.config.plugins import discover
 from plasticity.config.recipe import Recipe, parameters, recipe, unknown_key
 from plasticity.core.errors import one_line
@@ -65,9 +65,9 @@ def check_leaves_global_randomness_alone(subject: Subject) -> None:
 
 def check_attach_allocates(subject: Subject) -> None:
     """After attach() a checkpoint fits: every buffer and parameter is there, in its final shape."""
-    trained, fresh = taught(loop(subject)), loop(subject)
+    fresh = loop(subject)
     fresh.setup("fit")
-    kept, room = trained.state_dict(), fresh.state_dict()
+    kept, room = ended(subject).state, fresh.state_dict()
     for name in sorted(kept.keys() ^ room.keys()):
         when = "after learning and not before" if name in kept else "before learning and not after"
         raise AssertionError(
@@ -142,8 +142,8 @@ def check_off_switch(subject: Subject) -> None:
         )
     switched = Recipe(subject.cls, {**subject.args, **off})
     tuned = recipe(Strategy, lr=switched.build().lr)
-    one, other = taught(loop(switched)), taught(loop(tuned))
-    found = difference(one.learner.network.state_dict(), other.learner.network.state_dict())
+    one, other = (taught(loop(each)).learner.network.state_dict() for each in (switched, tuned))
+    found = difference(one, other)
     call = ", ".join(f"{name}={value!r}" for name, value in off.items())
     assert not found, (
         f"{subject.cls.__name__}({call}) is declared to be plain fine-tuning by the class attribute `off`, and is "
@@ -153,9 +153,7 @@ def check_off_switch(subject: Subject) -> None:
     defaults = {name: p.default for name, p in parameters(subject.cls).items()}
     if any(
         (defaults | subject.args)[name] != value for name, value in off.items()
-    ) and not difference(
-        taught(loop(subject)).learner.network.state_dict(), other.learner.network.state_dict()
-    ):
+    ) and not difference(_of_network(ended(subject).state), other):
         raise SkipTest(
             f"it is plain fine-tuning with the arguments it was given, too, for {STEPS} steps and two shifts: is the "
             "name of a hook misspelt? If it begins later, check it with arguments that let it begin sooner"
@@ -191,14 +189,12 @@ def _unmoved(
         AssertionError: they do not; `what` and `hint` are in the message.
         SkipTest: they do not without an edit, either.
     """
-    probe = world(1)[0]
     for announced in ANNOUNCED:
-        one = taught(loop(subject, announce_shifts=announced))
         other = loop(subject, announce_shifts=announced)
         taught(other, edit=edit or (lambda batch, key: (batch, key)), scored=scored)
-        found = difference(one.state_dict(), other.state_dict())
-        said = [each.learner.strategy.predict(each.learner, probe) for each in (one, other)]
-        if not found and not torch.equal(*said):
+        (state, said), (again, answered) = ended(subject, announced), end(other)
+        found = difference(state, again)
+        if not found and not torch.equal(said, answered):
             found = "their logits differ"
         if scored:
             _can_be_told(subject, found)
@@ -213,7 +209,7 @@ def _can_be_told(subject: Subject, found: str) -> None:
     Raises:
         SkipTest: they cannot: two runs of one seed, and nothing else, differ already.
     """
-    if found and difference(*(taught(loop(subject)).state_dict() for _ in range(2))):
+    if found and difference(ended(subject).state, taught(loop(subject)).state_dict()):
         raise SkipTest(
             "two runs of one seed differ already, so that nothing can be told: mend `reproducible`"
         )
@@ -243,6 +239,12 @@ def _lost(subject: Subject, trained: Strategy) -> str:
     fresh.setup("fit")
     told = _named(parts_that_differ(fresh.learner.strategy, trained) - trained.state_dict().keys())
     return f"{told} changed while it learned, and no checkpoint holds it; " if told else ""
+
+
+def _of_network(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's part of a loop's state."""
+    prefix = "learner.network."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def _named(parts: Collection[str]) -> str:
