@@ -1,8 +1,15 @@
-"""A world small enough to run in a moment, and `plasticity WORDS` called as a function."""
+"""A world small enough to run in a moment, and `plasticity WORDS` called as a function, or as a process."""
 
+import multiprocessing
+import sys
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+
+from plasticity import cli
 
 GOOD = """\
 name: tiny
@@ -47,3 +54,18 @@ def refused(call: Call, *words: str) -> str:
     assert "Traceback" not in done.err + done.out
     assert tree() == before
     return done.err
+
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
+    ["plasticity.launch.run", "plasticity.engine.trainer", "plasticity.cli.running"]
+)
+
+
+def begun(*words: str | Path) -> BaseProcess:
+    """`plasticity WORDS` in a process of its own, to be killed; forked from one that has imported torch for all."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["plasticity", *map(str, words)])  # it begins with this one's
+        process = SERVER.Process(target=cli.main)
+        process.start()
+    return process

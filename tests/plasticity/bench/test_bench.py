@@ -1,9 +1,5 @@
 """The benchmark does each cell once, whatever happens, and takes the rates that did best where nothing counts."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -22,6 +18,7 @@ from plasticity.launch import run as launch
 from plasticity.metrics.summary import summarise
 from strategies import Chain, Finetune
 
+from ...calling import begun
 from .arena import TINY, suite
 
 
@@ -167,19 +164,14 @@ def test_killed_and_run_again_gives_what_nobody_killed(tmp_path: Path) -> None:
     """SIGKILL within a cell, to the leader alone; its workers end with it, and the rest is done here."""
     longer = "--streams.markov.steps=60"
     (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 20", "steps: 60"))
-    words = ["bench", "tiny.yaml", "--jobs", "2", "--out", "cut"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plasticity", *words],
-        cwd=tmp_path,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
+    words = ("--jobs", "2", "--out", tmp_path / "cut")
+    process = begun("bench", tmp_path / "tiny.yaml", *words)
     places, deadline = tmp_path / "cut/bench/tiny/cells", time.monotonic() + 300
     while not (cut := [*places.glob("*/checkpoint.ckpt")]):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     with cells.alone(cut[0].parent):  # what a worker of it was in, it has left
         pass
     assert not (tmp_path / "cut/bench/tiny/results.json").exists()

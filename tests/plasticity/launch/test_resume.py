@@ -1,15 +1,14 @@
 """Kill -9 in the middle of deploy, resume, and the record is that of a run nobody killed, to the bit."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from plasticity.results.store import Run
+
+from ...calling import Call, begun, refused
 
 YAML = """
 name: resume
@@ -37,35 +36,32 @@ hardware: {{threads: 1}}
 """
 
 
-def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "plasticity", *map(str, words)]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     folder = tmp_path_factory.mktemp("resume")
     file = folder / "resume.yaml"
     file.write_text(YAML.format(out=folder / "runs"))
-    subprocess.run(
-        command("run", file, "--run-dir", folder / "whole"), check=True, env=environment()
-    )
+    done("run", file, "--run-dir", folder / "whole")
     return file, Run(folder / "whole")
+
+
+def done(*words: str | Path) -> None:
+    process = begun(*words)
+    process.join()
+    assert process.exitcode == 0
 
 
 def killed_in(cell: str, folder: Path, *words: str | Path) -> None:
     """Start a command and SIGKILL it once the cell has written part 8 of its steps."""
-    process = subprocess.Popen(command(*words), env=environment())
+    process = begun(*words)
     awaited = folder / "cells" / f"{cell}-seed0" / "steps" / "00008.parquet"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not awaited.exists():
-        assert process.poll() is None and time.monotonic() < deadline, f"{cell} was never reached"
+        assert process.is_alive() and time.monotonic() < deadline, f"{cell} was never reached"
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not (folder / "cells" / f"{cell}-seed0" / "summary.json").exists()
 
 
@@ -78,7 +74,7 @@ def test_every_strategy_resumes_to_the_bit(uninterrupted: tuple[Path, Run], tmp_
     killed_in(labels[0], folder, "run", file, "--run-dir", folder)
     for label in labels[1:]:
         killed_in(label, folder, "resume", folder)
-    subprocess.run(command("resume", folder), check=True, env=environment())
+    done("resume", folder)
     for one, other in zip(whole.cells(), Run(folder).cells(), strict=True):
         assert one.label == other.label
         assert one.steps.read().equals(other.steps.read()), f"{one.label}: steps differ"
@@ -89,34 +85,10 @@ def test_every_strategy_resumes_to_the_bit(uninterrupted: tuple[Path, Run], tmp_
 
 
 def test_a_run_directory_in_use_is_refused_and_untouched(
-    uninterrupted: tuple[Path, Run],
+    uninterrupted: tuple[Path, Run], call: Call
 ) -> None:
     file, whole = uninterrupted
     before = sorted(whole.path.rglob("*"))
-    done = subprocess.run(
-        command("run", file, "--run-dir", whole.path), capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "in use" in done.stderr and f"plasticity resume {whole.path}" in done.stderr
-    assert "Traceback" not in done.stderr
+    told = refused(call, "run", str(file), "--run-dir", str(whole.path))
+    assert "in use" in told and f"plasticity resume {whole.path}" in told
     assert sorted(whole.path.rglob("*")) == before
-
-
-def test_ctrl_c_says_how_to_go_on(uninterrupted: tuple[Path, Run], tmp_path: Path) -> None:
-    file, _ = uninterrupted
-    folder = tmp_path / "stopped"
-    process = subprocess.Popen(
-        command("run", file, "--run-dir", folder),
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    awaited = folder / "cells" / "Frozen-seed0" / "steps" / "00003.parquet"
-    while not awaited.exists():
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"plasticity resume {folder}" in stderr.replace("\n", "")
-    assert "Traceback" not in stderr
