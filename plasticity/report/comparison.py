@@ -16,7 +16,7 @@ from plasticity.report.verdict import (
     NOTE,
     Difference,
     Verdict,
-    divergence,
+    diverged_at,
     paired,
     shared,
     verdict,
@@ -154,7 +154,7 @@ def cells(found: Comparison) -> list[list[str]]:
         apart = told[0][0][c.title]
         sure = "-" if apart is None else ("yes" if apart.sure else "no")
         last = [*each, sure, str(len(apart.values) if apart else 0)]
-        level = divergence(c.diverged) if c.diverged else "-"
+        level = diverged_at(c.diverged) if c.diverged else "-"
         line = [c.title, spread(skills, 2) if skills else level]
         lines.append([*line, *([""] * len(last) if c is found.against else last)])
     return lines
