@@ -47,7 +47,7 @@ def before(skills: Skills) -> Claims:
     """The best by its mean against each other one, and against 0, each at 5 %."""
     best = np.take_along_axis(skills, skills.mean(-1).argmax(-1)[:, None, None], 1)
     apart = best - skills
-    return (t_test(apart) < LEVEL).any(-1), t_test(best[:, 0]) < LEVEL
+    return np.any(t_test(apart) < LEVEL, axis=-1), t_test(best[:, 0]) < LEVEL
 
 
 def now(skills: Skills) -> Claims:

@@ -122,7 +122,7 @@ def levels(
 
     Where skill is undefined nobody is ranked: the ideals of a world, which all strategies share, are one.
     """
-    known = ~np.isnan(skills).any(0)
+    known = ~np.any(np.isnan(skills), axis=0)
     if len(known) == 1:
         return skills[:, 0, known[0]]
     kept = [block for block in range(len(known)) if known[block].any()]

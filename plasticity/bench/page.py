@@ -12,9 +12,11 @@ from plasticity.bench.leaderboard import (
     CAPTION,
     TITLES,
     LeaderboardRow,
+    apart,
     blocks,
     cells,
     grid,
+    ranking,
     rows,
     skill,
 )
@@ -39,7 +41,7 @@ def page(results: BenchResults) -> Page:
     suite, found = results.suite, rows(results)
     count = len({cell.seed for cell in results.cells})
     sections = [
-        _table(found),
+        _table(found, apart(ranking(results))),
         _skill(found),
         _blocks(results, found),
         _tuning(results),
@@ -59,9 +61,9 @@ def write(results: BenchResults, path: Path) -> Path:
     return page(results).write(path)
 
 
-def _table(found: Sequence[LeaderboardRow]) -> Section:
+def _table(found: Sequence[LeaderboardRow], told: str) -> Section:
     table = Table(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
-    return Section("", [table, Words(CAPTION, "small")])
+    return Section("", [table, Words(told), Words(CAPTION, "small")])
 
 
 def _skill(found: Sequence[LeaderboardRow]) -> Section:

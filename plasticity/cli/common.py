@@ -76,13 +76,16 @@ def existing(folder: Path) -> Path:
 
 
 def print_table(where: "Run") -> None:
-    """What fits a terminal of the table of a run."""
+    """What fits a terminal of the table of a run; and what must be known before any verdict on it."""
+    from plasticity.report.notes import notes
     from plasticity.report.run_report import CAPTION, COLUMNS, rows, title
 
     table = Table(
         title=title(where), caption=CAPTION, box=None, header_style="bold", pad_edge=False
     )
-    shown = COLUMNS[:6]  # what fits a terminal; the page has all
+    before = notes(where)
+    less = "KL first visit" if before else "gain"  # what fits a terminal; the page has all
+    shown = [column for column in COLUMNS[:7] if column[0] != less]
     for name, _ in shown:
         table.add_column(
             name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
@@ -92,6 +95,8 @@ def print_table(where: "Run") -> None:
             *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
         )
     out.print(table)
+    for note in before:
+        out.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def warn(problem: object) -> None:

@@ -69,7 +69,7 @@ def compare(
     for name, folder in zip(found.names, found.folders, strict=True):
         out.print(f"{name}: {folder}", highlight=False, markup=False, soft_wrap=True)
     out.print(comparison.shown(found))
-    for line in found.unpaired:
+    for line in [*found.notes, *found.unpaired]:
         err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     told = found.verdict
     out.print(f"{told.answer}. {told.because}", highlight=False, markup=False, soft_wrap=True)

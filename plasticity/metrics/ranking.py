@@ -92,7 +92,7 @@ def standing(names: Sequence[str], values: Values) -> Standing:
     placed = ranks(values)
     k, n = placed.shape
     means = placed.mean(-1) if n else np.full(k, np.nan)
-    order = np.argsort(means, kind="stable")
+    order: list[int] = np.argsort(means, kind="stable").tolist()
     ordered = {names[i]: float(means[i]) for i in order}
     if k < 2 or n < 2:
         return Standing(ordered, n, None, None, [[*ordered]] if k > 1 else [])

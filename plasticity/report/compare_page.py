@@ -45,7 +45,8 @@ def write(found: Comparison, path: Path) -> Path:
 def _verdict(found: Comparison) -> Section:
     where = "; ".join(map(": ".join, zip(found.names, found.folders, strict=True)))
     notes = [Words(line, "open") for line in found.unpaired]
-    return Section("", [Words(where, "small"), Answer(*found.verdict), *notes])
+    before = [Words(line, "open") for line in found.notes]
+    return Section("", [Words(where, "small"), *before, Answer(*found.verdict), *notes])
 
 
 def _skill(found: Comparison) -> Section:

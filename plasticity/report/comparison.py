@@ -10,12 +10,13 @@ from rich.table import Table as RichTable
 from plasticity.core.errors import did_you_mean
 from plasticity.metrics.significance import spread
 from plasticity.report.changes import changes, worlds
+from plasticity.report.notes import notes
 from plasticity.report.run_report import Row, rows
 from plasticity.report.verdict import (
     NOTE,
     Difference,
     Verdict,
-    divergence,
+    diverged_at,
     paired,
     shared,
     verdict,
@@ -86,6 +87,8 @@ class Comparison(NamedTuple):
     changes: list[tuple[str, list[str]]]
     """Key -> what it is in each run, where that is not the same."""
     verdict: Verdict
+    notes: list[str]
+    """What must be known before any verdict; of several runs each with its name."""
 
     def differences(self, key: str) -> dict[str, Difference | None]:
         """Title -> its number less that of the one it is held against, corrected for all pairs of strategies."""
@@ -137,6 +140,7 @@ def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
         [*_unpaired(runs, names, contenders, base)],
         changes(runs),
         verdict({c.title: c.values("skill") for c in alike}, {c.title: c.diverged for c in alike}),
+        [f"{name}: {note}" for name, run in zip(names, runs, strict=True) for note in notes(run)],
     )
 
 
@@ -150,7 +154,7 @@ def cells(found: Comparison) -> list[list[str]]:
         apart = told[0][0][c.title]
         sure = "-" if apart is None else ("yes" if apart.sure else "no")
         last = [*each, sure, str(len(apart.values) if apart else 0)]
-        level = divergence(c.diverged) if c.diverged else "-"
+        level = diverged_at(c.diverged) if c.diverged else "-"
         line = [c.title, spread(skills, 2) if skills else level]
         lines.append([*line, *([""] * len(last) if c is found.against else last)])
     return lines

@@ -9,7 +9,7 @@ from plasticity.config.recipe import Recipe
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
-from plasticity.report.verdict import Verdict, divergence, verdict
+from plasticity.report.verdict import Verdict, diverged_at, verdict
 from plasticity.results.load import OwnSummary, derived, numbers
 from plasticity.results.store import Cell, Run, write_json
 
@@ -55,7 +55,7 @@ def _number(key: str, digits: int, ranged: bool = True) -> Callable[[Row], str]:
 
 
 def _skill(row: Row) -> str:
-    return divergence(row.diverged) if row.diverged else _number("skill", 2)(row)
+    return diverged_at(row.diverged) if row.diverged else _number("skill", 2)(row)
 
 
 def _recovery(row: Row) -> str:

@@ -12,6 +12,7 @@ from plasticity.plots.over_time import COLUMNS as STEPS
 from plasticity.plots.over_time import bits_over_time, plotted, windowed
 from plasticity.plots.skill_bars import bars
 from plasticity.plots.style import Look
+from plasticity.report.notes import notes
 from plasticity.report.page import (
     Answer,
     Picture,
@@ -62,13 +63,14 @@ def read(run: Run, looks: Mapping[str, Look]) -> RunData:
 
 
 def verdict(of: RunData) -> Section:
-    """Which strategy, how sure, and what is not finished."""
+    """What must be known before any verdict; which strategy, and how sure; and what is not finished."""
     unfinished = [
         Words(f"{c.name}: unfinished, {len(c.steps.read(['step'])):,} steps so far", "open")
         for c in of.cells
         if not c.done
     ]
-    return Section("", [Answer(*answer(of.run)), *unfinished])
+    before = [Words(note, "open") for note in notes(of.run)]
+    return Section("", [*before, Answer(*answer(of.run)), *unfinished])
 
 
 def skill(of: RunData) -> Section:

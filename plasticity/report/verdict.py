@@ -202,6 +202,11 @@ def divergence(of: Mapping[Seed, int]) -> str:
     return f"diverged ({told})"
 
 
+def diverged_at(of: Mapping[Seed, int]) -> str:
+    """The earliest of those steps, for a cell of a table."""
+    return f"diverged at {min(of.values())}"
+
+
 def untrained(gap: float | None, amnesic: float | None, name: str = "The network") -> str:
     """A sentence to stand before any verdict, where a network is too far from the amnesic observer; else "".
 

@@ -66,7 +66,7 @@ def test_ranks_are_scipys_block_by_block(results: BenchResults) -> None:
     for block in range(4):
         seeds = [i for i in (2 * block, 2 * block + 1) if i != 7]
         mine = [
-            np.mean([-math.inf if SKILLS[name][i] is None else SKILLS[name][i] for i in seeds])
+            np.mean([-math.inf if (s := SKILLS[name][i]) is None else s for i in seeds])
             for name in SKILLS
         ]
         assert placed[:, block].tolist() == stats.rankdata(-np.array(mine)).tolist()
@@ -168,6 +168,9 @@ def test_without_a_reference_there_is_no_relative_cost(
 
 def test_the_table_and_the_page_show_every_strategy(results: BenchResults, tmp_path: Path) -> None:
     assert shown(results).row_count == 4
+    assert (
+        "Finetune = Twin = Lost = Frozen" in page.write(results, tmp_path / "page.html").read_text()
+    )
     text = page.write(results, tmp_path / "page.html").read_text()
     assert all(f"<td>{name}" in text for name in ("Finetune", "Twin (contender)", "Lost"))
     assert "<b>bold</b>" not in text

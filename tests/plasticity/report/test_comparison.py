@@ -110,7 +110,7 @@ def test_who_diverged_under_one_seed_is_nowhere_judged_by_the_others(tmp_path: P
     assert found.against.title == "EWC"
     table = {line[0]: dict(zip(titles(found), line, strict=True)) for line in cells(found)}
     assert [*table] == ["EWC", "Frozen", "Replay"]
-    assert table["Replay"]["skill"] == "diverged (seed 2 at step 36)"
+    assert table["Replay"]["skill"] == "diverged at 36"
     assert {table["Replay"][f"Δ {name}"] for name in ("skill", "gain", "KL return")} == {"-"}
     assert table["Replay"]["surely differs"] == "-" and table["Replay"]["pairs"] == "0"
     assert "Replay diverged (seed 2 at step 36)." in found.verdict.because

@@ -153,7 +153,7 @@ def test_all_that_is_compared_is_one_family() -> None:
     values = {f"S{i}": seeds(*(0.2 * i + 0.1 * rng.normal(size=4))) for i in range(3)}
     rows = [*[[*v.values()] for v in values.values()], [0.0] * 4]
     raw = {
-        (i, j): stats.ttest_1samp(np.subtract(rows[i], rows[j]), 0)[1]
+        (i, j): float(np.asarray(stats.ttest_1samp(np.subtract(rows[i], rows[j]), 0))[1])
         for i, j in combinations(range(4), 2)
     }
     names, running = [*values, BOUND], 0.0

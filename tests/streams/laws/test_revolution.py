@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from plasticity.core.predictors import PREDICTORS
+from plasticity.metrics.regret import code_lengths
 from plasticity.observers.reference import ReferencePredictors
 from streams.laws.laws import Laws, numbers
 from streams.laws.revolution import (
@@ -238,6 +239,10 @@ def test_the_summary_counts_bits_over_the_truth():
     )
     found = world.summary(steps, table.with_columns(**{"kl/model": pl.col("kl/continual")}))
     assert found["code/learner"] == pytest.approx(4 * 5 * (realised["model"].sum() - 0.5 * 40))
+    _, over = code_lengths(
+        steps, np.array([len(world[s].inputs) * int(world[s].asked.sum()) for s in range(40)])
+    )
+    assert found["code/learner"] == pytest.approx(over), "the number that every world has"
     assert found["code/mixture"] == pytest.approx(4 * 5 * 0.25 * 40)
     assert found["gravity"] == 1.0
 
