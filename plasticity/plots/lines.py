@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy.special import stdtrit
 
@@ -120,6 +121,12 @@ def regimes(ax: Axes, spans: Sequence[Span]) -> None:
     ax.set_xlim(first, last)
 
 
+def numbered(axis: Axis) -> None:
+    """Of a logarithmic axis: its numbers written out, powers of ten alone."""
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(NullLocator())
+
+
 def _scale(ax: Axes, drawn: Mapping[str, Curve], log: bool) -> None:
     """Both axes as wide as the curves; y from 0 unless all lies far from it."""
     places = [float(v) for curve in drawn.values() for v in curve.x]
@@ -128,12 +135,12 @@ def _scale(ax: Axes, drawn: Mapping[str, Curve], log: bool) -> None:
     values = [float(v) for curve in drawn.values() for v in curve.y if math.isfinite(v)]
     if log:
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.yaxis.set_minor_locator(NullLocator())
+        numbered(ax.yaxis)
         ax.set_ylim(FLOOR, 1.2 * max(1.0, *values, 1.0))
         return
     low, high = min(values, default=0.0), max(values, default=1.0)
     low = min(low, 0.0) if low < 0.5 * high else low
+    low = 0.0 if abs(low) < 1e-9 else low
     room = 0.08 * (high - low) or 0.5
     ax.set_ylim(low if low == 0 else low - room, high + room)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

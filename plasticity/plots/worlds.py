@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from plasticity.plots.lines import Curve, Span, curves
+from plasticity.plots.lines import Curve, Span, curves, numbered
 from plasticity.plots.style import INK, SOFT, Look, blank, key, looks, style
 
 BAYES = "exact Bayes"
@@ -37,6 +37,7 @@ def law_odds(
     low, high = min([0.0, *values]), max([0.0, *values])
     ax.set_ylim(low - 0.05 * (high - low) - 1e-9, high + 0.05 * (high - low) + 1e-9)
     ax.set_xscale("log")
+    numbered(ax.xaxis)
     ax.axhline(0, color=SOFT, linewidth=1)
     ax.set_title(title)
     return ax
@@ -73,8 +74,9 @@ def anomalies_needed(
     ticks = table[varied].unique().sort().to_list()
     ax.set_xscale("log")
     ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        numbered(axis)
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
     ax.set_xlabel(along)
     ax.set_ylabel("anomalies until the mind changes\n(hollow: never, of so many)")
     if legend:
@@ -113,6 +115,7 @@ def ladder_rung(
         place = {"xycoords": ("axes fraction", "data"), "xytext": (4, 3)}
         ax.annotate(words, (0, level), **place, textcoords="offset points", color=SOFT, size=9.5)
         ax.set_ylim(top=max(ax.get_ylim()[1], 1.1 * level))
+    ax.set_ylim(bottom=0)
     ax.set_title(title)
     return ax
 
@@ -133,4 +136,6 @@ def conversation_start(
         ax: where; None: on a figure of its own.
     """
     up = "bits from the truth per token,\nfirst program of a conversation"
-    return curves(drawn, "step", up, spans, legend=legend, size=(760, 380), ax=ax)
+    ax = curves(drawn, "step", up, spans, legend=legend, size=(760, 380), ax=ax)
+    ax.set_ylim(bottom=0)
+    return ax

@@ -20,6 +20,7 @@ from plasticity.plots import (
     probability_rows,
     skill_by_block,
 )
+from plasticity.plots.style import figure_of
 from plasticity.plots.worlds import BAYES
 
 RNG = np.random.default_rng(0)
@@ -53,6 +54,16 @@ def test_it_returns_axes_with_words_and_units(draw: Callable[..., Axes], axes: A
     own = draw()
     assert own is not axes and own.get_label() and own.get_xlabel()
     assert own.get_ylabel() or own.get_yticklabels() or not own.get_yticks().size
+
+
+@pytest.mark.parametrize("draw", EVERY)
+def test_the_numbers_of_its_axes_are_words(draw: Callable[..., Axes]) -> None:
+    """Not what matplotlib would set as mathematics, which these pictures have none of."""
+    ax = draw()
+    figure_of(ax).draw_without_rendering()
+    labels = [t.get_text() for t in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+    assert labels or not ax.get_yticks().size
+    assert not any("$" in label for label in labels)
 
 
 def test_a_heat_map_keeps_its_bits_and_its_holes() -> None:
