@@ -15,7 +15,6 @@ from plasticity.core.bounded import Positive
 from plasticity.core.learner import Learner, Prediction
 from plasticity.core.tunnel import Batch
 
-
 PLAIN = (int, float, str, NoneType)
 """What can be compared with an argument of `off`."""
 
@@ -167,7 +166,9 @@ class Strategy(nn.Module):
         """
         off = {name: (getattr(self, name, ...), value) for name, value in (self.off or {}).items()}
         if off and all(isinstance(now, PLAIN) and now == value for now, value in off.values()):
-            return f"{', '.join(f'{name}: {value}' for name, (value, _) in off.items())} turns it off"
+            return (
+                f"{', '.join(f'{name}: {value}' for name, (value, _) in off.items())} turns it off"
+            )
         if self.needs_shifts and not shifts:
             return f"it works at shifts, and none comes within {steps} steps"
         return None

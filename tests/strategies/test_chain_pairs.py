@@ -85,7 +85,7 @@ def test_each_of_two_acts_or_they_are_refused(one: str):
         found = together(one, other)
         if isinstance(found, str):
             reason = f"{one} with {other}: {found}"
-            assert ("expected" in found or "do not put it beside" in found), reason
+            assert "expected" in found or "do not put it beside" in found, reason
             assert one in found or other in found, reason
             continue
         assert torch.isfinite(found).all(), (one, other)

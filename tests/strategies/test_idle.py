@@ -128,7 +128,11 @@ def written(strategy: dict[str, Any], **keys: Any) -> None:
         ({"type": "ReDo", "every": 50}, {}, "every: 50 gradient steps, and there are 10: ReDo"),
         ({"type": "Replay", "capacity": 0}, {}, "capacity: 0 turns it off: Replay"),
         ({"type": "EWC"}, {"stream_period": 10}, "none comes within 10 steps: EWC"),
-        ({"type": "Chain", "parts": [{"type": "SI", "strength": 0}]}, {}, "SI: strength: 0.0 turns"),
+        (
+            {"type": "Chain", "parts": [{"type": "SI", "strength": 0}]},
+            {},
+            "SI: strength: 0.0 turns",
+        ),
     ],
 )
 def test_validation_warns_and_goes_on(
@@ -190,7 +194,7 @@ CUTS = [Updates(), Updates("episode"), Updates("chunk", 3), Updates("chunk", 2)]
 
 @pytest.mark.parametrize("drift", [0.0, 1e-3])
 def test_the_same_data_leave_the_same_precision_however_they_are_cut(drift: float):
-    """With the bound on curvature the precision does not depend on the predictions: to rounding of what the head is shown."""
+    """With the bound on curvature it does not depend on what was predicted: to rounding of what the head is shown."""
     args = {"decay": 0.9, "drift": drift, "curvature": "bound"}
     found = [learned(Kalman(**args), each).precision for each in CUTS]
     for each in found[1:]:

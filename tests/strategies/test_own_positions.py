@@ -252,5 +252,7 @@ def test_what_others_rehearse_reaches_the_parts_of_a_chain_as_it_was_asked():
             made.notify_shift()
         made.learn(WORLD[step], made.predict(WORLD[step]))
         made.finish_batch(WORLD[step])
-    mixed = [batch for batch in batches if len({*(batch.targets != IGNORE_INDEX).sum(1).tolist()}) > 1]
+    mixed = [
+        batch for batch in batches if len({*(batch.targets != IGNORE_INDEX).sum(1).tolist()}) > 1
+    ]
     assert len(mixed) > 2
