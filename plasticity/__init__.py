@@ -48,7 +48,12 @@ if TYPE_CHECKING:
     from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
     from plasticity.nn.linear_inputs import LinearMap, linear_maps
     from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
-    from plasticity.nn.parameters import gradient_vector, logits_with, vector_to_tensors
+    from plasticity.nn.parameters import (
+        gradient_vector,
+        logits_with,
+        tensors_to_vector,
+        vector_to_tensors,
+    )
     from plasticity.nn.reservoir import CAPACITY, Reservoir
     from plasticity.observers.conjugate import (
         DirichletObserver,
@@ -86,7 +91,7 @@ _HOMES = {
     "nn.hidden_units": "HiddenUnits activations dormancy hidden_units",
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",
-    "nn.parameters": "gradient_vector logits_with vector_to_tensors",
+    "nn.parameters": "gradient_vector logits_with tensors_to_vector vector_to_tensors",
     "nn.reservoir": "CAPACITY Reservoir",
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",

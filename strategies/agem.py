@@ -2,9 +2,18 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
-from plasticity import CAPACITY, Batch, Count, Learner, Natural, Positive, Reservoir, Strategy
+from plasticity import (
+    CAPACITY,
+    Batch,
+    Count,
+    Learner,
+    Natural,
+    Positive,
+    Reservoir,
+    Strategy,
+    tensors_to_vector,
+)
 
 
 class AGEM(Strategy):
@@ -43,7 +52,7 @@ class AGEM(Strategy):
         params = [p for p in learner.trainable() if p.grad is not None]
         grads = [p.grad for p in params if p.grad is not None]
         refs = self.reference(learner, params)
-        g, ref = parameters_to_vector(grads), parameters_to_vector(refs)
+        g, ref = tensors_to_vector(grads), tensors_to_vector(refs)
         along = g @ ref
         excess = torch.where(along < 0, along / (ref @ ref), 0.0)
         for grad, each in zip(grads, refs, strict=True):

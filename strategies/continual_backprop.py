@@ -77,8 +77,8 @@ class ContinualBackprop(Strategy):
         self.groups: list[HiddenUnits] = hidden_units(learner.network, learner.trainable())
         if self.rate and not self.groups:
             raise ValueError(
-                f"ContinualBackprop: expected hidden units whose weights are all trained, {type(learner.network).__name__} "
-                "has none here; do not put it beside LoRA"
+                "ContinualBackprop: expected hidden units whose weights are all trained, "
+                f"{type(learner.network).__name__} has none here; do not put it beside LoRA"
             )
         self.sizes = [group.number for group in self.groups]
         self.register_buffer("now", torch.zeros(2, sum(self.sizes)))  # E|h|, E h

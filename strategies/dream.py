@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from plasticity import (
     CAPACITY,
@@ -16,6 +16,7 @@ from plasticity import (
     Reservoir,
     Strategy,
     logits_with,
+    tensors_to_vector,
     vector_to_tensors,
 )
 
@@ -67,7 +68,7 @@ class Dream(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the old weights and room for dreams."""
-        theta = nn.utils.parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("old", theta.clone())
         self.register_buffer("shifted", torch.tensor(False))
         self.register_buffer("fed", torch.tensor(learner.spec.symbols <= learner.spec.vocab))
@@ -78,7 +79,7 @@ class Dream(Strategy):
     def on_shift(self, learner: Learner) -> None:
         """What was, is as the network now has it; older dreams are forgotten, since it dreams them too."""
         params = learner.trainable()
-        self.old.copy_(nn.utils.parameters_to_vector(params))
+        self.old.copy_(tensors_to_vector(params))
         self.shifted.fill_(True)
         self.clock.zero_()
         self.pool.clear()

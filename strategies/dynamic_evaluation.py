@@ -4,9 +4,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import vector_to_parameters
 
-from plasticity import Learner, NonNegative, Positive, Strategy, gradient_vector
+from plasticity import Learner, NonNegative, Positive, Strategy, gradient_vector, tensors_to_vector
 
 
 class DynamicEvaluation(Strategy):
@@ -55,7 +55,7 @@ class DynamicEvaluation(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Note where the weights are; allocate the mean square."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("prior", theta.clone())
         self.register_buffer("mean_square", torch.zeros_like(theta))
         self.register_buffer("before", theta.clone(), persistent=False)
@@ -65,7 +65,7 @@ class DynamicEvaluation(Strategy):
     def project_gradients(self, learner: Learner) -> None:
         """Note where the step starts."""
         if self.decay or self.step == "rms":
-            self.before.copy_(parameters_to_vector(learner.trainable()))
+            self.before.copy_(tensors_to_vector(learner.trainable()))
 
     @torch.no_grad()
     def after_step(self, learner: Learner) -> None:
@@ -80,7 +80,7 @@ class DynamicEvaluation(Strategy):
         if self.step == "rms":
             theta = self.before - self.eta(learner) * grad / (size + self.epsilon)
         else:
-            theta = parameters_to_vector(params)
+            theta = tensors_to_vector(params)
         usual = size.mean().clamp(min=torch.finfo(size.dtype).tiny)
         rate = (self.decay * size / usual).clamp(max=1)
         vector_to_parameters(theta + rate * (self.prior - self.before), params)

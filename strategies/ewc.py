@@ -5,7 +5,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     IGNORE_INDEX,
@@ -17,6 +16,7 @@ from plasticity import (
     Positive,
     Reservoir,
     Strategy,
+    tensors_to_vector,
 )
 
 
@@ -32,10 +32,10 @@ class EWC(Strategy):
     of all theta*_k by weight F_k.
 
     F_regime = E[(grad_i log p(sequence))^2] / E[positions]: the empirical Fisher information per asked position (each
-    sequence's own: where it is not asked it says nothing), from the squared gradient of each sequence on its own (never of a batch mean), over a uniform sample of
-    the regime. The strength is therefore the number of old positions one new position is weighed against, and
-    means the same at every batch size and length. Cost per step: forward + backward + O(parameters); per
-    shift: `samples` forwards + backwards. Memory: 2 x parameters + `samples` sequences.
+    sequence's own: where it is not asked it says nothing), from the squared gradient of each sequence on its own (never
+    of a batch mean), over a uniform sample of the regime. The strength is therefore the number of old positions one new
+    position is weighed against, and means the same at every batch size and length. Cost per step: forward + backward +
+    O(parameters); per shift: `samples` forwards + backwards. Memory: 2 x parameters + `samples` sequences.
 
     Args:
         strength: old evidence per unit of new.
@@ -67,7 +67,7 @@ class EWC(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the springs, slack, and the sample of the regime."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("fisher", torch.zeros_like(theta))
         self.register_buffer("anchor", theta.clone())
         self.register_buffer("rest", theta.new_zeros(()))
@@ -79,7 +79,7 @@ class EWC(Strategy):
 
     def energy(self, learner: Learner) -> Float[Tensor, ""]:
         """sum_i F_i (theta_i - theta*_i)^2, over all springs."""
-        theta = parameters_to_vector(learner.trainable())
+        theta = tensors_to_vector(learner.trainable())
         return (self.fisher * (theta - self.anchor) ** 2).sum() + self.rest
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class EWC(Strategy):
 
     def on_shift(self, learner: Learner) -> None:
         """Consolidate: add the ended regime's spring, tied to the weights as they are."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         older, new = self.decay * self.fisher, self.information(learner)
         self.fisher.copy_(older + new)
         if self.form == "separate":
@@ -110,6 +110,6 @@ class EWC(Strategy):
         total = torch.zeros_like(self.fisher)
         for x, y, n in zip(inputs, targets, positions, strict=True):
             mean = learner.nll(learner.network(x[None]), y[None], learner.asked)
-            grad = parameters_to_vector(torch.autograd.grad(mean, params))
+            grad = tensors_to_vector(torch.autograd.grad(mean, params))
             total.add_(grad**2, alpha=n**2 / sum(positions))  # of the sum over its positions
         return total

@@ -14,6 +14,7 @@ from plasticity import (
     Positive,
     Prediction,
     Strategy,
+    tensors_to_vector,
     vector_to_tensors,
 )
 
@@ -118,7 +119,7 @@ class GDumb(Strategy):
     def attach(self, learner: Learner) -> None:
         """Allocate the memory, and keep the weights to start from."""
         self.memory = Balanced(self.capacity, learner.spec.time)
-        theta = nn.utils.parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("start", theta.clone())
         self.register_buffer("visit", torch.zeros((), dtype=torch.int64))
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     Batch,
@@ -14,6 +13,7 @@ from plasticity import (
     Reservoir,
     Strategy,
     linear_maps,
+    tensors_to_vector,
     vector_to_tensors,
 )
 
@@ -75,7 +75,7 @@ class GPM(Strategy):
         self.found = [each._replace(moments=torch.empty(0)) for each in found]
         self.rest = [p for p in self.params if id(p) not in known]
         self.register_buffer("frozen", torch.zeros((), dtype=torch.bool))
-        before = parameters_to_vector(self.params).detach().clone()
+        before = tensors_to_vector(self.params).detach().clone()
         self.register_buffer("before", before, persistent=False)
         self.recent = Reservoir(self.samples, learner.spec.time)
 
@@ -91,7 +91,7 @@ class GPM(Strategy):
         for p in self.rest:
             if p.grad is not None:
                 p.grad.mul_(~self.frozen)
-        self.before.copy_(parameters_to_vector(self.params))
+        self.before.copy_(tensors_to_vector(self.params))
 
     @torch.no_grad()
     def after_step(self, learner: Learner) -> None:

@@ -2,9 +2,16 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
-from plasticity import Fraction, Learner, Natural, Positive, Strategy, vector_to_tensors
+from plasticity import (
+    Fraction,
+    Learner,
+    Natural,
+    Positive,
+    Strategy,
+    tensors_to_vector,
+    vector_to_tensors,
+)
 
 
 class HareTortoise(Strategy):
@@ -43,7 +50,7 @@ class HareTortoise(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """The tortoise begins where the hare does."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("tortoise", theta.clone())
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
@@ -53,7 +60,7 @@ class HareTortoise(Strategy):
         if not self.every:
             return
         params = learner.trainable()
-        self.tortoise.lerp_(parameters_to_vector(params), 1 - self.momentum)
+        self.tortoise.lerp_(tensors_to_vector(params), 1 - self.momentum)
         self.steps += 1
         if int(self.steps) % self.every == 0:
             for p, slow in zip(params, vector_to_tensors(self.tortoise, params), strict=True):

@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy
+from plasticity import Batch, Learner, NonNegative, Positive, Strategy, tensors_to_vector
 
 
 class L2Init(Strategy):
@@ -33,12 +32,12 @@ class L2Init(Strategy):
     @torch.no_grad()
     def attach(self, learner: Learner) -> None:
         """Remember where the weights are."""
-        theta = parameters_to_vector(learner.trainable())
+        theta = tensors_to_vector(learner.trainable())
         self.register_buffer("start", theta.clone())
 
     def penalty(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | float:
         """The weighted squared distance, in nats per asked position."""
         if not self.strength:
             return 0.0
-        theta = parameters_to_vector(learner.trainable())
+        theta = tensors_to_vector(learner.trainable())
         return self.strength * (theta - self.start).square().sum()

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import vector_to_parameters
 
 from plasticity import (
     Adapted,
@@ -14,6 +14,7 @@ from plasticity import (
     Prediction,
     Strategy,
     add_adapters,
+    tensors_to_vector,
 )
 
 
@@ -60,7 +61,7 @@ class LoRAPool(Strategy):
         if not self.rank:
             return
         self.adapted = add_adapters(learner.network, self.rank, self.alpha, learner.seed)
-        first = parameters_to_vector(self.params()).detach()
+        first = tensors_to_vector(self.params()).detach()
         self.register_buffer("pool", first.new_zeros(self.slots, len(first)))
         self.register_buffer("used", torch.zeros(self.slots, dtype=torch.int64))  # 0: empty
         self.register_buffer("due", torch.zeros((), dtype=torch.bool))
@@ -87,7 +88,7 @@ class LoRAPool(Strategy):
     def choose(self, learner: Learner, batch: Batch) -> None:
         """Make that adapter live which makes this batch likeliest."""
         live = int(self.used.argmax())
-        self.pool[live] = parameters_to_vector(self.params())
+        self.pool[live] = tensors_to_vector(self.params())
         stored = torch.nonzero(self.used).flatten().tolist()
         losses = {slot: self.tried(learner, batch, self.pool[slot]) for slot in stored}
         best = min(losses, key=losses.__getitem__)
@@ -112,7 +113,7 @@ class LoRAPool(Strategy):
         rng = self.rng(learner)
         for each in self.adapted:
             each.adapter.begin(rng)
-        return parameters_to_vector(self.params())
+        return tensors_to_vector(self.params())
 
     def params(self) -> list[nn.Parameter]:
         """Of the live adapter."""

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     IGNORE_INDEX,
@@ -12,6 +11,7 @@ from plasticity import (
     Positive,
     Strategy,
     logits_with,
+    tensors_to_vector,
     vector_to_tensors,
 )
 
@@ -50,7 +50,7 @@ class LwF(Strategy):
     @torch.no_grad()
     def attach(self, learner: Learner) -> None:
         """Allocate the old weights."""
-        theta = parameters_to_vector(learner.trainable())
+        theta = tensors_to_vector(learner.trainable())
         self.register_buffer("old", theta.clone())
         self.register_buffer("shifted", torch.zeros((), dtype=torch.bool))
 
@@ -75,5 +75,5 @@ class LwF(Strategy):
     @torch.no_grad()
     def on_shift(self, learner: Learner) -> None:
         """What is said now is what is to be kept."""
-        self.old.copy_(parameters_to_vector(learner.trainable()))
+        self.old.copy_(tensors_to_vector(learner.trainable()))
         self.shifted.fill_(True)

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     IGNORE_INDEX,
@@ -14,6 +13,7 @@ from plasticity import (
     Positive,
     Reservoir,
     Strategy,
+    tensors_to_vector,
 )
 
 
@@ -57,7 +57,7 @@ class MAS(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Allocate the springs, slack, and the sample of the regime."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("importance", torch.zeros_like(theta))
         self.register_buffer("anchor", theta.clone())
         self.recent = Reservoir(self.samples, learner.spec.time)
@@ -66,7 +66,7 @@ class MAS(Strategy):
         """The pull, in nats per asked position."""
         if not self.strength:
             return 0.0
-        away = parameters_to_vector(learner.trainable()) - self.anchor
+        away = tensors_to_vector(learner.trainable()) - self.anchor
         return self.strength * (self.importance * away.square()).sum()
 
     @torch.no_grad()
@@ -82,7 +82,7 @@ class MAS(Strategy):
         own = self.recent.targets[:held] != IGNORE_INDEX
         for x, asked in zip(self.recent.inputs[:held], own, strict=True):
             norm = learner.network(x[None])[0, asked].square().sum(-1).mean()
-            grad = parameters_to_vector(torch.autograd.grad(norm, params))
+            grad = tensors_to_vector(torch.autograd.grad(norm, params))
             self.importance.add_(grad.abs(), alpha=1 / held)
-        self.anchor.copy_(parameters_to_vector(params).detach())
+        self.anchor.copy_(tensors_to_vector(params).detach())
         self.recent.clear()

@@ -27,11 +27,11 @@ class MIR(Strategy):
     with g = grad L(B_t), and C drawn uniformly from a reservoir, |C| = candidates |B_t|
     (Aljundi et al. 2019, arXiv 1908.04742, experience replay with the criterion of the loss's rise, "MI-1").
 
-    l is a sequence's loss per asked position of its own. The virtual step is one of plain gradient descent on the loss of
-    the batch alone, as in the paper, whatever the optimizer is and whatever else is descended; the weights do
-    not move. While it is small the ranking does not depend on its size. The paper ranks 50 for batches of 10:
-    here the number is relative, so that it means the same at every batch size; 1 is plain replay. Nothing is
-    replayed in the step that brought it, and boundaries are not needed.
+    l is a sequence's loss per asked position of its own. The virtual step is one of plain gradient descent on the loss
+    of the batch alone, as in the paper, whatever the optimizer is and whatever else is descended; the weights do not
+    move. While it is small the ranking does not depend on its size. The paper ranks 50 for batches of 10: here the
+    number is relative, so that it means the same at every batch size; 1 is plain replay. Nothing is replayed in the
+    step that brought it, and boundaries are not needed.
 
     Cost per step: two forwards + three backwards over |B_t|, and two forwards over |C|.
     Memory: capacity sequences, fixed.

@@ -3,7 +3,6 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     IGNORE_INDEX,
@@ -15,6 +14,7 @@ from plasticity import (
     Positive,
     Reservoir,
     Strategy,
+    tensors_to_vector,
 )
 
 
@@ -24,14 +24,14 @@ class OnlineLaplace(Strategy):
     L + strength/2 (theta - theta*)^T Lambda (theta - theta*),  Lambda_0 = prior I,  theta*_0 = theta_0
     at a shift:  Lambda <- decay Lambda + F_regime,  theta* <- theta   (Ritter, Botev & Barber 2018, arXiv 1805.07810)
 
-    F_regime is the Fisher information per asked position, with answers drawn from the network's own predictions, over
-    a uniform sample of the regime. Of a linear layer it is A (x) G, its bias a column of its weights:
-    A = E_t[a_t a_t^T] over all positions, G = sum_t E[g_t g_t^T] / E[own asked positions], where a_t goes in and g_t is the
-    gradient of the whole sequence's log loss at what comes out. So one sequence's positions count as independent
-    data: the expand setting (Eschenhagen et al. 2023, arXiv 2311.00636). All that is no linear layer's own gets the
-    diagonal, per sequence as in EWC: embeddings, norms, short convolutions, the LSTM's recurrent and input weights,
-    adapters. What stands beside the prior in Lambda must stay one Kronecker product, whatever the number of regimes:
-    it is the one nearest to the sum in the Frobenius norm (Van Loan & Pitsianis 1993). The prior never decays.
+    F_regime is the Fisher information per asked position, with answers drawn from the network's own predictions, over a
+    uniform sample of the regime. Of a linear layer it is A (x) G, its bias a column of its weights: A = E_t[a_t a_t^T]
+    over all positions, G = sum_t E[g_t g_t^T] / E[own asked positions], where a_t goes in and g_t is the gradient of
+    the whole sequence's log loss at what comes out. So one sequence's positions count as independent data: the expand
+    setting (Eschenhagen et al. 2023, arXiv 2311.00636). All that is no linear layer's own gets the diagonal, per
+    sequence as in EWC: embeddings, norms, short convolutions, the LSTM's recurrent and input weights, adapters. What
+    stands beside the prior in Lambda must stay one Kronecker product, whatever the number of regimes: it is the one
+    nearest to the sum in the Frobenius norm (Van Loan & Pitsianis 1993). The prior never decays.
 
     Strength means what it means in EWC: old positions that one new position is weighed against. A layer's products
     have larger eigenvalues than its diagonal: plain descent needs lr strength < 2 / the largest of them.
@@ -66,7 +66,7 @@ class OnlineLaplace(Strategy):
     def attach(self, learner: Learner) -> None:
         """Find the linear layers; allocate their factors, the diagonal, and the sample of the regime."""
         params = learner.trainable()
-        theta = parameters_to_vector(params).detach()
+        theta = tensors_to_vector(params).detach()
         used = [id(p) for _, p in learner.network.named_parameters(remove_duplicate=False)]
         own = {id(p): p for p in params if used.count(id(p)) == 1}
         linear = [each for each in learner.network.modules() if isinstance(each, nn.Linear)]
@@ -93,7 +93,7 @@ class OnlineLaplace(Strategy):
 
     def energy(self) -> Float[Tensor, ""]:
         """(theta - theta*)^T Lambda (theta - theta*)."""
-        distance = parameters_to_vector(self.weights()) - self.mode
+        distance = tensors_to_vector(self.weights()) - self.mode
         total, at = self.prior * distance.square().sum(), 0
         for pair, (a, g) in zip(self.owned, self.factors(), strict=True):
             out, columns = len(pair[0]), []
@@ -132,14 +132,14 @@ class OnlineLaplace(Strategy):
                 new[i][1].addmm_(g.T, g, alpha=1 / usual / held)
                 rows[i] += len(a)
             if self.rest:
-                square = parameters_to_vector(grads[len(calls) :]) ** 2
+                square = tensors_to_vector(grads[len(calls) :]) ** 2
                 self.diagonal.add_(square, alpha=1 / usual / held)
         for old, (a, g), n in zip(self.factors(), new, rows, strict=True):
             for factor, value in zip(
                 old, nearest(self.decay, old, (a / max(n, 1), g)), strict=True
             ):
                 factor.copy_(value)
-        self.mode.copy_(parameters_to_vector(self.weights()).detach())
+        self.mode.copy_(tensors_to_vector(self.weights()).detach())
         self.recent.clear()
 
     def watched(

@@ -15,11 +15,11 @@ class Spectral(Strategy):
 
     W_l is every two-dimensional parameter that is trained but embeddings, as it is stored: what is stacked in one
     matrix (queries, keys and values; the gates of an LSTM) counts as one. Left alone are biases, gains of norms and
-    convolutions; and embeddings, whose inputs are one-hot: no layer's signal grows by their sigma_1, which begins near
-    the root of the width and would be nearly all of the sum. sigma_1 is u^T W v with unit vectors that follow W by one round u <- W v,
-    v <- W^T u after each step; they begin at the exact ones. It is never above the truth, and lags below it for a
-    while where the second largest is near. Knows no boundaries. Beside LoRA it acts on the factors A and B and not on
-    their product, for which it is not made.
+    convolutions; and embeddings, whose inputs are one-hot: no layer's signal grows by their sigma_1, which begins above
+    the root of the width and would be nearly all of the sum. sigma_1 is u^T W v with unit vectors that follow W by one
+    round u <- W v, v <- W^T u after each step; they begin at the exact ones. It is never above the truth, and lags
+    below it for a while where the second largest is near. Knows no boundaries. Beside LoRA it acts on the factors A and
+    B and not on their product, for which it is not made.
 
     Cost per step: forward + backward + four products of each matrix with a vector.
     Memory: height + width of each matrix.

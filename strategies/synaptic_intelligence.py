@@ -2,9 +2,16 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
-from plasticity import Batch, Learner, NonNegative, Positive, Strategy, gradient_vector
+from plasticity import (
+    Batch,
+    Learner,
+    NonNegative,
+    Positive,
+    Strategy,
+    gradient_vector,
+    tensors_to_vector,
+)
 
 
 class SI(Strategy):
@@ -65,7 +72,7 @@ class SI(Strategy):
         if not self.strength:
             return
         params = learner.trainable()
-        self.before.copy_(parameters_to_vector(params))
+        self.before.copy_(tensors_to_vector(params))
         pull = self.importance * (self.before - self.anchor)
         self.gradient.copy_(gradient_vector(params)).sub_(pull, alpha=2 * self.strength)
 
@@ -86,4 +93,4 @@ class SI(Strategy):
 
     def theta(self, learner: Learner) -> Tensor:
         """What is trained, in a row."""
-        return parameters_to_vector(learner.trainable())
+        return tensors_to_vector(learner.trainable())

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity import (
     Fraction,
@@ -11,6 +10,7 @@ from plasticity import (
     Positive,
     Strategy,
     gradient_vector,
+    tensors_to_vector,
     vector_to_tensors,
 )
 
@@ -57,7 +57,7 @@ class UPGD(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Nothing is of use yet."""
-        theta = parameters_to_vector(learner.trainable()).detach()
+        theta = tensors_to_vector(learner.trainable()).detach()
         self.register_buffer("utility", torch.zeros_like(theta))
         self.register_buffer("before", theta.clone(), persistent=False)
 
@@ -67,7 +67,7 @@ class UPGD(Strategy):
         if self.vanishes:
             return
         params = learner.trainable()
-        self.before.copy_(parameters_to_vector(params))
+        self.before.copy_(tensors_to_vector(params))
         if self.decay is not None:
             gain = -gradient_vector(params) * self.before
             self.utility.mul_(self.decay).add_(gain, alpha=1 - self.decay)
@@ -79,7 +79,7 @@ class UPGD(Strategy):
             return
         params = learner.trainable()
         lr = learner.optimizer.param_groups[0]["lr"]
-        step = parameters_to_vector(params) - self.before
+        step = tensors_to_vector(params) - self.before
         if self.sigma:
             rng = self.rng(learner, device=step.device)
             noise = torch.randn(step.shape, generator=rng, device=step.device)

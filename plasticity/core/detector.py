@@ -14,12 +14,13 @@ class Detector(nn.Module):
 
     It is given one loss per step whatever `updates` says, the mean over the step's asked positions, once the last of
     them is predicted; so what it counts in steps is in steps of the stream. Where a step is learned from in pieces, all
-    but the last piece were learned from by then. A loss that falls is learning and no alarm. What it remembers is in its state dict, and so in checkpoints.
+    but the last piece were learned from by then. A loss that falls is learning and no alarm. What it remembers is in
+    its state dict, and so in checkpoints.
     """
 
     @abstractmethod
     def update(self, loss: float) -> bool:
-        """Whether the loss of this step (nats per asked position, each predicted before it was learned) raises the alarm."""
+        """Whether this step's loss (nats per asked position, predicted before it was learned) raises the alarm."""
 
 
 class _River(Detector):

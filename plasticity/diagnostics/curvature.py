@@ -6,12 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils import parameters_to_vector
 
 from plasticity.core.tunnel import Batch
 from plasticity.diagnostics.forward_probe import ProbedNetwork
 from plasticity.engine.learner import OnlineLearner
-from plasticity.nn.parameters import vector_to_tensors
+from plasticity.nn.parameters import tensors_to_vector, vector_to_tensors
 
 
 def gradient(
@@ -22,7 +21,7 @@ def gradient(
     plain = torch.backends.cudnn.flags(enabled=False)  # an RNN of its own has none in eval mode
     with torch.enable_grad(), plain:
         loss = learner.nll(bare.logits_with(weights, batch.inputs), batch.targets, batch.asked)
-    return parameters_to_vector(_gradients(loss, list(weights.values())))
+    return tensors_to_vector(_gradients(loss, list(weights.values())))
 
 
 def hessian_ritz(
@@ -55,7 +54,7 @@ def hessian_ritz(
                 retain_graph=True,
                 materialize_grads=True,
             )
-            return parameters_to_vector(found)
+            return tensors_to_vector(found)
 
         size = sum(w.numel() for w in weights)
         generator = torch.Generator().manual_seed(0)

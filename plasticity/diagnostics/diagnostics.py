@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from plasticity.core.tunnel import Batch
 from plasticity.diagnostics.config import Condition
@@ -28,6 +27,7 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.scorer import COLUMNS
 from plasticity.nn.hidden_units import dormancy
+from plasticity.nn.parameters import tensors_to_vector
 
 BENT = 0.1
 """Share of the largest Ritz value's magnitude from which a direction counts as bent.
@@ -92,7 +92,7 @@ def measure(
 
 def weights(learner: OnlineLearner) -> Float[Tensor, " parameters"]:
     """A copy of every parameter of the network, adapters among them, in one row."""
-    return parameters_to_vector(learner.network.parameters()).detach().clone()
+    return tensors_to_vector(learner.network.parameters()).detach().clone()
 
 
 def units_row(seen: Activations) -> dict[str, float]:

@@ -194,7 +194,7 @@ CUTS = [Updates(), Updates("episode"), Updates("chunk", 3), Updates("chunk", 2)]
 
 @pytest.mark.parametrize("drift", [0.0, 1e-3])
 def test_the_same_data_leave_the_same_precision_however_they_are_cut(drift: float):
-    """With the bound on curvature the precision does not depend on the predictions: to rounding of what the head is shown."""
+    """With the bound on curvature it does not depend on what was predicted: to rounding of what the head is shown."""
     args = {"decay": 0.9, "drift": drift, "curvature": "bound"}
     found = [learned(Kalman(**args), each).precision for each in CUTS]
     for each in found[1:]:
