@@ -6,8 +6,15 @@ import pytest
 
 from plasticity.metrics.frontier import excess, frontier_excess, points
 
-STEPS = pl.DataFrame({"step": range(8), "regime": [0] * 5 + [1] * 3, "shift": [False] * 5 + [True] + [False] * 2})  # fmt: skip
-CURVE = {"live/b0": 0.0, "live/b0.5": 0.1, "live/b1": 0.5, "fresh/b0": 2.0, "fresh/b0.5": 0.4, "fresh/b1": 0.0}  # fmt: skip
+STEPS = pl.DataFrame(
+    {"step": range(8), "regime": [0] * 5 + [1] * 3, "shift": [False] * 5 + [True] + [False] * 2}
+)
+LIVE, FRESH = [0.0, 0.1, 0.5], [2.0, 0.4, 0.0]
+CURVE = {
+    f"{where}/b{share:g}": bits
+    for where, each in (("live", LIVE), ("fresh", FRESH))
+    for share, bits in zip((0.0, 0.5, 1.0), each, strict=True)
+}
 
 
 def tables(model: dict[tuple[int, int], float], fresh: dict[int, float]):
