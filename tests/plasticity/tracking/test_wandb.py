@@ -22,7 +22,7 @@ from plasticity.checks.world import STEPS, loop, world
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.trainer import fit
-from plasticity.metrics.visits import skill
+from plasticity.metrics.skill import skill
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns, tags
