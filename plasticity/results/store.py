@@ -81,7 +81,7 @@ class Table:
             columns: which; None: all.
         """
         parts = sorted(self.folder.glob("[0-9]*.parquet"))
-        return pl.read_parquet(parts, columns=columns) if parts else pl.DataFrame()
+        return pl.read_parquet(parts, columns=columns, glob=False) if parts else pl.DataFrame()
 
 
 @dataclass(frozen=True)
