@@ -193,7 +193,7 @@ class Results:
                 parts = sorted((cell.path / kind).glob("[0-9]*.parquet"))
                 if parts:
                     head = [pl.lit(value).alias(key) for key, value in _head(run, cell).items()]
-                    frames.append(pl.scan_parquet(parts).select(*head, pl.all()))
+                    frames.append(pl.scan_parquet(parts, glob=False).select(*head, pl.all()))
         empty = pl.LazyFrame(schema={"run": pl.String, "label": pl.String, "seed": pl.Int64})
         return pl.concat(frames, how="diagonal_relaxed") if frames else empty
 

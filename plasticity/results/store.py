@@ -87,7 +87,7 @@ class Table:
         import polars as pl
 
         parts = sorted(self.folder.glob("[0-9]*.parquet"))
-        return pl.read_parquet(parts, columns=columns) if parts else pl.DataFrame()
+        return pl.read_parquet(parts, columns=columns, glob=False) if parts else pl.DataFrame()
 
 
 @dataclass(frozen=True)

@@ -75,4 +75,4 @@ class Stretches:
 def _part(table: Table, part: int) -> pl.DataFrame:
     """One part of a table; empty where it is not there."""
     file = table.folder / f"{part:05d}.parquet"
-    return pl.read_parquet(file) if part >= 0 and file.exists() else pl.DataFrame()
+    return pl.read_parquet(file, glob=False) if part >= 0 and file.exists() else pl.DataFrame()

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 
 from plasticity.plots import (
     Curve,
@@ -48,6 +49,11 @@ EVERY: list[Callable[..., Axes]] = [
 ]
 
 
+def values(image: AxesImage) -> np.ndarray:
+    """What is drawn; NaN: nothing."""
+    return np.ma.filled(np.ma.asarray(image.get_array()), np.nan)
+
+
 @pytest.mark.parametrize("draw", EVERY)
 def test_it_returns_axes_with_words_and_units(draw: Callable[..., Axes], axes: Axes) -> None:
     assert draw(ax=axes) is axes
@@ -69,7 +75,7 @@ def test_the_numbers_of_its_axes_are_words(draw: Callable[..., Axes]) -> None:
 def test_a_heat_map_keeps_its_bits_and_its_holes() -> None:
     ax = heat_map(HEAT, 2.0, "EWC: forgot 0.25 bits")
     (image,) = ax.images
-    np.testing.assert_array_equal(np.ma.filled(image.get_array(), np.nan), HEAT.bits.T)
+    np.testing.assert_array_equal(values(image), HEAT.bits.T)
     assert image.get_clim() == (0, 2.0)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["A", "B"]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "10"]
@@ -79,7 +85,7 @@ def test_a_heat_map_keeps_its_bits_and_its_holes() -> None:
 
 def test_many_checkpoints_make_no_larger_picture() -> None:
     ax = heat_map(Heat(np.arange(5000), np.arange(50), np.ones((5000, 50))))
-    assert np.shape(ax.images[0].get_array()) == (50, 400)
+    assert values(ax.images[0]).shape == (50, 400)
 
 
 def test_blocks_say_their_skill() -> None:
@@ -87,7 +93,7 @@ def test_blocks_say_their_skill() -> None:
     ax = skill_by_block(means, ["one", "two", "three"])
     words = [t.get_text() for t in ax.texts]
     assert words == ["0.50", "0.00", "undefined", "diverged", "-3.00", "0.90"]
-    shades = np.ma.filled(ax.images[0].get_array(), np.nan)
+    shades = values(ax.images[0])
     np.testing.assert_array_equal(shades, [[0.5, -0.001, np.nan], [-1, -1, 0.9]])
 
 
@@ -103,7 +109,7 @@ def test_ranks_and_what_is_not_told_apart() -> None:
 
 def test_rows_of_probabilities_stand_beside_their_prompts() -> None:
     ax = probability_rows(ROWS, [["a", "b a"], ["b"]], ["a", "b", "c"])
-    image = np.ma.filled(ax.images[0].get_array(), np.nan)
+    image = values(ax.images[0])
     assert image.shape == (2 * 3 + 1, 3 + 1 + 3), "a gap between blocks, and one between matrices"
     for name, start in (("exact", 0), ("LSTM", 4)):
         for row, place in enumerate((0, 2, 5)):

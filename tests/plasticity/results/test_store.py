@@ -36,3 +36,10 @@ def test_a_half_written_part_is_not_read(tmp_path) -> None:
     table.write(0, {"step": np.arange(3)})
     (tmp_path / ".00001.parquet.partial").write_bytes(b"PAR1 and then the power went")
     assert len(table.read()) == 3
+
+
+def test_a_folder_may_be_called_like_a_pattern(tmp_path) -> None:
+    """A strategy's label is in the name of its folder."""
+    table = Table(tmp_path / "[red]*?-seed0")
+    table.write(0, {"step": np.arange(3)})
+    assert table.read()["step"].to_list() == [0, 1, 2]
