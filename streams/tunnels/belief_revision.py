@@ -41,8 +41,8 @@ class BeliefRevision(Tunnel):
     p(Z = z | e_1..e_n) ~ F_z(C_z + n) / F_z(C_z);  E known: ~ prod_k E[z, e_k],
 
     where a moment of a Dirichlet is a ratio of Gamma functions. As d_zz ~ Beta(c, (N - 1) c), the sum is the integral
-    of (d + 2)^m_z (1 - d)^(m - m_z) under it, which is computed at the same cost whatever was seen. (Hard belief revision in the
-    repository of Agarwal, Misra et al., Bayesian wind tunnels, arXiv 2512.22471: N = 16, n = 5, 4
+    of (d + 2)^m_z (1 - d)^(m - m_z) under it, which is computed at the same cost whatever was seen. (Hard belief
+    revision in the repository of Agarwal, Misra et al., Bayesian wind tunnels, arXiv 2512.22471: N = 16, n = 5, 4
     fillers, c = .3. It fixes E once, so that it must be learned in the weights.)
 
     Args:
