@@ -20,6 +20,7 @@ class HareTortoise(Strategy):
     tortoise <- momentum tortoise + (1 - momentum) hare, after every step;  hare <- tortoise, every `every` steps
     (Lee et al. 2024, arXiv 2406.02596)
 
+    By default the tortoise looks back over 20 steps and the hare returns every 50, for regimes of a hundred steps.
     What predicts, and is scored, is always the hare. The tortoise begins where the hare does. The optimizer keeps
     its state when the hare is put back. Cost per step: forward + backward + O(parameters). Memory: parameters.
 
@@ -34,9 +35,7 @@ class HareTortoise(Strategy):
     tortoise: Tensor
     steps: Tensor
 
-    def __init__(
-        self, momentum: Fraction = 0.999, every: Natural = 1000, lr: Positive | None = None
-    ):
+    def __init__(self, momentum: Fraction = 0.95, every: Natural = 50, lr: Positive | None = None):
         super().__init__(lr)
         self.momentum, self.every = momentum, every
 

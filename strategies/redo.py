@@ -30,6 +30,8 @@ class ReDo(Strategy):
     shared by a whole parameter and stays. What the units of a layer are: as in ContinualBackprop; layers that do not
     declare any are left alone, as are those of which a weight is not trained (LoRA). Written for ReLU: GELU is
     seldom still, attention's values and an LSTM's cells next to never; `recycled` counts how many were.
+    The paper has tau 0.025 every 1,000 steps, of ReLU and of a life of millions; by default it is 0.1 every 100 here,
+    as regimes have about a hundred steps, and no unit of GELU was found at 0.025 in six of them.
     Cost per step: forward + backward; every `every` steps one forward. Memory: `samples` sequences.
 
     Args:
@@ -45,8 +47,8 @@ class ReDo(Strategy):
 
     def __init__(
         self,
-        tau: NonNegative = 0.025,
-        every: Natural = 1000,
+        tau: NonNegative = 0.1,
+        every: Natural = 100,
         samples: Count = 64,
         lr: Positive | None = None,
     ):

@@ -18,6 +18,7 @@ from plasticity.core.stream import Stream
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.launch.experiment import Experiment
+from plasticity.observers.switching import SwitchingObserver
 
 T = TypeVar("T")
 LOOKED = 10_000
@@ -66,6 +67,10 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
     if experiment.detector is not None:
         tried(experiment.detector.build)
     if stream is not None:
+        try:
+            SwitchingObserver(stream)
+        except ValueError as error:
+            problems.append(experiment.stream.problem(reason(error), "stream"))
         spec = Spec.of(stream)
         built = [
             tried(partial(fresh_network, network, spec, 0))

@@ -7,6 +7,9 @@ from plasticity.core.stream import PROBED, Belief, Stream
 from plasticity.core.tunnel import Observer, Probabilities, Symbols
 from plasticity.observers.conjugate import normalise
 
+PRIORS = 1000
+"""Steps of a schedule that are looked through for doubt."""
+
 
 class SwitchingObserver:
     """The switching observer: knows every held latent and the schedule's law, and infers the live regime.
@@ -25,6 +28,9 @@ class SwitchingObserver:
     Args:
         stream: whose schedule's law is used; without a law every prediction is NaN, and where some observer
             has no evidence so is every one that would have to weigh regimes; `silent` says why.
+
+    Raises:
+        ValueError: the schedule leaves the regime in doubt, and some tunnel's observer cannot read what another makes.
     """
 
     def __init__(self, stream: Stream):
@@ -33,6 +39,8 @@ class SwitchingObserver:
         self._at = -1  # the step whose batch, or a part of it, was absorbed last
         self._observers: dict[int, Observer] = {}
         self.silent = self._silent()
+        if len(stream.tunnels) > 1 and not self.silent and self._doubtful():
+            self._read_each_other()
 
     def prior(self, step: int) -> Belief | None:
         """The belief before what is still to come of batch `step`; zeros left out."""
@@ -83,6 +91,38 @@ class SwitchingObserver:
             except NotImplementedError as error:
                 return str(error)
         return None
+
+    def _doubtful(self) -> bool:
+        """Whether the schedule ever leaves the regime in doubt, as far as its first steps tell."""
+        law: Belief | None = None
+        for step in range(min(self.stream.steps or PRIORS, PRIORS)):
+            law = self.stream.prior(step, law)
+            if law is None or sum(p > 0 for p in law.values()) > 1:
+                return law is not None
+        return False
+
+    def _read_each_other(self) -> None:
+        """Let each tunnel's observers read an episode of every other.
+
+        Raises:
+            ValueError: one cannot.
+        """
+        tunnels, rng = self.stream.tunnels, np.random.default_rng(0)
+        for i, other in enumerate(tunnels):
+            x, y = other.draw(other.latents(1, rng), self.stream.time, rng)
+            for j, tunnel in enumerate(tunnels):
+                for observer in (tunnel.observer(), tunnel.informed(tunnel.latents(1, rng))):
+                    try:
+                        observer.predict(x, y)
+                        observer.evidence(x, y)
+                    except (
+                        Exception
+                    ) as error:  # whatever a tunnel's arithmetic says of symbols it never made
+                        raise ValueError(
+                            f"tunnels whose formats differ: tunnels[{j}] ({type(tunnel).__name__}) cannot read an "
+                            f"episode of tunnels[{i}] ({type(other).__name__}), and the schedule hides which is live; "
+                            "Padded gives each its own symbols"
+                        ) from error
 
     def _observer(self, regime: int) -> Observer:
         if regime not in self._observers:

@@ -13,6 +13,9 @@ from streams.causal.graphs import confounding, dags, joint, parent_sets, units
 from streams.causal.observers import GraphsObserver, KnownLadder, Mechanisms, real
 from streams.tunnels.urn import categorical
 
+SAME = 1e-9
+"""Two probabilities that differ by less are one."""
+
 
 class CausalTunnel(Tunnel):
     """What causal tunnels have in common: graphs, the format of episodes, and who reads them.
@@ -113,6 +116,12 @@ class CausalTunnel(Tunnel):
         So much the association-only baseline loses on the second rung, even if it knows all laws.
         """
         return confounding(self.mechanisms.known(latents, None), self.values)
+
+    def differ(self, one: Latents, other: Latents) -> bool:
+        """Whether two latents have another law of what is seen, or of what would be done by setting a variable."""
+        laws = [self.mechanisms.known(latent, None) for latent in (one, other)]
+        done = [None, *(np.array([v]) for v in range(self.variables))]
+        return not all(np.allclose(*(joint(law, v) for law in laws), 0, SAME) for v in done)
 
     def revise(self, latents: Latents, kind: Kind, rng: np.random.Generator) -> tuple[Latents, int]:
         """One latent after a change of this kind, and the change as `GraphsObserver.renew` takes it.

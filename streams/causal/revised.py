@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool
 
 from plasticity import LATENT, PROBE, SCHEDULE, AnswerKey, Batch, Count, Group, Latents, Tunnel
-from streams.causal.causal_tunnel import CausalTunnel
+from streams.causal.causal_tunnel import SAME, CausalTunnel
 from streams.causal.episodes import INTERVENTION, RUNGS
 from streams.causal.graph_edits import Kind
 from streams.schedules.with_views import Viewed
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import polars
 
 CHANGED, UNCHANGED = "changed", "unchanged"
-SAME = 1e-9
-"""Two probabilities that differ by less are one."""
+WORLDS = 1000
+"""First worlds that are drawn at most, until every change is one."""
 
 
 class Revised(Viewed):
@@ -29,6 +29,9 @@ class Revised(Viewed):
     arrow of the graph is turned round; or one variable becomes a common cause of two others. The
     mechanisms of variables whose parents change are drawn anew, all else is as it was. So every
     shift makes one change or takes it back, and the rest need not be learned again.
+    A graph may allow no change of a kind (of three variables, 18 of 25 have no room for a common cause), and a function
+    that is drawn anew may be the same one again: the first world is drawn from the tunnel's prior until each of the
+    changes alters what is seen or what would be done. The observers are not told that.
     The continual observer of a revised regime begins with what is known of regime 0 and is told the
     change; from then on it learns from its own episodes.
 
@@ -47,7 +50,8 @@ class Revised(Viewed):
         seed: of everything random here.
 
     Raises:
-        ValueError: there are several tunnels, or the one is not causal; there are no changes.
+        ValueError: there are several tunnels, or the one is not causal; there are no changes; or one of them alters
+            next to no world of so many variables and parents.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Revised(Viewed):
         regimes = 1 + len(changes)
         super().__init__(tunnels, regimes, period, steps, batch, time, "regime", probe, seed)
         self.causal, self.changes = tunnels[0], list(changes)
+        self._first = self._drawn()
         self.rungs = [rung for rung in RUNGS if rung in (self.causal.graded or self.causal.asks)]
 
     @property
@@ -166,7 +171,7 @@ class Revised(Viewed):
     def latent(self, regime: int) -> Latents:
         """Regime 0's, revised."""
         regime, _ = self.viewed(regime)
-        return self._revised(regime)[0] if regime > 0 else self._first()
+        return self._revised(regime)[0] if regime > 0 else self._first
 
     def parent(self, regime: int) -> tuple[int, Sequence[int]] | None:
         """Regime 0, but for the change; a view, all that is known of its regime."""
@@ -174,12 +179,31 @@ class Revised(Viewed):
             return viewed
         return 0, [self._revised(regime)[1]]
 
-    def _first(self) -> Latents:
-        return self.causal.latents(1, self.rng(LATENT, 0))
+    def _drawn(self) -> Latents:
+        """The first world: one that every change alters."""
+        rng, idle = self.rng(LATENT, 0), dict.fromkeys(self.changes, 0)
+        for _ in range(WORLDS):
+            world = self.causal.latents(1, rng)
+            same = [
+                kind
+                for regime, kind in enumerate(self.changes, 1)
+                if not self.causal.differ(world, self._changed(world, regime)[0])
+            ]
+            if not same:
+                return world
+            idle.update({kind: idle[kind] + 1 for kind in {*same}})
+        kind = max(idle, key=lambda kind: idle[kind])
+        raise ValueError(
+            f"changes: {kind} alters nothing in {idle[kind]} of {WORLDS} worlds of {self.causal!r}: expected more "
+            "variables or parents, or other changes"
+        )
 
     def _revised(self, regime: int) -> tuple[Latents, int]:
-        kind = self.changes[regime - 1]
-        return self.causal.revise(self._first(), kind, self.rng(SCHEDULE, regime))
+        return self._changed(self._first, regime)
+
+    def _changed(self, world: Latents, regime: int) -> tuple[Latents, int]:
+        """What the change of a regime makes of a first world, and the change."""
+        return self.causal.revise(world, self.changes[regime - 1], self.rng(SCHEDULE, regime))
 
     @cached_property
     def _last(self) -> int:
@@ -207,6 +231,6 @@ class Revised(Viewed):
         x, y = self.causal.draw(self._many(group).latents, self.time, rng)
         said = [
             self.causal.informed(latent).predict(x, y)[:, self._last]
-            for latent in (self._first(), group.latents[:1])
+            for latent in (self._first, group.latents[:1])
         ]
         return np.abs(said[0] - said[1]).max(-1) > SAME
