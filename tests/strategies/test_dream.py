@@ -91,8 +91,9 @@ def test_dreams_follow_the_old_network():
     matrix = made(torch.arange(3)[:, None])[:, 0].double().softmax(-1).detach()
     assert (matrix - 1 / 3).abs().max() > 0.1
     jog(made, 2, by=0.6)  # what is new does not matter
-    begun = batch(1, 20_000).inputs
-    dreamt = strategy.dream(made, begun, torch.Generator().manual_seed(0))
+    data = batch(1, 20_000)
+    begun = data.inputs
+    dreamt = strategy.dream(made, data, torch.Generator().manual_seed(0))
     assert torch.equal(dreamt[:, 0], begun[:, 0]) and torch.equal(dreamt[:, 2], begun[:, 2])
     for t in (0, 2, 3):  # 1 is not asked
         for a in range(3):
@@ -112,12 +113,13 @@ def test_each_symbol_depends_on_the_dream_so_far(network: type):
     with torch.no_grad():
         made.network.get_parameter("head.weight").mul_(1e4)
     strategy.on_shift(made)
-    begun = batch(1, 16).inputs
+    data = batch(1, 16)
+    begun = data.inputs
     expected = begun.clone()
     for x in expected:
         for t in (0, 2, 3):
             x[t + 1] = made(x[None, : t + 1])[0, -1].argmax()
-    dreamt = strategy.dream(made, begun, torch.Generator().manual_seed(0))
+    dreamt = strategy.dream(made, data, torch.Generator().manual_seed(0))
     assert torch.equal(dreamt, expected) and not torch.equal(dreamt, begun)
 
 

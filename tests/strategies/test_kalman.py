@@ -14,7 +14,7 @@ from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from strategies import Chain, Frozen, LoRA
 from strategies.kalman import Kalman
 
-from .teaching import learn
+from .teaching import learn, teach
 from .tiny import answered, batch, learner
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
@@ -86,7 +86,7 @@ def test_it_is_the_extended_kalman_filter(network: type, decay: float, drift: fl
         w, (xs, ys) = head(made), observations(made, data)
         P = np.linalg.inv(decay * np.linalg.inv(P) + (1 - decay) / 0.3 * np.eye(27))
         w, P = textbook(w, P + drift * np.eye(27), xs, ys)
-        learn(made, data)
+        teach(made, seed, data)
         np.testing.assert_allclose(head(made), w, atol=1e-5)
         found = torch.linalg.inv(strategy.precision).numpy()
         np.testing.assert_allclose(found, P, atol=2e-5)
@@ -246,8 +246,8 @@ def test_a_network_without_a_head_of_its_own_is_refused(network: type):
 
 
 def test_beside_lora_it_is_refused():
-    with pytest.raises(ValueError, match="has no nn.Linear whose output is the logits"):
-        learner(Chain([LoRA(), Kalman()]))
+    with pytest.raises(ValueError, match="LoRA and Kalman each replace `trainable`"):
+        Chain([LoRA(), Kalman()])
 
 
 def test_the_head_is_found_by_what_it_does():

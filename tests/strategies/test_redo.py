@@ -130,10 +130,11 @@ def test_all_units_of_every_network_can_be_recycled_and_it_learns_again(network:
     assert made.nll(made(data.inputs), data.targets, data.asked).item() < first - 0.03
 
 
-def test_beside_lora_it_leaves_everything_alone():
-    made, plain = learner(Chain([LoRA(rank=1), ReDo(tau=1e9, every=1)])), learner(LoRA(rank=1))
-    met(made, batch(1))
-    assert all(torch.equal(p, state(plain)[name]) for name, p in state(made).items())
+def test_beside_lora_it_is_refused():
+    with pytest.raises(
+        ValueError, match="ReDo: expected hidden units whose weights are all trained"
+    ):
+        learner(Chain([LoRA(rank=1), ReDo(tau=1e9, every=1)]))
 
 
 def test_never_is_never():

@@ -14,8 +14,13 @@ from .tiny import batch
 
 
 def largest(network: nn.Module) -> list[float]:
-    """Of each matrix, in float64."""
-    matrices = [p.detach().double().numpy() for p in network.parameters() if p.ndim == 2]
+    """Of each matrix that is no embedding, in float64."""
+    matrices = [
+        p.detach().double().numpy()
+        for module in network.modules()
+        for p in module.parameters(recurse=False)
+        if p.ndim == 2 and not isinstance(module, nn.Embedding)
+    ]
     return [np.linalg.svd(m, compute_uv=False)[0] for m in matrices]
 
 
@@ -25,7 +30,7 @@ def test_it_begins_at_the_largest_singular_value_of_every_matrix(network: type):
     made = learner(strategy, network)
     expected = largest(made.network)
     np.testing.assert_allclose([s.item() for s in strategy.stretches(made)], expected, rtol=1e-5)
-    assert len(expected) >= 4
+    assert len(expected) >= 3
     found = strategy.penalty(made, data, made(data.inputs))
     total = sum((s * s * s - 1) ** 2 for s in expected)
     torch.testing.assert_close(found, torch.tensor(0.3 * total, dtype=torch.float32))

@@ -9,8 +9,8 @@ import pytest
 
 from plasticity import Stream
 from plasticity.core.predictors import PREDICTORS
-from plasticity.metrics.summary import summarise
 from plasticity.metrics.skill import skill
+from plasticity.metrics.summary import summarise
 from plasticity.observers.reference import ReferencePredictors
 from streams import Abrupt, Bijection, Hazard, Markov, Recurring
 
