@@ -11,7 +11,7 @@ from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.visits import UNDEFINED
 from plasticity.observers.reference import ReferencePredictors
 from plasticity.results.store import Run
-from streams import HMM
+from streams.tunnels.hmm import HMM
 
 from .test_experiments import ROOT, SHRUNK, experiment, plasticity
 

@@ -148,9 +148,8 @@ def ended(subject: Recipe[Strategy], announce_shifts: bool = True) -> Ended:
 def end(subject: Prequential) -> Ended:
     """What is left of a loop, copied."""
     state = subject.state_dict()
-    said = subject.learner.strategy.predict(subject.learner, world(1)[0]).detach()
     copied = {k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()}
-    return Ended(copied, said)
+    return Ended(copied, subject.learner.strategy.predict(subject.learner, world(1)[0]).detach())
 
 
 _ENDED: deque[tuple[Recipe[Strategy], bool, Ended]] = deque(maxlen=4)

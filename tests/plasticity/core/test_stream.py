@@ -79,14 +79,15 @@ def test_some_regimes_hold_and_some_redraw() -> None:
     world = stream(hold=["regime", "episode"], regimes=4, steps=16)
     reference = ReferencePredictors(world)
     for step in range(16):
-        (group,), keyed = world.groups(step), world.keyed(step)
+        (group,) = world.groups(step)
+        batch, key = world.keyed(step)
         assert group.regime == step // 4
         assert len({latent.tobytes() for latent in group.latents}) == (1, 5)[group.regime % 2]
-        truth = reference.predict(*keyed, [group], step)
+        truth = reference.predict(batch, key, [group], step)
         assert np.array_equal(truth[CONTINUAL], truth[AMNESIC]) == (
             step % 4 == 0 or group.regime % 2 == 1
         )
-        reference.absorb(*keyed, [group], step)
+        reference.absorb(batch, key, [group], step)
     assert list(reference.memory) == [0, 2]
     held, redrawn = world.probe_groups(2)[0], world.probe_groups(3)[0]
     assert np.array_equal(held.latents[5], world.groups(8)[0].latents[0])

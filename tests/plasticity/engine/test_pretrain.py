@@ -15,7 +15,8 @@ from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain import Key, _Pretraining, fresh, gap, pretrained
 from plasticity.networks import LSTM, MLP, Mamba
-from streams import Abrupt, Binding, Markov
+from streams import Abrupt, Binding
+from streams.tunnels.markov import Markov
 
 TUNNEL = recipe(Markov, symbols=3, concentration=0.5)
 
