@@ -13,15 +13,20 @@ from .teaching import jog, learn, learner, taught
 from .tiny import batch
 
 
-def largest(network: nn.Module) -> list[float]:
-    """Of each matrix that is no embedding, in float64."""
-    matrices = [
-        p.detach().double().numpy()
+def matrices(network: nn.Module) -> list[nn.Parameter]:
+    """All but embeddings."""
+    return [
+        p
         for module in network.modules()
         for p in module.parameters(recurse=False)
         if p.ndim == 2 and not isinstance(module, nn.Embedding)
     ]
-    return [np.linalg.svd(m, compute_uv=False)[0] for m in matrices]
+
+
+def largest(network: nn.Module) -> list[float]:
+    """Of each matrix that is no embedding, in float64."""
+    numbers = (p.detach().double().numpy() for p in matrices(network))
+    return [np.linalg.svd(m, compute_uv=False)[0] for m in numbers]
 
 
 @pytest.mark.parametrize("network", [MLP, LSTM, Mamba, Transformer])
@@ -70,7 +75,7 @@ def test_gradient_is_that_of_the_singular_value():
     made = learner(strategy)
     energy = strategy.penalty(made, data, made(data.inputs))
     assert torch.is_tensor(energy)
-    weights = [p for p in made.network.parameters() if p.ndim == 2]
+    weights = matrices(made.network)
     for weight, grad in zip(weights, torch.autograd.grad(energy, weights), strict=True):
         matrix, eps = weight.detach().double().numpy(), 1e-5
         for i, j in ((0, 0), (1, 2), (2, 1)):
