@@ -13,3 +13,6 @@ PREDICTORS = (
 )
 """Four exact observers, then three baselines that a learner must beat to be called trained."""
 INFORMED, SWITCHING, CONTINUAL, AMNESIC, MEMORYLESS, POSITION, UNIFORM = range(len(PREDICTORS))
+SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Of the exact mixtures on the frontier: b, the prior probability that an episode has a fresh latent. 0 is the
+continual observer, 1 the amnesic one."""

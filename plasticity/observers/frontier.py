@@ -10,14 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from plasticity.core.predictors import SHARES
 from plasticity.core.stream import Stream
 from plasticity.core.tunnel import AnswerKey, Batch, Observer, Probabilities, Symbols
 from plasticity.observers.conjugate import log
 from plasticity.observers.reference import ReferencePredictors
 from plasticity.observers.switching import posterior
 
-SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""b: prior probability that an episode has a fresh latent. 0 is the continual observer, 1 the amnesic one."""
 COLUMNS = [f"{where}/b{share:g}" for where in ("live", "fresh") for share in SHARES]
 """Of the table: bits lost on the live regime, then on fresh latents, at each share."""
 

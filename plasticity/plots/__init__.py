@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plasticity.plots.frontier import frontier
     from plasticity.plots.heat_maps import Heat, heat_map
     from plasticity.plots.leaderboards import critical_differences, skill_by_block
     from plasticity.plots.lines import Curve, Span, averaged, curves
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from plasticity.plots.worlds import anomalies_needed, conversation_start, ladder_rung, law_odds
 
 _HOMES = {
+    "frontier": "frontier",
     "heat_maps": "Heat heat_map",
     "leaderboards": "critical_differences skill_by_block",
     "lines": "Curve Span averaged curves",

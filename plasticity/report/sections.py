@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from plasticity.core.predictors import SHARES
+from plasticity.metrics.frontier import Points, points
 from plasticity.metrics.visits import probed
+from plasticity.plots.frontier import frontier
 from plasticity.plots.heat_maps import Heat, heat_map
 from plasticity.plots.over_time import COLUMNS as STEPS
 from plasticity.plots.over_time import bits_over_time, plotted, windowed
@@ -125,6 +128,33 @@ def probes(of: RunData) -> Section:
     return Section(title, [Words(words), Pictures(pictures)])
 
 
+def beside_exact(of: RunData) -> Section:
+    """The frontier: what was lost on the live regime and on fresh latents, beside exact mixtures."""
+    title = "What belief costs: the frontier"
+    found = {
+        label: [p for cell in group if (p := _points(cell)) is not None]
+        for label, group in of.groups.items()
+    }
+    every = [points.curve.mean(0) for each in found.values() for points in each]
+    if not every:
+        words = "No exact mixture to compare with: no latent is held, or observers cannot weigh."
+        return Section(title, [Words(words)])
+    curve = np.mean(every, axis=0)
+    pairs = {
+        label: [(float(p.live.mean()), float(p.fresh.mean())) for p in each]
+        for label, each in found.items()
+    }
+    lines = [(label, i, *pair) for label, each in pairs.items() for i, pair in enumerate(each)]
+    data = pl.DataFrame(lines, ["title", "nth", "live", "fresh"], orient="row")
+    words = (
+        "An exact observer who believes that the regime holds is wrong on fresh latents, and must be. The curve is of "
+        "exact mixtures that give a fresh latent the share b; nobody can lie below it, and how far above it a learner "
+        "lies is what its updates cost (frontier/excess). Means over ends of visits, 95 % intervals over seeds."
+    )
+    picture = Picture(frontier(pairs, curve, SHARES, of.looks), "frontier", data)
+    return Section(title, [Words(words), picture])
+
+
 def costs(of: RunData) -> Section:
     """The table; as CSV, every number of every seed."""
     shown = [([show(row) for _, show in COLUMNS], not row.strategy) for row in of.lines]
@@ -140,7 +170,7 @@ def costs(of: RunData) -> Section:
     return Section("What it cost, and where the bits went", [table, note])
 
 
-SECTIONS = (verdict, skill, over_time, probes, costs)
+SECTIONS = (verdict, skill, over_time, probes, beside_exact, costs)
 """What a reader wants first, first; below them come the folded ones of `details`."""
 
 
@@ -148,6 +178,14 @@ def _bars(values: Mapping[str, Sequence[float]], looks: Mapping[str, Look]) -> P
     pairs = [(title, i, v) for title, each in values.items() for i, v in enumerate(each)]
     data = pl.DataFrame(pairs, ["title", "nth", "skill"], orient="row")
     return Picture(bars(values, looks), "skill", data)
+
+
+def _points(cell: Cell) -> Points | None:
+    """Where the learner of a cell lies; None: nothing was recorded, or its weights are lost."""
+    steps, probes, recorded = (t.read() for t in (cell.steps, cell.probes, cell.frontier))
+    found = points(steps, probes, recorded) if len(steps) else None
+    lost = found is None or not np.isfinite([*found.live, *found.fresh]).all()
+    return None if lost else found
 
 
 def _forgot(row: Row) -> str:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from plasticity import Stream
+from plasticity.core.predictors import SHARES
 from plasticity.engine.datamodule import Item, StreamDataModule
 from plasticity.metrics.frontier import excess
-from plasticity.observers.frontier import COLUMNS, SHARES, losses, mixtures
+from plasticity.observers.frontier import COLUMNS, losses, mixtures
 from streams import HMM, Bijection, Markov, Recurring
 
 TUNNEL = Bijection(size=3, pairs=3)
