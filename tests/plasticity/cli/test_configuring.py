@@ -13,7 +13,7 @@ from plasticity.cli.explain import explain, objects, shelves
 from plasticity.config import plugins
 from plasticity.config.recipe import parameters, plain
 from plasticity.config.yaml_source import read
-from plasticity.launch import run as launch
+from plasticity.launch import folder
 from plasticity.launch.validate import rehearse
 from plasticity.metrics.glossary import GLOSSARY
 
@@ -192,7 +192,7 @@ def test_print_config_can_be_read_back_and_runs_nothing(call: Call) -> None:
     made, _ = located(Path("again.yaml"), [], [])
     assert made.seed == 4
     assert plain(made) == plain(located(Path("good.yaml"), ["--seed=4"], more)[0])
-    assert launch.resolved(made) == again
+    assert folder.resolved(made) == again
 
 
 def test_a_cell_keeps_its_label_when_its_run_is_read_back(call: Call) -> None:
