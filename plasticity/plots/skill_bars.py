@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,8 @@ from plasticity.plots.style import INK, LINE, PAPER, SOFT, WIDTH, Look, blank, l
 SKILL = {0.0: "0: best frozen model", 1.0: "1: ideal continual learner"}
 WITHIN = (-1.5, 1.5)
 """What is drawn of a scale on which 1 is as good as can be."""
+CHARACTERS = 28
+"""Of a line of a title; it has two at most."""
 ROW, MOST = 34, 4
 """Height of a bar with what is around it, in pixels; numbers of clipped dots that are written out."""
 
@@ -60,7 +63,7 @@ def bars(
             _bar(ax, row, values[title], drawn[title], digits)
         beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center"}
         ax.annotate(shown, (1, row), xycoords=("axes fraction", "data"), **beside)
-    ax.set_yticks(range(len(order)), order)
+    ax.set_yticks(range(len(order)), ["\n".join(wrap(title, CHARACTERS)[:2]) for title in order])
     ax.tick_params(axis="y", length=0, labelsize=11.5, labelcolor=INK, pad=9)
     ax.tick_params(axis="x", length=3)
     ax.grid(False)

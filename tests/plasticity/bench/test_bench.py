@@ -63,7 +63,7 @@ def test_what_is_done_is_not_done_again(contest: Contest, monkeypatch: pytest.Mo
 
     made = {p: p.stat().st_mtime_ns for p in contest.folder.parent.parent.rglob("*.p*")}
     monkeypatch.setattr(launch, "run_cell", never)
-    monkeypatch.setattr(cells, "pretrained", never)
+    monkeypatch.setattr("plasticity.engine.pretrain.pretrained", never)
     again = Contest(contest.suite, contest.out, 1)
     done = list(again.run())
     assert len(done) == 9 and all(each.kept for each in done)

@@ -13,8 +13,8 @@ from plasticity.cli.explain import explain, objects, shelves
 from plasticity.config import plugins
 from plasticity.config.recipe import parameters, plain
 from plasticity.config.yaml_source import read
-from plasticity.launch import folder
-from plasticity.launch.validate import rehearse
+from plasticity.launch.folder import resolved
+from plasticity.launch.validate import build_all
 from plasticity.metrics.glossary import GLOSSARY
 
 from ...calling import GOOD, Call, refused
@@ -192,7 +192,7 @@ def test_print_config_can_be_read_back_and_runs_nothing(call: Call) -> None:
     made, _ = located(Path("again.yaml"), [], [])
     assert made.seed == 4
     assert plain(made) == plain(located(Path("good.yaml"), ["--seed=4"], more)[0])
-    assert folder.resolved(made) == again
+    assert resolved(made) == again
 
 
 def test_a_cell_keeps_its_label_when_its_run_is_read_back(call: Call) -> None:
@@ -231,7 +231,7 @@ def test_a_class_is_explained_and_its_snippet_is_fine(kind: str, cls: type, call
     named = yaml.safe_load(found.snippet or GOOD)
     assert cls.__name__ in str(named) or kind in named or kind == "experiment"
     if kind in ("network", "strategy", "optimizer", "detector"):
-        rehearse(made)  # nothing had to be made up
+        build_all(made)  # nothing had to be made up
 
 
 def test_explain_in_words(call: Call) -> None:

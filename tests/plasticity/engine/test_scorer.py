@@ -33,18 +33,18 @@ def test_kl_of_zero_probabilities() -> None:
 
 def test_entropy_error_and_total_variation(pair) -> None:
     q, p = pair
-    log_q, truth = torch.from_numpy(q).log(), torch.from_numpy(p)
+    said, truth = torch.from_numpy(q), torch.from_numpy(p)
     expected = np.abs(entropy(q, base=2, axis=-1) - entropy(p, base=2, axis=-1))
-    np.testing.assert_allclose(entropy_error(log_q, truth).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(entropy_error(said, truth).numpy(), expected, atol=1e-12)
     np.testing.assert_allclose(
-        total_variation(log_q, truth).numpy(), np.maximum(p - q, 0).sum(-1), atol=1e-12
+        total_variation(said, truth).numpy(), np.maximum(p - q, 0).sum(-1), atol=1e-12
     )
 
 
 def test_right_entropy_on_wrong_symbols_fools_the_entropy_error_alone() -> None:
     p = torch.tensor([[[0.9, 0.1]]], dtype=torch.float64)
     q = p.flip(-1)
-    assert entropy_error(q.log(), p).item() == pytest.approx(0, abs=1e-12)
+    assert entropy_error(q, p).item() == pytest.approx(0, abs=1e-12)
     assert kl(q.log(), p).item() > 2
 
 

@@ -15,7 +15,7 @@ import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 import plasticity
-from plasticity import Learner, Strategy
+from plasticity import Batch, Learner, Prediction, Strategy
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.sweep import Sweep
 
@@ -88,10 +88,10 @@ def test_a_cell_is_what_run_makes_of_it(call: Call) -> None:
 class Fragile(Strategy):
     """Fails unless a file says otherwise."""
 
-    def attach(self, learner: Learner) -> None:
-        with open("tries", "a") as tries:
-            tries.write("x")
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         if not Path("mended").exists():
+            with open("tries", "a") as tries:
+                tries.write("x")
             raise RuntimeError("as it was told\nin two lines")
 
 
