@@ -1,4 +1,4 @@
-"""No step that would make the remembered past less likely."""
+"""Averaged gradient episodic memory: gradients projected so that a step does not raise the loss on remembered sequences."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Several strategies at once."""
+"""Composition of strategies in one learner."""
 
 from collections.abc import Sequence
 

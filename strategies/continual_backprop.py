@@ -1,4 +1,4 @@
-"""Now and then the least useful hidden unit begins anew."""
+"""Continual backpropagation: the hidden units of least utility are reinitialised."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Rehearsal of what one said, not only of what came."""
+"""Dark experience replay: rehearsal of remembered logits."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Rehearsal without a memory: the network as it was before the shift is asked what the world was like."""
+"""Generative replay from the network as it was before the shift."""
 
 import torch
 from jaxtyping import Bool, Float, Int

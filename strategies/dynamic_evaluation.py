@@ -1,4 +1,4 @@
-"""Steps in units of each weight's usual gradient, and a way back to where it all began."""
+"""Dynamic evaluation: RMS-scaled steps with decay towards the pretrained weights."""
 
 from typing import Literal
 

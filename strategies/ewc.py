@@ -1,4 +1,4 @@
-"""A quadratic pull towards what mattered for the regimes before."""
+"""Elastic weight consolidation: a quadratic penalty weighed by Fisher information."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Plain gradient descent on every batch, as it comes."""
+"""Fine-tuning: plain gradient descent on every batch."""
 
 from plasticity import Strategy
 

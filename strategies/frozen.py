@@ -1,4 +1,4 @@
-"""Weights that never move: in-context learning alone."""
+"""Frozen network: in-context learning alone."""
 
 from torch import nn
 

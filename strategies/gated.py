@@ -1,4 +1,4 @@
-"""Learning only from what is surprising."""
+"""Surprise-gated updates: batches whose loss is usual are skipped."""
 
 import torch
 from torch import Tensor

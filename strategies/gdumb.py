@@ -1,4 +1,4 @@
-"""Start over, with nothing but the memory."""
+"""Greedy sampler, dumb learner: periodic retraining from the start on a balanced memory."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Steps that leave alone what the past put into each layer."""
+"""Gradient projection memory: steps orthogonal to the input subspaces of earlier regimes."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A quick learner that is now and then put back to its own slow average."""
+"""Hare and tortoise: fast weights that are periodically reset to their exponential moving average."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The upper reference: nothing is ever lost."""
+"""Joint training on everything seen: the upper reference."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A Bayesian last layer: its weights are not trained but inferred."""
+"""Bayesian last layer: an extended Kalman filter over the head's weights."""
 
 from typing import Literal
 

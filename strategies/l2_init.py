@@ -1,4 +1,4 @@
-"""A pull back to where the weights began."""
+"""L2 regularisation towards the initial weights."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A low-rank correction beside frozen weights."""
+"""Low-rank adapters beside frozen weights."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""One low-rank correction for each regime, found again when it returns."""
+"""A pool of low-rank adapters, one per regime, selected by likelihood."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Distillation of what the weights said before the world changed."""
+"""Learning without forgetting: distillation from the weights before the shift."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A quadratic pull towards what the predictions hung on."""
+"""Memory aware synapses: a quadratic penalty weighed by the sensitivity of the outputs."""
 
 import torch
 from torch import Tensor

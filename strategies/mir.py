@@ -1,4 +1,4 @@
-"""Rehearsal of what the next step would harm most."""
+"""Maximally interfered retrieval: rehearsal of the sequences that the next step would harm most."""
 
 import torch
 from jaxtyping import Float, Int

@@ -1,4 +1,4 @@
-"""A low-rank correction for each regime, out of the way of those before."""
+"""Orthogonal low-rank adapters: one per regime, penalised for overlap with earlier ones."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""A quadratic pull towards the past that knows which weights of a layer belong together."""
+"""Online structured Laplace: a quadratic penalty with Kronecker-factored curvature."""
 
 import torch
 from jaxtyping import Float, Int

@@ -1,4 +1,4 @@
-"""Every so often the units that say nothing begin anew."""
+"""Dormant-neuron reset (ReDo)."""
 
 import torch
 from torch import Tensor

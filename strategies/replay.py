@@ -1,4 +1,4 @@
-"""Rehearsal of a bounded, uniform sample of the past."""
+"""Experience replay from a reservoir."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Learning from nothing but one's own answers that turned out right."""
+"""Self-training on own answers that were verified."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Weights that shrink a little, and are shaken a little."""
+"""Shrink and perturb: weights are scaled down and noise is added."""
 
 from typing import Literal
 

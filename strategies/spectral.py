@@ -1,4 +1,4 @@
-"""A pull on the largest stretch of every weight matrix."""
+"""Spectral regularisation: a penalty on the largest singular value of every weight matrix."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""A quadratic pull towards what earned its keep on the way."""
+"""Synaptic intelligence: a quadratic penalty weighed by each weight's path integral."""
 
 import torch
 from torch import Tensor

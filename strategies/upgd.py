@@ -1,4 +1,4 @@
-"""Steps that spare the useful weights and shake the useless ones."""
+"""Utility-based perturbed gradient descent: gradients and noise are gated by each weight's utility."""
 
 import torch
 from torch import Tensor

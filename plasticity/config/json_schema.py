@@ -1,4 +1,4 @@
-"""Editor: JSON schema of the file, so that an editor completes and checks what is typed."""
+"""JSON schema of a YAML, for completion and checks in an editor."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Meant: what somebody had in mind who wrote a value that does not fit."""
+"""Suggestions: the value that was probably meant by one that does not fit."""
 
 import re
 from collections.abc import Collection

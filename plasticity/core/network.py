@@ -1,4 +1,4 @@
-"""Network: what a learner is made of."""
+"""Network: a causal sequence model from symbols to logits."""
 
 from abc import abstractmethod
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Recorder: writes a network's condition beside its steps and probes."""
+"""Callback that writes the diagnostics of a network beside its steps and probes."""
 
 import math
 from collections.abc import Callable

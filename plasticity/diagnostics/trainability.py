@@ -1,4 +1,4 @@
-"""Trial: how well weights learn what nobody has met, beside a network that begins afresh."""
+"""Trainability: the loss while weights learn a regime that nobody has met, against a fresh network."""
 
 import math
 from collections.abc import Callable

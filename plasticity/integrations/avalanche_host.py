@@ -1,4 +1,4 @@
-"""Guests: which plugins of Avalanche are let in, and the fences around what others wrote. Imports none of it."""
+"""Host of Avalanche's plugins: which are admitted, and what isolates them. Imports none of it."""
 
 import io
 import pickle

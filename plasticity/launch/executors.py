@@ -1,4 +1,4 @@
-"""Share: tasks over processes, here or on a cluster; a worker that dies costs its own task a try, and no other."""
+"""Executors: tasks over processes, here or on a cluster; a worker that dies costs its own task a try."""
 
 import logging
 import os

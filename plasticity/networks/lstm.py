@@ -1,4 +1,4 @@
-"""LSTM: a recurrence with a gated memory."""
+"""Long short-term memory."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Mamba: a recurrence whose decay the input chooses."""
+"""Mamba-2: a selective state-space model, as a masked matrix product."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The residual stack that every network here is, and its control without memory."""
+"""Residual stack that all networks share, and the position-wise control without memory."""
 
 import math
 from abc import abstractmethod

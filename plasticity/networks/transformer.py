@@ -1,4 +1,4 @@
-"""Transformer: causal attention, with positions that turn, that are added, or that are learned."""
+"""Causal transformer with rotary, sinusoidal or learned positions."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Hidden units: the hidden units of a network, and how one of them is begun anew."""
+"""Hidden units of a network, and their reinitialisation."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, Protocol, runtime_checkable

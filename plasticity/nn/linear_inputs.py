@@ -1,4 +1,4 @@
-"""Linear maps: where a network uses its weights as linear maps, and what goes into them."""
+"""Linear maps of a network, and the second moments of their inputs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

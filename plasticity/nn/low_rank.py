@@ -1,4 +1,4 @@
-"""LowRank: a correction of low rank beside a frozen matrix."""
+"""Low-rank adapters as parametrizations of weight matrices."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Reservoir: a bounded, uniform sample of everything seen."""
+"""Reservoir sampling of sequences (Algorithm L)."""
 
 import math
 from collections.abc import Sequence

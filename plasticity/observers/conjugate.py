@@ -1,4 +1,4 @@
-"""Observers: exact Bayesian states of mind that tunnels are built from."""
+"""Posterior states from which tunnels' observers are built: conjugate, finite, known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""ReferencePredictors: the ideal observers and the trivial predictors who face every batch the learner faces."""
+"""Reference predictors: the exact observers and the baselines that face every batch."""
 
 import pickle
 from functools import lru_cache

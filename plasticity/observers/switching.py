@@ -1,4 +1,4 @@
-"""SwitchingObserver: an exact forward filter over regimes, for one who knows them all and not which is live."""
+"""Switching observer: an exact forward filter over regimes, which are known while the live one is not."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Compare: strategies of several runs, each difference paired by seed and only where both faced the same world."""
+"""Comparison of strategies over several runs, paired by seed where both faced the same world."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Report: the numbers of a run as a table, from what is stored and from nothing else."""
+"""Numbers of a run as a table, from what is stored and from nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Matrix: a language model as prompts by next symbols, beside the matrix of the exact observer."""
+"""Predictive matrix: prompts by next symbols, beside that of the exact observer."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

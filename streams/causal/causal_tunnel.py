@@ -1,4 +1,4 @@
-"""CausalTunnel: what the tunnels of the causal ladder have in common."""
+"""Base of the causal tunnels: structural causal models over discrete variables."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

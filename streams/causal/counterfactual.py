@@ -1,4 +1,4 @@
-"""CounterfactualSCM: functions and noise, both unknown, asked on all three rungs of the causal ladder."""
+"""Structural causal model with exogenous noise, asked on all three rungs of the causal ladder."""
 
 from collections.abc import Sequence
 

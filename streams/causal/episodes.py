@@ -1,4 +1,4 @@
-"""Ladder: how the episodes of a causal tunnel are written, rung by rung."""
+"""Episode format of the causal tunnels: observations, interventions and counterfactuals, rung by rung."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple

@@ -1,4 +1,4 @@
-"""Edits of a causal graph: an arrow is turned round, or a common cause is added."""
+"""Edits of a causal graph: reversal of an edge, or addition of a confounder."""
 
 from functools import cache
 from itertools import combinations, permutations

@@ -1,4 +1,4 @@
-"""Causal graphs by enumeration: directed acyclic graphs, the units they make, and how far doing is from seeing."""
+"""Enumeration of directed acyclic graphs, their joint laws, and confounding in bits."""
 
 from functools import cache
 from itertools import product

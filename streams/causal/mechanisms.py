@@ -1,4 +1,4 @@
-"""Mechanisms of a causal graph: laws with Dirichlet priors, and functions with exogenous noise."""
+"""Mechanisms of a causal graph: conditional tables with Dirichlet priors, and functions with exogenous noise."""
 
 from dataclasses import dataclass
 from functools import cache

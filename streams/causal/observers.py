@@ -1,4 +1,4 @@
-"""Hypotheses: observers of a causal tunnel, who weigh every graph or know the one."""
+"""Observers of causal tunnels: a posterior over graphs, or the known graph."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace

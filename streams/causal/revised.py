@@ -1,4 +1,4 @@
-"""Revised: a causal world of which each visit changes one thing, and which comes back in between."""
+"""Schedule of causal worlds of which each visit revises one mechanism, edge or confounder."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""SCM: a causal graph and its mechanisms, both unknown, asked what is seen and what would be done."""
+"""Structural causal model: a graph and its mechanisms, both unknown, asked for observations and interventions."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Answers: how often what is said is right, as it is written and when the database tries it."""
+"""Accuracy of answers, by tokens and by execution."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Conversation: requests in words that nobody has explained, and the programs that they mean."""
+"""Semantic parsing of an unknown lexicon: requests in words, programs as answers."""
 
 from functools import partial
 

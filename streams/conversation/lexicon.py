@@ -1,4 +1,4 @@
-"""Lexicon: what is heard of words whose meaning and order nobody has explained."""
+"""Observers of an unknown lexicon: the posterior over what words mean and how they are ordered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Conversations: dialects that come back, and how much of each must be learned again."""
+"""Schedule of dialects that recur and share parts of their lexicon."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

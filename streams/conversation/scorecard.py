@@ -1,4 +1,4 @@
-"""Scorecard: a small table of cricket innings, and a query language over it."""
+"""A small table of cricket innings, and a query language over it."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Expressions: laws of two variables modulo m in a prefix code, and what each of them says."""
+"""Expressions of two variables modulo m in a prefix code, with their values."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""Laws: noisy observations of a law, which is the more likely the shorter it can be told."""
+"""Noisy observations of a law under a Solomonoff-like prior, 2^-bits of its shortest expression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Revolution: a long era obeys one law, and then rare anomalies tell that another one was true all along."""
+"""Schedule of an era under one law and of rare anomalies that reveal another."""
 
 from collections.abc import Sequence
 from itertools import product

@@ -1,4 +1,4 @@
-"""Adversarial: the world goes where the learner is worst."""
+"""Adversarial schedule: the regime on which the learner is worst comes next."""
 
 from collections.abc import Sequence
 from math import inf, isnan

@@ -1,4 +1,4 @@
-"""Compositional: a latent made of parts, of which every shift draws one anew."""
+"""Compositional schedule: every shift draws one part of the latent anew."""
 
 from collections.abc import Sequence
 from typing import Literal

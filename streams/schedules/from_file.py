@@ -1,4 +1,4 @@
-"""FromFile: a schedule that was recorded, or written by hand."""
+"""Schedule from a file: recorded, or written by hand."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Schedules that drift: batches mix two regimes, in proportions that move slowly."""
+"""Gradual and cyclic drift: batches mix regimes in proportions that move slowly."""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Nested: fast shifts inside slow ones."""
+"""Nested schedule: fast shifts inside slow ones."""
 
 from collections.abc import Sequence
 

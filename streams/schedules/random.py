@@ -1,4 +1,4 @@
-"""Schedules that leave the regime to chance: what is live is drawn, and the law of the draws is known."""
+"""Random schedules: a hazard of switching, and a growing set of regimes."""
 
 from collections.abc import Sequence
 

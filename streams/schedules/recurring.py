@@ -1,4 +1,4 @@
-"""Schedules that are known in advance: which regime is live when."""
+"""Deterministic schedules: abrupt and recurring regimes."""
 
 from collections.abc import Sequence
 

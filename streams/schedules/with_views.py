@@ -1,4 +1,4 @@
-"""Viewed: regimes that come back, each probed as it is and again by parts of what can be asked of it."""
+"""Base of schedules whose regimes are probed as a whole and by parts."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""BeliefRevision: who is meant? Evidence of an unknown make points to one of the candidates."""
+"""Belief revision: which candidate does evidence of an unknown make point to?"""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial

@@ -1,4 +1,4 @@
-"""Bijection: pairs of a hidden permutation, each of which rules out a value for the others."""
+"""Bijection: pairs of a hidden permutation."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Binding: pairs of a hidden map whose values are independent."""
+"""Binding: pairs of a hidden map with independent values."""
 
 import numpy as np
 from jaxtyping import Int

@@ -1,4 +1,4 @@
-"""ChangePoint: an urn that is refilled now and then. How volatile is this world?"""
+"""Change points within an episode: an urn that is refilled at an unknown rate."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""ContextTree: how far back does the next symbol look? A source of hidden, variable order."""
+"""Context tree: a Markov source of hidden, variable order."""
 
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""FilteringHMM: a hidden Markov model that is printed in the prompt, and then runs."""
+"""Filtering: a hidden Markov model whose matrices are given in the prompt."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

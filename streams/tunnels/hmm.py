@@ -1,4 +1,4 @@
-"""HMM: one of a library of hidden Markov models, unnamed."""
+"""Hidden Markov model: one of a library."""
 
 from functools import partial
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Markov: a walk on a hidden transition matrix."""
+"""Markov chain with a hidden transition matrix."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Padded: different tasks in one alphabet and one length, so that they share a stream."""
+"""Padding of different tasks to one alphabet and one length."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Line: exact observers of a program x -> (a x + b) mod p whose symbols come in order."""
+"""Exact observers of a program x -> (a x + b) mod p whose symbols come in order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

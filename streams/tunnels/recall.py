@@ -1,4 +1,4 @@
-"""Recall: what was stored under this key, some time ago?"""
+"""Associative recall with delays, noise and unstored keys."""
 
 from dataclasses import dataclass, replace
 from functools import partial

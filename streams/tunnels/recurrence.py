@@ -1,4 +1,4 @@
-"""Recurrence: is this noise, or a program, and which one?"""
+"""Linear recurrence modulo p, or noise: program induction."""
 
 from functools import partial
 from typing import Literal

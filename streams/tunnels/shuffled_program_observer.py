@@ -1,4 +1,4 @@
-"""Orbit: exact observers of a program x -> (a x + b) mod p whose symbols come in any order."""
+"""Exact observers of a program x -> (a x + b) mod p whose symbols come in any order."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple

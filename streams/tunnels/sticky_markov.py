@@ -1,4 +1,4 @@
-"""StickyMarkov: a walk on a circle that stays where it is, mostly, and whose map is hidden."""
+"""Sticky Markov chain on a circle with a hidden map of symbols."""
 
 from functools import partial
 from math import factorial

@@ -1,4 +1,4 @@
-"""Topics: text whose next word depends on the last one, and on what the text is about."""
+"""Topic bigrams: the next word depends on the last one and on a hidden topic."""
 
 from dataclasses import dataclass, replace
 from functools import partial

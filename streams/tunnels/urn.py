@@ -1,4 +1,4 @@
-"""Urn: independent draws from hidden proportions."""
+"""Categorical draws with hidden proportions under a Dirichlet prior."""
 
 from collections.abc import Sequence
 from functools import partial
