@@ -114,8 +114,9 @@ def observed(world: Revolution) -> tuple[ReferencePredictors, np.ndarray]:
     """The observers after the whole stream, and how often each input got each answer in it."""
     reference, counts = ReferencePredictors(world), np.zeros((M * M, M), int)
     for step in range(len(world)):
-        batch, *rest = faced(world, step)
-        reference.absorb(batch, *rest)
+        now = faced(world, step)
+        batch = now[0]
+        reference.absorb(*now)
         x = numbers(batch.inputs.numpy(), M)
         np.add.at(counts, (x, batch.targets.numpy()[:, 1::3]), 1)
     return reference, counts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from plasticity import AnswerKey, Batch, Recipe, Stream, Tunnel, recipe
 from plasticity.config.schema import parse
@@ -85,7 +85,11 @@ def test_a_batch_is_a_pure_function_of_the_step(kind: type[Stream]) -> None:
 def test_workers_change_nothing(kind: type[Stream]) -> None:
     world = make(kind)
     alone, shared = (
-        DataLoader(range(6), collate_fn=lambda step: world.keyed(*step), num_workers=workers)
+        DataLoader(
+            TensorDataset(torch.arange(6)),
+            collate_fn=lambda rows: world.keyed(int(rows[0][0])),
+            num_workers=workers,
+        )
         for workers in (0, 2)
     )
     assert all(same(a, b) for a, b in zip(alone, shared, strict=True))

@@ -76,8 +76,8 @@ def test_the_continual_observer_keeps_the_parts_that_stay() -> None:
     for step in range(24):
         if step and step % 3 == 0:
             counts[world.part(step // 3)] = 0.5
-        batch, *rest = faced(world, step)
-        truth = reference.predict(batch, *rest)
+        now = faced(world, step)
+        batch, truth = now[0], reference.predict(*now)
         assert np.array_equal(truth[SWITCHING], truth[INFORMED])
         for row, (x, y) in enumerate(zip(batch.inputs.numpy(), batch.targets.numpy(), strict=True)):
             so_far = counts.copy()
@@ -86,7 +86,7 @@ def test_the_continual_observer_keeps_the_parts_that_stay() -> None:
                 np.testing.assert_allclose(truth[CONTINUAL, row, t], wanted, atol=1e-12)
                 so_far[here, there] += 1
         np.add.at(counts, (batch.inputs.numpy(), batch.targets.numpy()), 1.0)
-        reference.absorb(batch, *rest)
+        reference.absorb(*now)
 
 
 def test_a_latent_without_parts_is_refused() -> None:

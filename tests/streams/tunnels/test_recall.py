@@ -108,7 +108,7 @@ def test_draws():
     maps = tunnel.latents(20_000, rng)
     x, y = tunnel.draw(maps, 18, rng)
     keys, shown, asked = x[:, 1:12:4] - 4, x[:, 3:12:4] - 10, x[:, 15::2] - 4
-    assert (np.diff(np.sort(keys)) > 0).all() and (asked[:, 0] != asked[:, 1]).all()
+    assert np.diff(np.sort(keys)).min() > 0 and (asked[:, 0] != asked[:, 1]).all()
     for column in (*keys.T, *asked.T):
         np.testing.assert_allclose(np.bincount(column) / 20_000, 1 / 6, atol=0.0132)
     for column in maps.T:
