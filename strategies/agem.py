@@ -1,4 +1,4 @@
-"""Averaged gradient episodic memory: gradients projected so that a step does not raise the loss on remembered sequences."""
+"""Averaged gradient episodic memory: gradients projected so that the loss on remembered sequences does not rise."""
 
 import torch
 from torch import Tensor

@@ -22,7 +22,8 @@ from plasticity.bench.leaderboard import (
 )
 from plasticity.bench.results import BenchResults
 from plasticity.config.recipe import plain
-from plasticity.plots.leaderboards import skill_by_block
+from plasticity.metrics.ranking import Standing
+from plasticity.plots.leaderboards import critical_differences, skill_by_block
 from plasticity.plots.skill_bars import bars
 from plasticity.report.page import Chapter, Listing, Page, Picture, Section, Table, Words
 
@@ -38,10 +39,11 @@ def page(results: BenchResults) -> Page:
     Args:
         results: of every cell.
     """
-    suite, found = results.suite, rows(results)
+    suite, found, standing = results.suite, rows(results), ranking(results)
     count = len({cell.seed for cell in results.cells})
     sections = [
-        _table(found, apart(ranking(results))),
+        _table(found, apart(standing)),
+        *([_ranks(standing)] if standing.critical else []),
         _skill(found),
         _blocks(results, found),
         _tuning(results),
@@ -64,6 +66,13 @@ def write(results: BenchResults, path: Path) -> Path:
 def _table(found: Sequence[LeaderboardRow], told: str) -> Section:
     table = Table(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
     return Section("", [table, Words(told), Words(CAPTION, "small")])
+
+
+def _ranks(standing: Standing) -> Section:
+    data = pl.DataFrame([*standing.ranks.items()], ["strategy", "rank"], orient="row")
+    picture = critical_differences(standing.ranks, standing.groups)
+    words = Words(f"Mean ranks over {standing.units} blocks; a bar joins those not told apart.")
+    return Section("Whom the blocks tell apart", [words, Picture(picture, "ranks", data)])
 
 
 def _skill(found: Sequence[LeaderboardRow]) -> Section:
