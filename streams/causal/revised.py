@@ -1,5 +1,6 @@
 """Revised: a causal world of which each visit changes one thing, and which comes back in between."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -174,7 +175,7 @@ class Revised(Viewed):
 
     def _drawn(self) -> Latents:
         """The first world: one that every change alters."""
-        rng, idle = self.rng(LATENT, 0), dict.fromkeys(self.changes, 0)
+        rng, idle = self.rng(LATENT, 0), Counter[Kind]()
         for _ in range(WORLDS):
             world = self.causal.latents(1, rng)
             same = [
@@ -184,10 +185,10 @@ class Revised(Viewed):
             ]
             if not same:
                 return world
-            idle.update({kind: idle[kind] + 1 for kind in {*same}})
-        kind = max(idle, key=lambda kind: idle[kind])
+            idle.update({*same})
+        ((kind, often),) = idle.most_common(1)
         raise ValueError(
-            f"changes: {kind} alters nothing in {idle[kind]} of {WORLDS} worlds of {self.causal!r}: expected more "
+            f"changes: {kind} alters nothing in {often} of {WORLDS} worlds of {self.causal!r}: expected more "
             "variables or parents, or other changes"
         )
 
