@@ -25,7 +25,7 @@ from plasticity.config.recipe import plain
 from plasticity.metrics.ranking import Standing
 from plasticity.plots.leaderboards import critical_differences, skill_by_block
 from plasticity.plots.skill_bars import bars
-from plasticity.report.page import Chapter, Listing, Page, Picture, Section, Table, Words
+from plasticity.report.page import Chapter, Listing, NumberTable, Page, Picture, Section, Words
 
 LEAD = (
     "Which way of moving weights at test time carries what was learned over, and what does it cost? "
@@ -64,7 +64,7 @@ def write(results: BenchResults, path: Path) -> Path:
 
 
 def _table(found: Sequence[LeaderboardRow], told: str) -> Section:
-    table = Table(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
+    table = NumberTable(TITLES, [(cells(row), row.contender) for row in found], "leaderboard")
     return Section("", [table, Words(told), Words(CAPTION, "small")])
 
 
@@ -112,7 +112,7 @@ def _tuning(results: BenchResults) -> Section:
         shown = ["-" if (s := choice.skills[lr]) is None else f"{s:z.2f}" for lr in lrs]
         lines.append(([f"{choice.network} {choice.strategy}", *shown, f"{choice.lr:g}"], False))
     words = Words("Mean skill in the held-out worlds.")
-    return Section(title, [words, Table(["", *lrs, "chosen"], lines, "learning rates")])
+    return Section(title, [words, NumberTable(["", *lrs, "chosen"], lines, "learning rates")])
 
 
 def _made(results: BenchResults) -> Section:

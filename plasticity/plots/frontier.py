@@ -33,7 +33,7 @@ def frontier(
         ax: where; None: on a figure of its own.
     """
     drawn = drawn or looks(learners)
-    ax = ax or blank(WIDTH, 340)
+    ax = ax or blank(WIDTH, 330 + 10 * len(learners))
     for scale in (ax.set_xscale, ax.set_yscale):
         scale("symlog", linthresh=LINEAR)
     handles: dict[str, Artist] = {}

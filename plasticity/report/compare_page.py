@@ -8,7 +8,7 @@ import polars as pl
 from plasticity.plots.skill_bars import SKILL, bars
 from plasticity.plots.style import HATCHES, Look, looks
 from plasticity.report.comparison import Comparison, caption, cells, ranked, titles
-from plasticity.report.page import Answer, Chapter, Page, Picture, Section, Table, Words
+from plasticity.report.page import Answer, Chapter, NumberTable, Page, Picture, Section, Words
 from plasticity.report.verdict import Difference
 
 LEAD = "Strategies of several runs, each difference paired by seed and only within the same world."
@@ -101,7 +101,7 @@ def _looks(found: Comparison) -> dict[str, Look]:
 def _differences(found: Comparison) -> Section:
     lines = [(line, False) for line in cells(found)]
     words = f"{caption(found)} KL return, forgetting: bits per position, fewer are better."
-    table = Table(titles(found), lines, "differences")
+    table = NumberTable(titles(found), lines, "differences")
     return Section("Differences", [table, Words(words, "small")])
 
 
@@ -110,7 +110,7 @@ def _again(found: Comparison) -> Section | None:
     lines = [([title, *_told(d)], False) for title, d in found.again()]
     if not lines:
         return None
-    table = Table(["", "Δ skill", "surely differs", "pairs"], lines, "run by run")
+    table = NumberTable(["", "Δ skill", "surely differs", "pairs"], lines, "run by run")
     return Section("The same strategy, run by run", [table])
 
 
@@ -128,4 +128,4 @@ def _changes(found: Comparison) -> Section:
             title, [Words("Nothing: the same YAML, the same strategies, the same code.")]
         )
     lines = [([key, *values], False) for key, values in found.changes]
-    return Section(title, [Table(["", *found.names], lines, "what differs", wordy=True)])
+    return Section(title, [NumberTable(["", *found.names], lines, "what differs", wordy=True)])

@@ -13,7 +13,7 @@ from plasticity.metrics.visits import visits
 from plasticity.plots.lines import Curve, averaged, curves
 from plasticity.plots.style import Look
 from plasticity.report.four_demands import four_demands
-from plasticity.report.page import Items, Listing, Picture, Pictures, Section, Table, Words
+from plasticity.report.page import Items, Listing, NumberTable, Picture, Pictures, Section, Words
 from plasticity.report.sections import RunData
 from plasticity.report.verdict import NOTE
 
@@ -56,7 +56,7 @@ def losses(of: RunData) -> Section | None:
         "KL(informed ‖ model), in bits, in two parts: what even an exact observer loses who knows every regime and "
         "must infer which is live, and the rest."
     )
-    table = Table(("", "not noticed", "not represented"), lines, "not noticed")
+    table = NumberTable(("", "not noticed", "not represented"), lines, "not noticed")
     return Section("Not noticed, or not represented?", [Words(words), table], folded=True)
 
 
@@ -129,7 +129,7 @@ def numbers(of: RunData) -> Section | None:
         cells = [_number(values, entry.unit in COUNTS) for values in found]
         lines.append(([key, *cells, entry.unit, entry.formula, entry.source], False))
     titles = ["formula id", *of.summaries, "unit", "formula", "source"]
-    table = Table(titles, lines, "every number", wordy=True)
+    table = NumberTable(titles, lines, "every number", wordy=True)
     return Section("Every number, with its formula", [table], folded=True) if lines else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from plasticity.metrics.significance import spread
-from plasticity.report.page import Section, Table, Words
+from plasticity.report.page import NumberTable, Section, Words
 from plasticity.report.run_report import Summaries
 from plasticity.report.verdict import Difference, corrected
 
@@ -43,7 +43,7 @@ def four_demands(summaries: Summaries) -> Section | None:
     lines = answers(summaries)
     if not any(text != "-" for cells, _ in lines for text in cells[1:]):
         return None
-    blocks = [Table(TITLES, lines, "four demands", wordy=True), Words(CAPTION, "small")]
+    blocks = [NumberTable(TITLES, lines, "four demands", wordy=True), Words(CAPTION, "small")]
     return Section("The ladder of plasticity: four demands", blocks, folded=True)
 
 

@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     sure: bool
 
 
-class Table(NamedTuple):
+class NumberTable(NamedTuple):
     """A table; a line is its cells, and whether it is a baseline, which is greyed."""
 
     kind = "table"
@@ -112,7 +112,7 @@ class Listing(NamedTuple):
     text: str
 
 
-Block = Words | Answer | Table | Picture | Pictures | Zoomable | Items | Listing
+Block = Words | Answer | NumberTable | Picture | Pictures | Zoomable | Items | Listing
 
 
 class Section(NamedTuple):
@@ -175,7 +175,7 @@ class Page(NamedTuple):
         """(name, ending, content) of everything that can be saved."""
         sections = [section for chapter in self.chapters for section in chapter.sections]
         for block in (block for section in sections for block in section.blocks):
-            if isinstance(block, Table):
+            if isinstance(block, NumberTable):
                 yield block.name, ".csv", block.csv
             for picture in _pictures(block):
                 axes, name, data, _ = picture

@@ -18,10 +18,10 @@ from plasticity.plots.style import Look
 from plasticity.report.notes import notes
 from plasticity.report.page import (
     Answer,
+    NumberTable,
     Picture,
     Pictures,
     Section,
-    Table,
     Words,
     Zoomable,
 )
@@ -165,7 +165,7 @@ def costs(of: RunData) -> Section:
         for i, seed in enumerate(row.seeds)
     ]
     data = pl.DataFrame(each, infer_schema_length=None) if each else None
-    table = Table([name for name, _ in COLUMNS], shown, "numbers", data)
+    table = NumberTable([name for name, _ in COLUMNS], shown, "numbers", data)
     note = Words(f"{CAPTION} trained: parameters.", "small")
     return Section("What it cost, and where the bits went", [table, note])
 

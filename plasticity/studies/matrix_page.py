@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from plasticity.plots.lines import Curve, curves
 from plasticity.plots.matrices import distance_moved, probability_rows
 from plasticity.plots.style import BASELINE, looks
-from plasticity.report.page import Chapter, Page, Picture, Pictures, Section, Table, Words
+from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
 from plasticity.results.store import write_json, write_whole
 from plasticity.studies.matrix_study import Studied
 from plasticity.studies.predictive_matrix import Findings, Pairs, Prompts, distances, nearest
@@ -131,7 +131,7 @@ def page(studied: Sequence[Studied], names: Sequence[str]) -> Page:
 def _chapter(studied: Studied, names: Sequence[str]) -> Chapter:
     pairs = studied.prompts.evidence()
     lines = [(cells(t, f), i == 0) for i, (t, f) in enumerate(studied.findings.items())]
-    table = Table(TITLES, lines, "matrix", data(studied, names))
+    table = NumberTable(TITLES, lines, "matrix", data(studied, names))
     sections = [
         Section("", [Words(counted(studied.prompts)), table, Words(CAPTION, "small")]),
         Section("The matrix", [Words(READING), _rows(studied, names, pairs)]),
@@ -233,6 +233,6 @@ def _neighbours(studied: Studied, names: Sequence[str], pairs: Pairs) -> Section
         for line, i in zip(lines, chosen, strict=True):
             line.append("; ".join(label(words[j], names) for j in near[i, :2]))
     titles = ["prompt", *studied.matrices]
-    table = Table(titles, [(line, False) for line in lines], "nearest", wordy=True)
+    table = NumberTable(titles, [(line, False) for line in lines], "nearest", wordy=True)
     told = Words("Those whose rows are nearest, by Hellinger's distance.")
     return Section("Nearest prompts", [told, table])

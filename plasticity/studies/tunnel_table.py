@@ -25,7 +25,7 @@ from plasticity.observers.reference import ReferencePredictors
 from plasticity.plots.lines import Curve, averaged
 from plasticity.plots.lines import curves as lines_of
 from plasticity.plots.style import BASELINE, DASHES, Look, looks
-from plasticity.report.page import Chapter, Page, Picture, Pictures, Section, Table, Words
+from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
 from plasticity.results.store import Table as Stored
 
 EPISODES = 2048
@@ -159,7 +159,7 @@ def page(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> Page:
     seeds = len({entry.seed for entry, _ in done})
     lines = [(_cells(row), row.params is None) for row in rows(done)]
     note = f"{seeds} seeds; ± is the 95 % interval of the mean (Student's t)."
-    table = Section("", [Table(TITLES, lines, "tunnel table"), Words(note, "small")])
+    table = Section("", [NumberTable(TITLES, lines, "tunnel table"), Words(note, "small")])
     tasks = list(dict.fromkeys(entry.experiment.name for entry, _ in done))
     pictures = Pictures([_picture(task, done) for task in tasks])
     words = Words("Mean over seeds with its 95 % interval; grey: baselines.")

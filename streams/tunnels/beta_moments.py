@@ -4,9 +4,8 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.linalg import eigh_tridiagonal
-from scipy.special import xlog1py, xlogy
 
 OWN = 2
 """What is added to the variable: the weight of what is sure, where the variable's own is 1."""
@@ -46,7 +45,7 @@ def quadrature(
     low, high = c - 1 - powers[0], b - 1 - powers[1] + other
 
     def height(d: np.ndarray) -> np.ndarray:
-        return xlogy(low, d) + xlog1py(high, -d) + own * np.log(d + OWN)
+        return scipy.special.xlogy(low, d) + scipy.special.xlog1py(high, -d) + own * np.log(d + OWN)
 
     steep = low + high + own
     half = own + low * (1 - OWN) - OWN * high
@@ -72,7 +71,11 @@ def quadrature(
             share[rows], log_weight[rows] = _rule(powers[1] * at_one, powers[0] * at_zero)
     d = begin + width * share
     rest = (1 - ends[1])[:, None] + width * (1 - share)
-    log_weight += xlogy(low, d) + xlogy(high[:, None], rest) + own[:, None] * np.log(d + OWN)
+    log_weight += (
+        scipy.special.xlogy(low, d)
+        + scipy.special.xlogy(high[:, None], rest)
+        + own[:, None] * np.log(d + OWN)
+    )
     log_weight += np.where(singular[0], 0.0, powers[0] * np.log(d))
     log_weight += np.where(singular[1], 0.0, powers[1] * np.log(rest))
     weight = np.exp(log_weight - log_weight.max(-1, keepdims=True))
@@ -93,5 +96,5 @@ def _rule(at_one: float, at_zero: float) -> tuple[np.ndarray, np.ndarray]:
     square = 4 * n * (n + at_one) * (n + at_zero) * (n + total)
     beside = np.divide(square, whole**2 * (whole**2 - 1), where=n > 1, out=np.zeros(NODES - 1))
     beside[0] = 4 * (1 + at_one) * (1 + at_zero) / ((2 + total) ** 2 * (3 + total))
-    x, vectors = eigh_tridiagonal(centre, np.sqrt(beside))
+    x, vectors = scipy.linalg.eigh_tridiagonal(centre, np.sqrt(beside))
     return (1 + x) / 2, 2 * np.log(np.abs(vectors[0]))

@@ -226,10 +226,10 @@ def test_exact_curvature_differs_only_by_where_it_is_taken():
 @pytest.mark.parametrize("kind", [ReDo, HareTortoise, ShrinkPerturb])
 def test_by_default_it_does_something_in_a_few_hundred_steps(kind: type[Strategy]):
     """Its arguments are of the scale of a regime of a hundred steps, and not of a long life."""
-    made = kind()
-    assert getattr(made, "every", 0) <= 100
-    if isinstance(made, ShrinkPerturb):  # the share of each weight that 600 steps take
-        assert 1 - (1 - made.shrink) ** 600 > 0.05
+    arguments = recipe(kind).resolved()
+    assert arguments.get("every", 1) <= 100
+    if kind is ShrinkPerturb:  # the share of each weight that 600 steps take
+        assert 1 - (1 - arguments["shrink"]) ** 600 > 0.05
 
 
 def test_an_adapter_leaves_no_unit_to_begin_anew():

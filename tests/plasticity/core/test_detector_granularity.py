@@ -147,10 +147,13 @@ def test_the_alarm_comes_once_all_is_predicted_and_before_the_last_piece_is_lear
     """A whole batch is predicted, alarmed of, predicted again and learned; of pieces, the last is."""
     stream = world(0)
     made = loop(stream, updates, Noting((1,)))
+    strategy = made.learner.strategy
+    assert isinstance(strategy, Amnesic)
     for step in range(2):
+        strategy.order.clear()
         batch, key = stream.keyed(step)
-        made.learner.strategy.order.clear()
         made.prequential_step(ScoredBatch(step, False, batch, key, UNSCORED))
+    batch = stream[1]
     pieces = [
         int(piece.asked.sum()) * len(piece.inputs)
         for episode in updates.episodes(batch)
@@ -159,4 +162,4 @@ def test_the_alarm_comes_once_all_is_predicted_and_before_the_last_piece_is_lear
     *before, last = pieces
     order = [(what, n) for n in before for what in ("predict", "learn")]
     order += [("predict", last), ("shift", 0), ("predict", last), ("learn", last)]
-    assert made.learner.strategy.order == order and sum(pieces) == BATCH * TIME
+    assert strategy.order == order and sum(pieces) == BATCH * TIME

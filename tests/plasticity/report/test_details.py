@@ -10,7 +10,7 @@ from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
 from plasticity.plots import looks
 from plasticity.report import details
-from plasticity.report.page import Picture, Pictures, Section, Table, Words
+from plasticity.report.page import NumberTable, Picture, Pictures, Section, Words
 from plasticity.report.sections import RunData
 from plasticity.results.store import Cell, Run
 
@@ -75,7 +75,7 @@ def test_few_visits_have_no_trend(tmp_path: Path) -> None:
 
 def test_bits_are_split_where_there_was_something_to_notice(groups: Groups) -> None:
     of = run_data(groups)
-    lines = [cells for cells, _ in shown(details.losses(of), Table).lines]
+    lines = [cells for cells, _ in shown(details.losses(of), NumberTable).lines]
     assert ["Keeps", "0.050", "0.250"] in lines
     known = {"Told": [of.summaries["Keeps"][0] | {"not_noticed": 0.0}]}  # pyright: ignore[reportOperatorIssue]
     assert details.losses(of._replace(summaries=known)) is None
@@ -92,14 +92,14 @@ def test_the_condition_is_a_mean_over_seeds(groups: Groups) -> None:
 
 
 def test_every_number_stands_with_its_formula(groups: Groups) -> None:
-    table = shown(details.numbers(run_data(groups)), Table)
+    table = shown(details.numbers(run_data(groups)), NumberTable)
     lines = {cells[0]: cells[1:] for cells, _ in table.lines}
     assert lines["skill"][-1] == "Murphy 1988"
     assert lines["kl/switching"][:3] == ["0.050±0.000", "0.050", "bits"]
 
 
 def test_counts_are_whole_numbers_and_no_zero_has_a_sign(groups: Groups) -> None:
-    table = shown(details.numbers(run_data(groups)), Table)
+    table = shown(details.numbers(run_data(groups)), NumberTable)
     lines = {cells[0]: cells[1:] for cells, _ in table.lines}
     assert lines["visits"][:2] == ["20", "20"] and lines["steps"][:2] == ["100", "100"]
     assert not any(cell.startswith("-0.000") for cells in lines.values() for cell in cells)

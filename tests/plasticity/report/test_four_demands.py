@@ -1,7 +1,7 @@
 """The four demands, on made-up numbers whose answer is plain."""
 
 from plasticity.report.four_demands import TITLES, answers, four_demands
-from plasticity.report.page import Table
+from plasticity.report.page import NumberTable
 
 
 def seeds(**numbers: list[float]) -> list[dict[str, object]]:
@@ -35,7 +35,7 @@ def test_yes_no_and_unsure() -> None:
     )
     assert found is not None and found.folded
     table = found.blocks[0]
-    assert isinstance(table, Table) and table.titles == TITLES
+    assert isinstance(table, NumberTable) and table.titles == TITLES
     lines = {cells[0]: cells[1:] for cells, _ in table.lines}
     answers = {who: [text.partition(":")[0] for text in line] for who, line in lines.items()}
     assert answers == {
