@@ -7,7 +7,6 @@ seconds, writes ~/.avalanche/config.json and replaces `torch.utils.data.Dataset.
 import importlib
 import inspect
 import pickle
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -248,9 +247,7 @@ def _library(module: str) -> Any:
         ValueError: it is not installed.
     """
     try:
-        with warnings.catch_warnings():  # of what Avalanche's own dependencies import
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return importlib.import_module(module)
+        return importlib.import_module(module)
     except ImportError as error:
         text = "Avalanche is needed: pip install 'plasticity-testbed[avalanche]'"
         raise ValueError(f"{text} ({reason(error)})") from error
