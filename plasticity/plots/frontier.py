@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from plasticity.metrics.summary import interval
-from plasticity.plots.style import INK, WIDTH, Look, blank, key, looks, style
+from plasticity.plots.style import INK, WIDTH, Look, blank, key, key_height, looks, style
 
 LINEAR = 0.01
 """Bits up to which both scales are linear; beyond, logarithmic."""
@@ -33,7 +33,7 @@ def frontier(
         ax: where; None: on a figure of its own.
     """
     drawn = drawn or looks(learners)
-    ax = ax or blank(WIDTH, 330 + 10 * len(learners))
+    ax = ax or blank(WIDTH, 300 + key_height(learners, WIDTH - 80))
     for scale in (ax.set_xscale, ax.set_yscale):
         scale("symlog", linthresh=LINEAR)
     handles: dict[str, Artist] = {}

@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy.special import stdtrit
 
-from plasticity.plots.style import SHADE, SOFT, Look, Pixels, blank, key, looks, style
+from plasticity.plots.style import SHADE, SOFT, Look, Pixels, blank, key, key_height, looks, style
 
 FLOOR = 1e-4
 """The bottom of a logarithmic scale, in bits."""
@@ -85,7 +85,8 @@ def curves(
         size: of its own figure, in pixels.
         ax: where; None: on a figure of its own.
     """
-    ax = ax or blank(*size)
+    room = max(key_height(drawn, size[0]) - 60, 0) if legend else 0
+    ax = ax or blank(size[0], size[1] + room)
     own, handles = looks(title for title, c in drawn.items() if c.look is None), {}
     for title, curve in drawn.items():
         look = curve.look or own[title]

@@ -4,7 +4,7 @@ Colours of strategies are after Okabe & Ito 2008, each at least 3:1 on light and
 least 4.5:1 (WCAG 1.4.3). A strategy's colour follows from its label, so that it is the same on every page.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -159,6 +159,16 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
+def key_height(labels: Iterable[str], width: Pixels) -> Pixels:
+    """How high a legend of these is below axes of this width, in pixels."""
+    shown = [*labels]
+    return 17 * -(-len(shown) // _columns(shown, width)) if shown else 0
+
+
+def _columns(labels: Sequence[str], width: Pixels) -> int:
+    return int(max(1, min(len(labels), width // (46 + 6.4 * max(map(len, labels))))))
+
+
 def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
     """A legend below the axes, in as many columns as fit.
 
@@ -170,14 +180,13 @@ def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
     if not drawn:
         return
     wide = ax.get_position().width * figure_of(ax).get_figwidth() * PIXELS
-    columns = int(max(1, min(len(drawn), wide // (46 + 6.4 * max(map(len, drawn))))))
     ax.legend(
         [*drawn.values()],
         [*drawn],
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         bbox_transform=offset_copy(ax.transAxes, figure_of(ax), y=-below / PIXELS),
-        ncols=columns,
+        ncols=_columns([*drawn], wide),
         borderaxespad=0,
         columnspacing=1.4,
     )
