@@ -120,7 +120,7 @@ class Prequential(pl.LightningModule):
             for piece in pieces:
                 prediction = learner.predict(piece)  # the weights have not met this piece
                 answers.append(prediction.logits.detach()[:, piece.asked])  # a copy, out of reach
-                if piece is last and self.alarmed(batch, [*said, torch.cat(answers, dim=1)]):
+                if piece is last and self.alarmed(batch, [*said, _joined(answers, dim=1)]):
                     alarm = True
                     learner.notify_shift()
                     prediction = learner.predict(piece)  # the weights may have moved

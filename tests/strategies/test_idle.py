@@ -107,7 +107,7 @@ def test_gradient_steps_are_what_every_counts():
         (Updates("chunk", 2, 2), 4 * 3 * 2),
         (Updates("chunk", 100), 4),
     ],
-    ids=str,
+    ids=["batch", "three steps", "episodes", "chunks", "whole chunks"],
 )
 def test_the_steps_of_a_batch_are_counted(updates: Updates, number: int):
     """The first regime of the world is asked at 1, 3 and 5 of 6: every chunk of 2 has a question."""
