@@ -182,7 +182,7 @@ class Revised(Viewed):
 
     def _drawn(self) -> Latents:
         """The first world: one that every change alters."""
-        rng, idle = self.rng(LATENT, 0), Counter[Kind]()
+        rng, idle = self.rng(LATENT, 0), Counter[str]()
         for _ in range(WORLDS):
             world = self.causal.latents(1, rng)
             same = [
