@@ -1,5 +1,6 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,20 +43,26 @@ def located(
     Raises:
         ConfigError: it describes none; with every problem.
     """
-    from plasticity.config.schema import parse
     from plasticity.config.yaml_source import read
+
+    tree, nouns = read(file, overrides, configs), contracts()
+    from plasticity.config.schema import parse
     from plasticity.launch.experiment import Experiment
 
-    tree = read(file, overrides, configs)
-    return parse(Experiment, tree, contracts()), tree
+    return parse(Experiment, tree, nouns), tree
 
 
 def contracts() -> list[type]:
     """The nouns a YAML chooses among, with every plugin loaded."""
-    from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel
-    from plasticity.config import plugins
+    gc.disable()  # the collector would look through all of torch again and again
+    try:
+        from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel
+        from plasticity.config import plugins
 
-    for failure in plugins.load():
+        failures = plugins.load()
+    finally:
+        gc.enable()
+    for failure in failures:
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
         err.print(text, style="yellow", markup=False, soft_wrap=True)
     return [Tunnel, Stream, Network, Strategy, Optimizer, Detector]

@@ -104,10 +104,10 @@ def explain(
 
     plasticity explain strategy EWC; plasticity explain stream; plasticity explain metric skill
     """
+    nouns = contracts()
     from plasticity.cli.explain import explain as explained
     from plasticity.cli.explain import pick, shelves
 
-    nouns = contracts()
     found = shelves(nouns)
     if kind is None:
         for each, classes in found.items():
@@ -203,13 +203,14 @@ def _told(experiment: "Experiment", stream: "Stream") -> str:
 
 def _schema(suite: bool = False) -> str:
     """JSON schema of an experiment, or of a suite."""
+    nouns = contracts()
     from plasticity.config.json_schema import json_schema
 
     if suite:
         from plasticity.bench.suite import Suite as Described
     else:
         from plasticity.launch.experiment import Experiment as Described
-    return json.dumps(json_schema(Described, contracts()), indent=1) + "\n"
+    return json.dumps(json_schema(Described, nouns), indent=1) + "\n"
 
 
 def _write(path: Path, text: str) -> None:
