@@ -13,8 +13,8 @@ class L2Init(Strategy):
 
     theta(0) is what is trained as the strategy found it: a fresh initialisation, as in the paper, or pretrained
     weights, in which case it is those that return. The pull is part of the loss, so that an adaptive
-    optimizer scales it with the gradient, as in the paper. Knows no boundaries. In a Chain, what adds parameters
-    (LoRA) stands before it. Cost per step: forward + backward + O(parameters). Memory: 1 x parameters.
+    optimizer scales it with the gradient, as in the paper. Knows no boundaries.
+    Cost per step: forward + backward + O(parameters). Memory: 1 x parameters.
 
     Args:
         strength: nats per asked position, per unit of squared distance; the paper sweeps 1e-5 to 1e-2.

@@ -26,7 +26,7 @@ class LwF(Strategy):
     The paper writes the old answers to a task's examples down before it is learned: the same. Its cross-entropy
     is this KL but for a constant. Departs from the paper: one head, not one for each task, so that old answers
     and new targets pull at the same logits; no warm-up of a new head; the factor T^2, without which the pull
-    fades as T grows. In a Chain, what adds parameters (LoRA) stands before it.
+    fades as T grows.
 
     Cost per step: forward + backward + a forward; per shift: O(parameters). Memory: 1 x parameters.
 
