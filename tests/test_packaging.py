@@ -41,7 +41,7 @@ def test_both_hold_the_packages_and_their_data(built: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     for name in (
         "plasticity/py.typed",
-        "plasticity/report/templates/report.js",
+        "plasticity/report/templates/uPlot.iife.min.js",
         "streams/tunnels/urn.py",
     ):
         assert name in inside
