@@ -85,7 +85,7 @@ def curves(
         size: of its own figure, in pixels.
         ax: where; None: on a figure of its own.
     """
-    room = max(key_height(drawn, size[0]) - 60, 0) if legend else 0
+    room = max(key_height(drawn, size[0]) - 40, 0) if legend else 0
     ax = ax or blank(size[0], size[1] + room)
     own, handles = looks(title for title, c in drawn.items() if c.look is None), {}
     for title, curve in drawn.items():

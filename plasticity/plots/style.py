@@ -162,7 +162,7 @@ def figure_of(ax: Axes) -> Figure:
 def key_height(labels: Iterable[str], width: Pixels) -> Pixels:
     """How high a legend of these is below axes of this width, in pixels."""
     shown = [*labels]
-    return 17 * -(-len(shown) // _columns(shown, width)) if shown else 0
+    return 17 * -(-len(shown) // _columns(shown, 0.6 * width)) if shown else 0
 
 
 def _columns(labels: Sequence[str], width: Pixels) -> int:

@@ -129,7 +129,7 @@ def test_a_cell_is_named_by_all_that_decides_its_numbers(contest: Contest) -> No
     assert {case._replace(experiment=each).cell(Path()).path for each in same} == {places[0]}
 
 
-class Slower(Finetune):
+class Deep(Finetune):
     """Of this file, and so a stranger to the packages."""
 
 
@@ -140,20 +140,20 @@ def test_a_cell_is_named_by_the_code_that_is_not_ours(
     case = contest.counted(contest.choices())[1]
     assert case.inputs()["code"] == {"format": plugins.FORMAT, "sources": {}}
 
-    class Slowest(Slower):
+    class Deeper(Deep):
         """A stranger's child."""
 
-    foreign = case._replace(experiment=replace(case.experiment, strategy=recipe(Slowest)))
-    nested = recipe(Chain, parts=[recipe(Slowest)])
+    foreign = case._replace(experiment=replace(case.experiment, strategy=recipe(Deeper)))
+    nested = recipe(Chain, parts=[recipe(Deeper)])
     for each in (foreign, case._replace(experiment=replace(case.experiment, strategy=nested))):
         assert each.inputs()["code"]["sources"].keys() == {
-            plugins.full_name(cls) for cls in (Slower, Slowest)
+            plugins.full_name(cls) for cls in (Deep, Deeper)
         }
-    text = dict(plugins.code_identity([Slowest])["sources"])
+    text = dict(plugins.code_identity([Deeper])["sources"])
     places = [case.cell(Path()).path, foreign.cell(Path()).path]
     monkeypatch.setattr(plugins, "_source", lambda cls: text[plugins.full_name(cls)])
     assert foreign.cell(Path()).path == places[1]
-    text[plugins.full_name(Slower)] = "another"
+    text[plugins.full_name(Deep)] = "another"
     places.append(foreign.cell(Path()).path)
     monkeypatch.setattr(plugins, "FORMAT", plugins.FORMAT + 1)
     places += [case.cell(Path()).path, foreign.cell(Path()).path]
