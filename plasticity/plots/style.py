@@ -41,6 +41,8 @@ DASHES: tuple[Dash, ...] = ((), (9, 3), (2, 3), (9, 3, 2, 3), (14, 4))
 """Lengths on and off, in pixels; five against eight colours, so that forty lines differ, whatever an eye sees."""
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 """Of the bars of one strategy in several runs, in the order of the runs."""
+READABLE = len(COLOURS) * len(DASHES)
+"""Lines that differ: a picture of more has no legend."""
 PIXELS = 72
 """An inch, in the units of an SVG."""
 WIDTH = 480
@@ -162,6 +164,8 @@ def figure_of(ax: Axes) -> Figure:
 def key_height(labels: Iterable[str], width: Pixels) -> Pixels:
     """How high a legend of these is below axes of this width, in pixels."""
     shown = [*labels]
+    if len(shown) > READABLE:
+        return 0
     return 17 * -(-len(shown) // _columns(shown, 0.6 * width)) if shown else 0
 
 
@@ -170,14 +174,14 @@ def _columns(labels: Sequence[str], width: Pixels) -> int:
 
 
 def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
-    """A legend below the axes, in as many columns as fit.
+    """A legend below the axes, in as many columns as fit; none of more than READABLE, which no eye tells apart.
 
     Args:
         ax: the axes.
         drawn: label -> what it stands for.
         below: how far, in pixels.
     """
-    if not drawn:
+    if not 0 < len(drawn) <= READABLE:
         return
     wide = ax.get_position().width * figure_of(ax).get_figwidth() * PIXELS
     ax.legend(
