@@ -32,7 +32,7 @@ from plasticity.plots import (
 from plasticity.plots.over_time import COLUMNS
 from plasticity.plots.style import IDEALS, figure_of, panels, style
 from plasticity.plots.worlds import BAYES
-from plasticity.report.run_report import by_label, rows
+from plasticity.report.run_report import by_label, read, rows
 from plasticity.results.store import Cell, Run
 from streams.causal.revised import CHANGED, UNCHANGED, Revised
 from streams.conversation.schedule import Conversations
@@ -56,7 +56,8 @@ def quickstart(run: Run) -> Figure:
     """Skill, and bits over time: what the page of any run shows first."""
     ((above,), (below,)) = panels(2, 1, 760, 330)
     bars(
-        {row.title: [*row.by_seed("skill").values()] for row in rows(run) if row.strategy}, ax=above
+        {row.title: [*row.by_seed("skill").values()] for row in rows(read(run)) if row.strategy},
+        ax=above,
     )
     tables = {
         label: {cell.seed: cell.steps.read(COLUMNS) for cell in cells}

@@ -12,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from plasticity.config.yaml_source import Located
     from plasticity.launch.experiment import Experiment
-    from plasticity.results.store import Run
+    from plasticity.report.run_report import RunNumbers
 
 Configs = Annotated[
     list[Path] | None,
@@ -82,22 +82,22 @@ def existing(folder: Path) -> Path:
     return file
 
 
-def print_table(where: "Run") -> None:
+def print_table(of: "RunNumbers") -> None:
     """What fits a terminal of the table of a run; and what must be known before any verdict on it."""
     from plasticity.report.notes import notes
     from plasticity.report.run_report import CAPTION, COLUMNS, rows, title
 
     table = Table(
-        title=title(where), caption=CAPTION, box=None, header_style="bold", pad_edge=False
+        title=title(of.run), caption=CAPTION, box=None, header_style="bold", pad_edge=False
     )
-    before = notes(where)
+    before = notes(of)
     less = "KL first visit" if before else "gain"  # what fits a terminal; the page has all
     shown = [column for column in COLUMNS[:7] if column[0] != less]
     for name, _ in shown:
         table.add_column(
             name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
         )
-    for row in rows(where):
+    for row in rows(of):
         table.add_row(
             *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
         )

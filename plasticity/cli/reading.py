@@ -33,13 +33,14 @@ def report(
     from plasticity.report import run_page
     from plasticity.report import run_report as reports
 
-    for each in runs:
-        if recompute:
-            reports.recompute(each, parsed(each.path / "experiment.yaml", []).stream)
+    for each in runs if recompute else ():
+        reports.recompute(each, parsed(each.path / "experiment.yaml", []).stream)
+    stored = [reports.read(each) for each in runs]
+    for each in stored:
         print_table(each)
         found = reports.answer(each)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
-    _written("report", run_page.page(runs), to or run_dirs[0] / "report.html", export)
+    _written("report", run_page.page(stored), to or run_dirs[0] / "report.html", export)
     if len(runs) > 1:
         words = " ".join(map(str, run_dirs))
         out.print(f"strategies of different runs, paired by seed: plasticity compare {words}",

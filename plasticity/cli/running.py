@@ -74,7 +74,7 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
     from plasticity.launch.run import run as run_cells
     from plasticity.report.run_page import write
-    from plasticity.report.run_report import answer
+    from plasticity.report.run_report import answer, read
 
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
@@ -82,10 +82,11 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
     try:
         run_cells(experiment, where, out)
-        print_table(where)
-        found = answer(where)
+        of = read(where)
+        print_table(of)
+        found = answer(of)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
-        page = write([where], where.path / "report.html")
+        page = write([of], where.path / "report.html")
     except (KeyboardInterrupt, SystemExit):
         raise refusal(f"stopped; {go_on}", 130) from None
     except OSError as error:

@@ -11,7 +11,7 @@ from plasticity.core.errors import did_you_mean
 from plasticity.metrics.significance import spread
 from plasticity.report.changes import changes, worlds
 from plasticity.report.notes import notes
-from plasticity.report.run_report import Row, rows
+from plasticity.report.run_report import Row, RunNumbers, read, rows
 from plasticity.report.verdict import (
     NOTE,
     Difference,
@@ -122,7 +122,8 @@ def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
     """
     runs = list({run.path.resolve(): run for run in runs}.values())
     names = _names(runs)
-    contenders = [c for i, run in enumerate(runs) for c in _contenders(i, run)]
+    stored = [read(run) for run in runs]
+    contenders = [c for i, each in enumerate(stored) for c in _contenders(i, each)]
     if not contenders:
         raise ValueError(f"{', '.join(names)}: expected a run with steps, nothing is stored yet")
     labels = [c.label for c in contenders]
@@ -140,7 +141,11 @@ def compared(runs: Sequence[Run], against: str | None = None) -> Comparison:
         [*_unpaired(runs, names, contenders, base)],
         changes(runs),
         verdict({c.title: c.values("skill") for c in alike}, {c.title: c.diverged for c in alike}),
-        [f"{name}: {note}" for name, run in zip(names, runs, strict=True) for note in notes(run)],
+        [
+            f"{name}: {note}"
+            for name, each in zip(names, stored, strict=True)
+            for note in notes(each)
+        ],
     )
 
 
@@ -196,9 +201,9 @@ def ranked(contenders: Sequence[StrategyResult]) -> list[StrategyResult]:
     return sorted(contenders, key=place)
 
 
-def _contenders(index: int, run: Run) -> Iterator[StrategyResult]:
-    stream = json.dumps(run.config.get("stream"), sort_keys=True)
-    for row in rows(run):
+def _contenders(index: int, of: RunNumbers) -> Iterator[StrategyResult]:
+    stream = json.dumps(of.run.config.get("stream"), sort_keys=True)
+    for row in rows(of):
         if row.strategy and row.seeds:
             steps, *ideals = (row.numbers[key] for key in ("steps", "kl/amnesic", "kl/continual"))
             met = [

@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from plasticity.report.run_report import RunNumbers
 from plasticity.report.verdict import untrained
-from plasticity.results.load import numbers
-from plasticity.results.store import Run
 
 Cells = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 """Of each cell what was fixed before its first step, and its numbers."""
 
 
-def notes(run: Run) -> list[str]:
+def notes(of: RunNumbers) -> list[str]:
     """A sentence for each network that is called untrained, and one where there are no code lengths."""
-    cells = [(cell.meta, found) for cell in run.cells() if (found := numbers(cell))]
+    cells = [(cell.meta, found) for cell, found in of.known]
     return [*far_networks(cells), *uncounted(cells)]
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from plasticity.plots.style import looks
 from plasticity.report.details import DETAILS
 from plasticity.report.page import Chapter, Page, Section, Words
-from plasticity.report.run_report import by_label, title
-from plasticity.report.sections import SECTIONS, read
-from plasticity.results.store import Run
+from plasticity.report.run_report import RunNumbers, title
+from plasticity.report.sections import SECTIONS, gather
 
 LEAD = (
     "What does each strategy carry over when the world comes back, and what does it forget? "
@@ -16,24 +15,24 @@ LEAD = (
 )
 
 
-def page(runs: Sequence[Run]) -> Page:
+def page(runs: Sequence[RunNumbers]) -> Page:
     """A chapter per run; a strategy has one colour in all of them.
 
     Args:
         runs: finished or not.
     """
-    drawn = looks(label for run in runs for label in by_label(run))
+    drawn = looks(label for each in runs for label in each.groups)
     chapters = []
-    for run in runs:
-        sections = [Section("", [Words(f"No cell of {run.path} was begun.")])]
-        if run.cells():
-            of = read(run, drawn)
+    for each in runs:
+        sections = [Section("", [Words(f"No cell of {each.run.path} was begun.")])]
+        if each.groups:
+            of = gather(each, drawn)
             sections = [found for section in (*SECTIONS, *DETAILS) if (found := section(of))]
-        chapters.append(Chapter(title(run), sections))
-    return Page(" and ".join(dict.fromkeys(run.name for run in runs)), LEAD, chapters)
+        chapters.append(Chapter(title(each.run), sections))
+    return Page(" and ".join(dict.fromkeys(each.run.name for each in runs)), LEAD, chapters)
 
 
-def write(runs: Sequence[Run], path: Path) -> Path:
+def write(runs: Sequence[RunNumbers], path: Path) -> Path:
     """The page, written whole.
 
     Args:

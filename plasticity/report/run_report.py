@@ -1,6 +1,6 @@
 """Numbers of a run as a table, from what is stored and from nothing else."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,25 @@ from plasticity.results.store import Cell, Run, write_json
 BASELINES = PREDICTORS[1:]
 Summaries = Mapping[str, Sequence[Mapping[str, object]]]
 """Label -> the numbers of its cells, one per seed."""
+
+
+class RunNumbers(NamedTuple):
+    """A run and the numbers of its cells, derived once for all that is said of them."""
+
+    run: Run
+    groups: Mapping[str, Sequence[tuple[Cell, Mapping[str, Any] | None]]]
+    """Label -> its cells, one per seed, in the order of the YAML, each with its numbers (None: no steps)."""
+
+    @property
+    def known(self) -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+        """Every cell that has numbers."""
+        return ((c, s) for group in self.groups.values() for c, s in group if s)
+
+
+def read(run: Run) -> RunNumbers:
+    """The numbers of a run, finished or not."""
+    groups = {label: [(c, numbers(c)) for c in cells] for label, cells in by_label(run).items()}
+    return RunNumbers(run, groups)
 
 
 class Row(NamedTuple):
@@ -86,12 +105,12 @@ CAPTION = (
 )
 
 
-def rows(run: Run) -> list[Row]:
+def rows(of: RunNumbers) -> list[Row]:
     """The strategies in the order of the YAML, then the observers and baselines that faced the same batches."""
     found: list[Row] = []
-    seen: list[dict[str, Any]] = []
-    for label, cells in by_label(run).items():
-        each = [(cell.seed, s) for cell in cells if (s := numbers(cell))]
+    seen: list[Mapping[str, Any]] = []
+    for label, group in of.groups.items():
+        each = [(cell.seed, s) for cell, s in group if s]
         summaries = [s for _, s in each]
         told = {key: [s.get(key) for s in summaries] for key in {k for s in summaries for k in s}}
         for phase in ("kl_first_visit", "kl_return"):
@@ -114,9 +133,9 @@ def title(run: Run) -> str:
     return f"{run.name}: {seeds} seed{'s' * (seeds != 1)}{pretrained}"
 
 
-def answer(run: Run) -> Verdict:
+def answer(of: RunNumbers) -> Verdict:
     """Which strategy, and how sure."""
-    found = [row for row in rows(run) if row.strategy]
+    found = [row for row in rows(of) if row.strategy]
     skills = {row.title: row.by_seed("skill") for row in found}
     return verdict(skills, {row.title: row.diverged for row in found})
 
@@ -142,7 +161,7 @@ def by_label(run: Run) -> dict[str, list[Cell]]:
     return found
 
 
-def _baseline(name: str, seen: Sequence[dict[str, Any]]) -> Row:
+def _baseline(name: str, seen: Sequence[Mapping[str, Any]]) -> Row:
     told: dict[str, list[float | None]] = {
         phase: [s[f"{phase}/{name}"] for s in seen] for phase in ("kl_first_visit", "kl_return")
     }

@@ -25,8 +25,8 @@ from plasticity.report.page import (
     Words,
     Zoomable,
 )
-from plasticity.report.run_report import CAPTION, COLUMNS, Row, Summaries, answer, by_label, rows
-from plasticity.results.load import numbers as stored
+from plasticity.report.run_report import CAPTION, COLUMNS, Row, RunNumbers, Summaries, answer, rows
+from plasticity.report.verdict import Verdict
 from plasticity.results.store import Cell, Run
 
 
@@ -42,6 +42,9 @@ class RunData(NamedTuple):
     """Label -> the numbers of its cells."""
     looks: Mapping[str, Look]
     """Label -> how it is drawn."""
+    verdict: Verdict
+    notes: Sequence[str] = ()
+    """What must be known before it."""
 
     @property
     def cells(self) -> list[Cell]:
@@ -49,20 +52,18 @@ class RunData(NamedTuple):
         return [cell for group in self.groups.values() for cell in group]
 
 
-def read(run: Run, looks: Mapping[str, Look]) -> RunData:
-    """Read a run.
+def gather(of: RunNumbers, looks: Mapping[str, Look]) -> RunData:
+    """All that sections tell of, from the numbers of a run.
 
     Args:
-        run: finished or not.
+        of: finished or not.
         looks: label -> how it is drawn.
     """
-    groups = by_label(run)
+    groups = {label: [cell for cell, _ in group] for label, group in of.groups.items()}
     summaries = {
-        label: found
-        for label, group in groups.items()
-        if (found := [s for cell in group if (s := stored(cell))])
+        label: found for label, group in of.groups.items() if (found := [s for _, s in group if s])
     }
-    return RunData(run, rows(run), groups, summaries, looks)
+    return RunData(of.run, rows(of), groups, summaries, looks, answer(of), notes(of))
 
 
 def verdict(of: RunData) -> Section:
@@ -72,8 +73,8 @@ def verdict(of: RunData) -> Section:
         for c in of.cells
         if not c.done
     ]
-    before = [Words(note, "open") for note in notes(of.run)]
-    return Section("", [*before, Answer(*answer(of.run)), *unfinished])
+    before = [Words(note, "open") for note in of.notes]
+    return Section("", [*before, Answer(*of.verdict), *unfinished])
 
 
 def skill(of: RunData) -> Section:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from plasticity.report.compare_page import write
 from plasticity.report.comparison import cells, compared, titles
-from plasticity.report.run_report import answer
+from plasticity.report.run_report import answer, read
 from plasticity.results.store import Cell, write_json
 
 from ...calling import Call, refused
@@ -115,7 +115,7 @@ def test_who_diverged_under_one_seed_is_nowhere_judged_by_the_others(tmp_path: P
     assert table["Replay"]["surely differs"] == "-" and table["Replay"]["pairs"] == "0"
     assert "Replay diverged (seed 2 at step 36)." in found.verdict.because
     assert "Replay" not in found.verdict.answer
-    alone = answer(runs[1])
+    alone = answer(read(runs[1]))
     assert (alone.answer, alone.sure) == ("Every strategy diverged", False)
 
 

@@ -12,6 +12,7 @@ from plasticity.plots import looks
 from plasticity.report import details
 from plasticity.report.page import NumberTable, Picture, Pictures, Section, Words
 from plasticity.report.sections import RunData
+from plasticity.report.verdict import verdict
 from plasticity.results.store import Cell, Run
 
 
@@ -47,7 +48,7 @@ def run_data(groups: Groups) -> RunData:
         label: [summarise(c.steps.read(), c.probes.read(), c.condition.read()) for c in cells]
         for label, cells in groups.items()
     }
-    return RunData(Run(Path("nowhere")), [], groups, summaries, looks(groups))
+    return RunData(Run(Path("nowhere")), [], groups, summaries, looks(groups), verdict({}))
 
 
 def shown(section: Section | None, kind: type[Any], nth: int = 0) -> Any:

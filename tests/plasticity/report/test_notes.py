@@ -9,7 +9,7 @@ from plasticity.report import compare_page
 from plasticity.report.comparison import compared
 from plasticity.report.notes import notes
 from plasticity.report.run_page import write
-from plasticity.report.run_report import answer
+from plasticity.report.run_report import answer, read
 from plasticity.results.store import Run, write_json
 
 from ..results.runs import made
@@ -29,12 +29,12 @@ def test_a_network_that_hardly_learned_is_called_untrained_before_the_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = far(made(tmp_path / "run", SKILLS), 0.9)
-    (note,) = notes(run)
+    (note,) = notes(read(run))
     assert note.startswith("The LSTM is untrained: before any update it is 0.900 bits from the")
     assert "who is 1.100 from the truth" in note
-    text = write([run], tmp_path / "page.html").read_text()
-    assert text.index("The LSTM is untrained") < text.index(answer(run).answer)
-    print_table(run)
+    text = write([read(run)], tmp_path / "page.html").read_text()
+    assert text.index("The LSTM is untrained") < text.index(answer(read(run)).answer)
+    print_table(read(run))
     told = capsys.readouterr().out
     assert "The LSTM is untrained" in told and "gain" in told
 
@@ -43,11 +43,13 @@ def test_a_pretrained_one_is_not_and_one_that_never_was_is_judged_by_its_first_p
     tmp_path: Path,
 ) -> None:
     run = made(tmp_path / "run", SKILLS)
-    assert notes(far(run, 0.5)) == []
-    assert notes(far(run, None)) == [], "there is no probe on fresh latents here"
+    assert notes(read(far(run, 0.5))) == []
+    assert notes(read(far(run, None))) == [], "there is no probe on fresh latents here"
     for cell in run.cells():
         write_json(cell.path / "summary.json", cell.summary | {"in_context/first": 0.8})
-    assert notes(far(run, None))[0].startswith("The LSTM is untrained: before any update it is 0.8")
+    assert notes(read(far(run, None)))[0].startswith(
+        "The LSTM is untrained: before any update it is 0.8"
+    )
 
 
 def test_a_run_that_did_not_count_answers_says_that_it_has_no_code_lengths(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_a_run_that_did_not_count_answers_says_that_it_has_no_code_lengths(tmp_p
         frame = cell.steps.read().drop("answers")
         cell.steps.write(0, {name: frame[name].to_numpy() for name in frame.columns})
         (cell.path / "summary.json").unlink()
-    (note,) = notes(run)
+    (note,) = notes(read(run))
     assert note.startswith("No code lengths: this run was stored before the number of answers")
 
 

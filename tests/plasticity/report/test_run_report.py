@@ -21,7 +21,7 @@ from plasticity.report import compare_page
 from plasticity.report.comparison import compared
 from plasticity.report.page import Page, Picture
 from plasticity.report.run_page import page, write
-from plasticity.report.run_report import COLUMNS, answer, recompute, rows, title
+from plasticity.report.run_report import COLUMNS, answer, read, recompute, rows, title
 from plasticity.results.store import Cell, Run, write_json, write_whole
 from streams import Markov, Recurring
 
@@ -110,7 +110,7 @@ class Texts(HTMLParser):
 
 def test_the_table_is_the_mean_of_the_cells(run: Run) -> None:
     cells = [cell(run, i, label, i % 2, 80) for i, label in enumerate(["EWC", "EWC", "Replay"])]
-    table = {row.title: row for row in rows(run)}
+    table = {row.title: row for row in rows(read(run))}
     assert list(table) == ["EWC", "Replay", *PREDICTORS[1:]]
     shown = dict(zip([name for name, _ in COLUMNS], COLUMNS, strict=True))
     skills = [c.summary["skill"] for c in cells[:2]]
@@ -127,7 +127,7 @@ def test_the_table_is_the_mean_of_the_cells(run: Run) -> None:
 
 def test_the_page_needs_nothing_but_itself(run: Run, tmp_path: Path) -> None:
     cell(run, 0, "EWC", 0, 80)
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     reader = Loads()
     reader.feed(text)
     assert reader.found == [] and reader.mute == []
@@ -141,7 +141,7 @@ def test_the_page_needs_nothing_but_itself(run: Run, tmp_path: Path) -> None:
 
 def test_the_plot_that_zooms_is_told_what_the_picture_draws(run: Run, tmp_path: Path) -> None:
     cells = [cell(run, i, "EWC", i, 4000) for i in range(2)]
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     told = json.loads(re.findall(r'class="plotted">(.*?)</script>', text)[0])
     curves = {s["name"]: s for s in told["series"]}
     kl = np.mean([c.steps.read()["kl/model"].to_numpy() for c in cells], axis=0)
@@ -154,7 +154,7 @@ def test_the_plot_that_zooms_is_told_what_the_picture_draws(run: Run, tmp_path: 
 def test_seeds_whose_shifts_differ_have_ribbons_and_a_note(run: Run, tmp_path: Path) -> None:
     for seed, period in enumerate((20, 10, 40)):
         cell(run, seed, "EWC", seed, 4 * period)
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     told = json.loads(re.findall(r'class="plotted">(.*?)</script>', text)[0])
     assert told["spans"] == [] and [r["name"] for r in told["ribbons"]] == [
         "seed 0",
@@ -167,24 +167,24 @@ def test_seeds_whose_shifts_differ_have_ribbons_and_a_note(run: Run, tmp_path: P
 def test_a_long_run_makes_no_larger_page(run: Run, tmp_path: Path) -> None:
     for i in range(8):
         cell(run, i, f"Strategy{i}", 0, 100_000)
-    size = write([run], tmp_path / "page.html").stat().st_size
+    size = write([read(run)], tmp_path / "page.html").stat().st_size
     assert size < 3_000_000
 
 
 def test_an_unfinished_run_shows_what_there_is(run: Run, tmp_path: Path) -> None:
     cell(run, 0, "EWC", 0, 80, done=False)
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     assert "unfinished, 80 steps so far" in text
-    assert rows(run)[0].numbers["skill"][0] is not None
+    assert rows(read(run))[0].numbers["skill"][0] is not None
     begun = Cell(run.path / "cells" / "begun")
     meta = {"label": "Late", "seed": 0, "index": 9, "pretrained_gap": None}
     write_json(begun.path / "cell.json", meta)
-    assert "unfinished, 0 steps so far" in write([run], tmp_path / "page.html").read_text()
+    assert "unfinished, 0 steps so far" in write([read(run)], tmp_path / "page.html").read_text()
 
 
 def test_a_run_without_cells_says_so(run: Run, tmp_path: Path) -> None:
-    assert "was begun" in write([run], tmp_path / "page.html").read_text()
-    assert rows(run) == []
+    assert "was begun" in write([read(run)], tmp_path / "page.html").read_text()
+    assert rows(read(run)) == []
 
 
 @pytest.mark.parametrize("label", ["<b>x</b></script>", "[red]", '"&', "{{ 7 * 7 }}", "$a_1$"])
@@ -192,7 +192,7 @@ def test_names_are_text(label: str, run: Run, tmp_path: Path) -> None:
     """Of strategies and of the experiment: in tables, pictures, headings, attributes and scripts."""
     cell(run, 0, label, 0, 80)
     write_whole(run.path / "experiment.yaml", f"name: {json.dumps(label)}\n".encode())
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     assert "<b>" not in text and text.count("</script>") == 3
     reader = Texts()
     reader.feed(text)
@@ -215,9 +215,9 @@ def test_the_answer_stands_first(run: Run, tmp_path: Path) -> None:
     """Before any picture or table: which strategy, and how sure."""
     for i in range(6):
         cell(run, i, "EWC" if i < 3 else "Replay", i % 3, 80)
-    found = answer(run)
+    found = answer(read(run))
     assert found.answer.startswith("No strategy is surely ahead")  # the bits are made up
-    text = write([run], tmp_path / "page.html").read_text()
+    text = write([read(run)], tmp_path / "page.html").read_text()
     first = text.index(found.answer)
     assert first < text.index('class="picture"') < text.index("<table")
     assert first < text.index("<details")
@@ -225,7 +225,7 @@ def test_the_answer_stands_first(run: Run, tmp_path: Path) -> None:
 
 def test_what_a_page_shows_is_saved_as_svg_and_csv(run: Run, tmp_path: Path) -> None:
     cells = [cell(run, i, "EWC", i, 80) for i in range(2)]
-    built = page([run])
+    built = page([read(run)])
     files = {path.name: path for path in built.export(tmp_path / "out")}
     assert {"skill.svg", "skill.csv", "bits-over-time.svg", "probes-EWC.csv"} <= {*files}
     shown = built.html().count('<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox=')
@@ -249,7 +249,7 @@ def test_what_is_shown_is_escaped_in_what_is_saved(run: Run, tmp_path: Path) -> 
     """Names of files hold no path, and two of one name are two files."""
     cell(run, 0, "../a/b", 0, 80)
     cell(run, 1, "..a b", 0, 80)
-    files = page([run]).export(tmp_path / "out")
+    files = page([read(run)]).export(tmp_path / "out")
     assert len(files) == len({*files}) and {f.parent for f in files} == {tmp_path / "out"}
 
 
@@ -262,7 +262,7 @@ def test_a_strategy_has_one_colour_in_every_chapter(run: Run, tmp_path: Path) ->
         cell(run, i, label, 0, 80)
     for i, label in enumerate(["Replay", "EWC", "LoRA"]):
         cell(other, i, label, 0, 80)
-    one, two = (_bars(p.axes) for p in _pictures(page([run, other]), "skill"))
+    one, two = (_bars(p.axes) for p in _pictures(page([read(run), read(other)]), "skill"))
     assert one["EWC"][0] == two["EWC"][0] != two["Replay"][0]
     (both,) = _pictures(compare_page.page(compared([run, other])), "skill")
     held = _bars(both.axes)
