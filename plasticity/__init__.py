@@ -69,7 +69,7 @@ if TYPE_CHECKING:
         normalise,
     )
     from plasticity.results.load import load
-    from plasticity.results.store import Table
+    from plasticity.results.table import Table
 
 _HOMES = {
     "config.plugins": "discover",
@@ -96,7 +96,7 @@ _HOMES = {
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",
     "results.load": "load",
-    "results.store": "Table",
+    "results.table": "Table",
 }
 """Module -> the names that it gives to the package. Neither a module nor a folder here is called like one of them."""
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

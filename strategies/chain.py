@@ -41,6 +41,7 @@ class Chain(Strategy):
         super().__init__(lr)
         self.parts, self.plain = nn.ModuleList(parts), Strategy()
         self.needs_shifts = any(part.needs_shifts for part in parts)
+        self.resumable = all(part.resumable for part in parts)
         self._ones = {hook: self._one(parts, hook) for hook in SINGLE}
         for part in parts:
             if part.lr is not None:

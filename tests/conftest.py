@@ -1,5 +1,6 @@
 """One thread, so that a busy two-core machine stays fast; seeds are each test's own business."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -27,11 +28,17 @@ def call(
         monkeypatch.setattr(sys, "argv", ["plasticity", *words])
         monkeypatch.setattr(sys, "path", sys.path[:])
         capsys.readouterr()
+        heard = {
+            each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
         try:
             cli.main()
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
+        finally:
+            for each, handler in heard.items():
+                signal.signal(each, handler)
         told = capsys.readouterr()
         return Done(code, told.out, told.err)
 

@@ -11,7 +11,7 @@ from plasticity.config.schema import parse
 from plasticity.config.yaml_source import Located
 from plasticity.core.bounded import Count, Natural, NonNegative, Positive
 from plasticity.core.errors import ConfigError, Problem, reason
-from plasticity.results.store import write_json
+from plasticity.results.sealed import write_json
 
 How = Literal["tuned", "own", "none"]
 """Whose a learning rate is: the best of the grid, given by the strategy's arguments, or nobody's."""

@@ -1,6 +1,5 @@
 """Chance: what checks share about randomness and about differences."""
 
-import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +44,7 @@ def global_chance_untouched(what: str, instead: str) -> Iterator[None]:
 
 def _states() -> dict[str, bytes]:
     return {
-        "NumPy": pickle.dumps(np.random.get_state()),
+        "NumPy": repr(np.random.get_state(legacy=False)).encode(),
         "torch": torch.get_rng_state().numpy().tobytes(),
     }
 

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from plasticity.integrations.avalanche_host import frozen
-
 INTERNAL = vars(nn.Module()).keys()
 """Attributes of any module."""
 
@@ -37,9 +35,33 @@ def sizes(strategy: nn.Module) -> dict[str, int]:
 
 
 def parts_that_differ(one: nn.Module, other: nn.Module) -> set[str]:
-    """Names of parts of `other` whose values are not those of `one`; of what cannot be pickled, nothing is known."""
+    """Names of parts of `other` whose values are not those of `one`; of what holds no values, nothing is known."""
     before, after = _parts(one), _parts(other)
-    return {name for name in after if _frozen(before.get(name)) != _frozen(after[name])}
+    return {name for name in after if not alike(before.get(name), after[name])}
+
+
+def alike(one: Any, other: Any, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether two trees hold equal values, NaN being equal to itself; objects are told apart by what they hold."""
+    if type(one) is not type(other):
+        return False
+    if id(one) in seen or one is other:
+        return True
+    seen |= {id(one)}
+    if isinstance(one, Tensor):
+        same = one.shape == other.shape and one.dtype == other.dtype
+        return same and bool(((one == other) | ((one != one) & (other != other))).all())
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and alike(one.tolist(), other.tolist())
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(alike(v, other[k], seen) for k, v in one.items())
+    if isinstance(one, list | tuple):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(alike(*pair, seen) for pair in pairs)
+    if isinstance(one, float):
+        return one == other or (one != one and other != other)
+    if isinstance(one, int | str | bytes | set | frozenset | None):
+        return one == other
+    return alike(vars(one), vars(other), seen) if hasattr(one, "__dict__") else True
 
 
 def _parts(strategy: nn.Module) -> dict[str, Any]:
@@ -49,11 +71,3 @@ def _parts(strategy: nn.Module) -> dict[str, Any]:
         own = {name: value for name, value in vars(module).items() if name not in INTERNAL}
         found |= {f"{prefix}.{name}".lstrip("."): value for name, value in own.items()}
     return found
-
-
-def _frozen(value: Any) -> bytes:
-    """Equal for equal values; torch's own pickle of a tensor tells where it lies, too."""
-    try:
-        return frozen(value, lambda part: NotImplemented)
-    except Exception:
-        return b""

@@ -16,7 +16,7 @@ from plasticity.cli import (
     watching,
 )
 from plasticity.cli.bench import app as bench
-from plasticity.cli.common import err
+from plasticity.cli.common import deaf, err
 
 app = typer.Typer(
     help="Continual learning at test time, in bits from the truth.",
@@ -33,10 +33,17 @@ def main() -> None:
     """The entry point: a wrong configuration is exit code 2 and its problems, one per line."""
     from plasticity.core.errors import ConfigError
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a ctrl-C
+    for each in (
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # a polite kill is a ctrl-C, and so is a terminal that is gone
+        if signal.getsignal(each) == signal.SIG_DFL:  # not so under nohup
+            signal.signal(each, signal.default_int_handler)
     try:
         app()
     except ConfigError as error:
         for problem in error.problems:
             err.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    finally:
+        deaf()

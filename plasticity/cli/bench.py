@@ -52,7 +52,7 @@ def run(
     from plasticity.bench import leaderboard, page
     from plasticity.bench.contest import Contest
     from plasticity.cli.common import out as screen
-    from plasticity.cli.common import refusal
+    from plasticity.cli.common import deaf, refusal
     from plasticity.engine.progress import bars
 
     contest = Contest(_suite(suite, strategy or []), str(out), jobs)
@@ -66,6 +66,7 @@ def run(
                 if not (screen.is_terminal or done.kept):
                     screen.print(f"{count}/{total} {done.name}", highlight=False, soft_wrap=True)
     except (KeyboardInterrupt, SystemExit):
+        deaf()
         raise refusal(f"stopped; {GO_ON}", 130) from None
     except OSError as error:
         raise refusal(f"{error.strerror or error}; {GO_ON}", 1) from None

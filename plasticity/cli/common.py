@@ -1,6 +1,7 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
 import gc
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,6 +110,12 @@ def print_table(of: "RunNumbers") -> None:
 def warn(problem: object) -> None:
     """Say what is no error, and yet worth a look."""
     err.print(f"warning: {problem}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def deaf() -> None:
+    """Hear no further signal on the way out: a second and third ctrl-C interrupt nobody who is saying farewell."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def refusal(text: str, code: int = 2) -> typer.Exit:

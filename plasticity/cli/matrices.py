@@ -40,7 +40,7 @@ def matrix(
 
     cell = Cell(file) if (file / "cell.json").exists() else None
     if file.is_dir() and not (cell and cell.checkpoint.exists()):
-        text = f"{file}: expected an experiment, or the folder of a cell with its checkpoint.ckpt"
+        text = f"{file}: expected an experiment, or the folder of a cell with its checkpoint"
         raise refusal(f"{text} (gone where the cell is done)" if cell else text)
     experiment = parsed(existing(file.parent.parent) if cell else file, overrides or [])
     try:

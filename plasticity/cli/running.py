@@ -9,6 +9,7 @@ from plasticity.cli.common import (
     PASS_ON,
     Configs,
     Overrides,
+    deaf,
     err,
     existing,
     located,
@@ -18,12 +19,15 @@ from plasticity.cli.common import (
     refusal,
     warn,
 )
+from plasticity.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from plasticity.launch.experiment import Experiment
     from plasticity.results.store import Run
 
 app = typer.Typer()
+FAILED = 100
+"""Exit code of a run of which n cells failed: FAILED + n, 120 at most."""
 
 
 @app.command(context_settings=PASS_ON)
@@ -81,14 +85,17 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     )
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
     try:
-        run_cells(experiment, where, out)
+        failed = run_cells(experiment, where, out)
         of = read(where)
         print_table(of)
         found = answer(of)
         out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
         page = write([of], where.path / "report.html")
     except (KeyboardInterrupt, SystemExit):
+        deaf()
         raise refusal(f"stopped; {go_on}", 130) from None
+    except ConfigError:
+        raise
     except OSError as error:
         what = f"{error.strerror}: {error.filename or where.path}" if error.strerror else error
         raise refusal(f"{what}; {go_on}", 1) from None
@@ -96,3 +103,8 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
         err.print(f"a fault in the code, told below; {go_on}", style="red", soft_wrap=True)
         raise
     out.print(f"report: {page}", highlight=False, soft_wrap=True)
+    if failed:
+        names = f"{', '.join(failed[:3])}{', ...' * (len(failed) > 3)}"
+        text = f"{len(failed)} cells failed ({names}): error.txt in their folders tells why"
+        again = f"to try them again: plasticity resume {where.path}"
+        raise refusal(f"{text}; {again}", FAILED + min(len(failed), 20))

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from plasticity.cli.bench import GO_ON
-from plasticity.cli.common import PASS_ON, Overrides, contracts, err, out, refusal
+from plasticity.cli.common import PASS_ON, Overrides, contracts, deaf, err, out, refusal
 
 if TYPE_CHECKING:
     from plasticity.launch.sweep import Point
@@ -65,6 +65,7 @@ def sweep(
                     text = f"{count}/{len(tasks)} {told}: {outcome.name}"
                     out.print(text, highlight=False, soft_wrap=True, markup=False)
     except (KeyboardInterrupt, SystemExit):
+        deaf()
         raise refusal(f"stopped; {GO_ON}", 130) from None
     except (OSError, RuntimeError) as error:
         raise refusal(f"{error}; {GO_ON}", 1) from None

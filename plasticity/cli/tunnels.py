@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, err, out, parsed, refusal
+from plasticity.cli.common import PASS_ON, deaf, err, out, parsed, refusal
 
 app = typer.Typer()
 
@@ -43,6 +43,7 @@ def tunnel_table(
                 if not out.is_terminal:
                     out.print(f"done: {wanted[index].name}", highlight=False)
     except KeyboardInterrupt:
+        deaf()
         err.print("stopped; what is done is kept; go on with the same command")
         raise typer.Exit(130) from None
     done = [(entry, table.curves(entry)) for entry in wanted]

@@ -1,10 +1,10 @@
 """Detector: notices that the world changed, from the learner's own loss."""
 
-import pickle
 from abc import abstractmethod
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from plasticity.core.bounded import Count, Fraction, NonNegative, Positive
 
@@ -28,13 +28,34 @@ class _River(Detector):
 
     state: Any
 
-    def get_extra_state(self) -> bytes:
-        """The detector, pickled."""
-        return pickle.dumps(self.state)
+    def get_extra_state(self) -> dict[str, Any]:
+        """The detector's numbers, by name."""
+        return _numbers(self.state)
 
-    def set_extra_state(self, state: bytes) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up where the checkpoint was written."""
-        self.state = pickle.loads(state)
+        _take(self.state, state)
+
+
+def _numbers(part: Any) -> Any:
+    """What an object of river's counts: its plain values; of a part in Rust, the bytes that it makes of its numbers."""
+    if isinstance(state := part.__getstate__(), bytes):
+        return torch.tensor(list(state), dtype=torch.uint8)
+    plain = bool, int, float, str
+    own = {name: value for name, value in vars(part).items() if not callable(value)}
+    return {k: v if isinstance(v, plain) else _numbers(v) for k, v in own.items()}
+
+
+def _take(part: Any, state: Any) -> None:
+    """Put back what `_numbers` said."""
+    if isinstance(state, Tensor):
+        part.__setstate__(bytes(state.tolist()))
+        return
+    for name in vars(part).keys() & state.keys():
+        if isinstance(state[name], dict | Tensor):
+            _take(getattr(part, name), state[name])
+        else:
+            setattr(part, name, state[name])
 
 
 class PageHinkley(_River):

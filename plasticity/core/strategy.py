@@ -69,6 +69,8 @@ class Strategy(nn.Module):
     """Arguments at which the strategy vanishes: it must then equal Finetune to the bit. None: it has none."""
     needs_shifts: bool = False
     """Whether it does nothing unless it is told of the world's shifts, by announcement or by a detector."""
+    resumable: bool = True
+    """Whether its state dict holds all that it remembers; otherwise a cell that is cut off starts over."""
     descends: ClassVar[bool] = True
     """Whether it takes gradient steps, in which the other parts of a Chain take part; else its `update` is all."""
     anchored: ClassVar[bool] = False

@@ -1,6 +1,8 @@
 """Tunnel and Observer: a task with a hidden latent, and the exact posterior states about its latent."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,6 +132,33 @@ class Observer(ABC):
             nats[:, 1:] += np.where(counted, np.log(likelihood), 0.0)
         return nats.cumsum(1)
 
+    def state(self) -> dict[str, Any]:
+        """What it knows, for a checkpoint: arrays and plain values, and none of the code that reads them.
+
+        Every attribute unless overridden, but for functions and tunnels, which `restored` takes from the observer that
+        it is called on. A part that is an observer itself has a state of its own.
+
+        Raises:
+            TypeError: an attribute is of a kind that is neither data nor code.
+        """
+        return {
+            k: _known(f"{type(self).__name__}.{k}", v)
+            for k, v in vars(self).items()
+            if not _is_code(v)
+        }
+
+    def restored(self, state: Mapping[str, Any]) -> "Observer":
+        """The observer of this state: of the same tunnel, and of the same class, as this one.
+
+        Args:
+            state: of `state`.
+        """
+        copy = object.__new__(type(self))
+        for name, value in {**vars(self), **state}.items():
+            mine = getattr(self, name, None)
+            object.__setattr__(copy, name, _restored(mine, value))
+        return copy
+
     def renew(self, part: int) -> "Observer":
         """The state after this part of the latent was drawn again from the prior: the rest stays known.
 
@@ -199,3 +228,29 @@ class Tunnel(ABC):
         names = inspect.signature(type(self).__init__).parameters
         args: dict[str, Any] = {k: getattr(self, k) for k in names if k != "self"}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in args.items())})"
+
+
+def _is_code(value: object) -> bool:
+    """Whether a tunnel makes it again, knowing nothing of what was seen."""
+    return callable(value) or isinstance(value, Tunnel)
+
+
+def _known(where: str, value: Any) -> Any:
+    if isinstance(value, Observer):
+        return value.state()
+    if isinstance(value, list | tuple):
+        return type(value)([_known(f"{where}[{i}]", each) for i, each in enumerate(value)])
+    if isinstance(value, np.ndarray | np.generic | bool | int | float | str | None):
+        return value
+    raise TypeError(
+        f"{where}: expected arrays, plain values, observers, or lists of these, got {type(value).__name__}; "
+        "an observer with anything else overrides `state` and `restored`"
+    )
+
+
+def _restored(mine: Any, value: Any) -> Any:
+    if isinstance(mine, Observer) and isinstance(value, Mapping):
+        return mine.restored(value)
+    if isinstance(mine, list | tuple) and isinstance(value, list | tuple):
+        return type(mine)([_restored(*pair) for pair in zip_longest(mine, value)][: len(value)])
+    return value

@@ -9,6 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from plasticity.core.tunnel import Batch
 from plasticity.diagnostics.forward_probe import ProbedNetwork
+from plasticity.diagnostics.spectrum import eigenvalues
 from plasticity.engine.learner import OnlineLearner
 from plasticity.nn.parameters import tensors_to_vector, vector_to_tensors
 
@@ -86,7 +87,7 @@ def lanczos(
             break
         basis = torch.cat([basis, (w / w.norm())[None]])
     inside = torch.stack(rows) @ basis[: len(rows)].T
-    return torch.linalg.eigvalsh((inside + inside.T) / 2)
+    return eigenvalues((inside + inside.T) / 2)
 
 
 def _moved(value: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ def measure(
         if plan.hessian:
             ritz = hessian_ritz(learner, bare, batch, plan.hessian).abs()
             bent = (ritz > BENT * ritz.max()).sum()
-            row["hessian_rank/ritz0.1"] = float(bent)
+            row["hessian_rank/ritz0.1"] = float(bent) if ritz.isfinite().all() else math.nan
             row["hessian_rank/roy2007"] = effective_rank(ritz)
     return row
 
@@ -96,9 +96,9 @@ def weights(learner: OnlineLearner) -> Float[Tensor, " parameters"]:
 
 
 def units_row(seen: Activations) -> dict[str, float]:
-    """Shares of the hidden units that are of no use, of all layers together."""
+    """Shares of the hidden units that are of no use, of all layers together; NaN where one diverged."""
     names = "dormant/tau0.025", "dormant/tau0.1", "dead/lop2024", "saturated/tau0.99"
-    if not seen.heard:
+    if not seen.heard or not all(h.isfinite().all() for h in seen.heard):
         return dict.fromkeys(names, math.nan)
     score = torch.cat([dormancy(h) for h in seen.heard])
     sizes = [h.flatten(0, -2).abs() for h in seen.heard]

@@ -16,7 +16,14 @@ def singular_values(features: Float[Tensor, "n width"]) -> Float[Tensor, " rank"
     """
     x = features.double()
     gram = x.T @ x if len(x) > x.shape[1] else x @ x.T
-    return torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().flip(0)
+    return eigenvalues(gram).clamp(min=0).sqrt().flip(0)
+
+
+def eigenvalues(symmetric: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
+    """Of a symmetric matrix, rising; NaN where something in it is not finite, as in a network that diverged."""
+    if not symmetric.isfinite().all():
+        return symmetric.new_full((len(symmetric),), torch.nan)
+    return torch.linalg.eigvalsh(symmetric)
 
 
 def effective_rank(sizes: Float[Tensor, " n"]) -> float:
@@ -52,6 +59,8 @@ def leading(sizes: Float[Tensor, " n"]) -> float:
     3.0
     """
     reached = sizes.cumsum(0)
+    if not reached[-1].isfinite():
+        return torch.nan
     return float((reached < SHARE * reached[-1]).sum() + 1) if reached[-1] else 0.0
 
 

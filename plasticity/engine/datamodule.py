@@ -1,6 +1,5 @@
 """Data: a stream once, in order, each batch with what the exact observers and the baselines say of it."""
 
-import pickle
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -148,13 +147,9 @@ class StreamDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What the observers have absorbed, and the schedule was told."""
-        reference = self.reference
-        state = reference.memory, reference.switching.belief, self.stream.notes
-        return {"memory": pickle.dumps(state)}
+        return {"observers": self.reference.state(), "notes": [*self.stream.notes]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up where the checkpoint was written."""
-        reference = self.reference
-        reference.memory, reference.switching.belief, self.stream.notes = pickle.loads(
-            state_dict["memory"]
-        )
+        self.stream.notes = [*state_dict["notes"]]
+        self.reference.restore(state_dict["observers"])

@@ -1,6 +1,7 @@
 """Pretrain: a network that infers in context, trained on fresh latents and kept by the hash of all it depends on."""
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from plasticity.engine.config import Pretrain
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential, ScoredBatch
-from plasticity.engine.pretrain_key import Key, fresh_network
-from plasticity.engine.trainer import fit, save_weights
-from plasticity.results.store import Cell, write_json
+from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
+from plasticity.engine.trainer import fit
+from plasticity.results import archive
+from plasticity.results.sealed import digest
+from plasticity.results.store import Cell, alone
 
 
 class _Fresh(Stream):
@@ -86,6 +89,19 @@ class _PretrainingLoop(Prequential):
         strategy.posterior = item.key.posterior
         return super().prequential_step(item)
 
+    def on_validation_epoch_end(self) -> None:
+        """Look whether there is still a network.
+
+        Raises:
+            ArithmeticError: its weights are no numbers any more.
+        """
+        learner, strategy = self.learner, self.learner.strategy
+        if not all(p.isfinite().all() for p in learner.network.parameters()):
+            raise ArithmeticError(
+                f"pretraining of {type(learner.network).__name__}, seed {learner.seed}, diverged within its first "
+                f"{learner.step + 1} steps at pretrain.lr {strategy.lr}; try a smaller one"
+            )
+
 
 def pretrained(
     key: Key, folder: Path, callbacks: Sequence[pl.Callback] = ()
@@ -94,29 +110,49 @@ def pretrained(
 
     Args:
         key: what is pretrained; no weights are reused that would come out otherwise today.
-        folder: the cache.
+        folder: the cache. Whoever else wants the same network meanwhile waits.
         callbacks: of Lightning, while it is made.
 
     Returns:
         (state dict, the cell that holds the record of the pretraining).
+
+    Raises:
+        ArithmeticError: it diverges; the cache keeps nothing of it.
+        Damaged: what the cache holds is not as it was written.
     """
-    network, _, plan, spec, seed, hardware = key
     cell = key.cell(folder)
-    weights = cell.path / "weights.pt"
+    weights = cell.path / WEIGHTS
     if not weights.exists():
-        meta = {"label": "pretrain", "index": 0, **key.inputs()}
-        write_json(cell.path / "cell.json", meta)
-        rule = AdamW(plan.lr, plan.weight_decay)
-        learner = OnlineLearner(
-            fresh_network(network, spec, seed), _Pretraining(plan), rule, spec, seed
-        )
-        world = fresh(key.tunnels(), plan, spec.time, seed)
-        stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
-        data = StreamDataModule(world, stretch, score_steps=False)
-        fit(cell, _PretrainingLoop(learner), data, hardware, (), callbacks, hardware.devices)
-        save_weights(weights, learner.network.state_dict())
-        cell.checkpoint.unlink(missing_ok=True)
-    return torch.load(weights, map_location="cpu"), cell
+        with alone(cell.path):
+            if not weights.exists():  # nobody made it meanwhile
+                try:
+                    made = _made(key, cell, callbacks)
+                except ArithmeticError:
+                    shutil.rmtree(cell.path)
+                    raise
+                archive.save(weights, made, cell.place("weights"))
+    cell.checkpoint.unlink(missing_ok=True)
+    with cell.remedied():
+        return archive.load(weights, cell.place("weights")), cell
+
+
+def _made(key: Key, cell: Cell, callbacks: Sequence[pl.Callback]) -> dict[str, Any]:
+    """The state dict, after all steps."""
+    network, _, plan, spec, seed, hardware = key
+    inputs = key.inputs()
+    cell.begin({"label": "pretrain", "index": 0, **inputs}, digest(inputs))
+    learner = OnlineLearner(
+        fresh_network(network, spec, seed),
+        _Pretraining(plan),
+        AdamW(plan.lr, plan.weight_decay),
+        spec,
+        seed,
+    )
+    world = fresh(key.tunnels(), plan, spec.time, seed)
+    stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
+    data = StreamDataModule(world, stretch, score_steps=False)
+    fit(cell, _PretrainingLoop(learner), data, hardware, (), callbacks, hardware.devices)
+    return learner.network.state_dict()
 
 
 def gap(cell: Cell) -> float:

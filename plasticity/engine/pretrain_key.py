@@ -1,7 +1,5 @@
 """Pretraining key: all that a pretrained network depends on, and the hash under which it is kept. No Lightning."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +12,11 @@ from plasticity.core.network import Network
 from plasticity.core.stream import Stream
 from plasticity.core.tunnel import Tunnel
 from plasticity.engine.config import Pretrain, TrainerConfig
+from plasticity.results.sealed import digest
 from plasticity.results.store import Cell
+
+WEIGHTS = "weights.safetensors"
+"""The file of a pretrained network, beside the record of its pretraining."""
 
 
 def fresh_network(network: Recipe[Network], spec: Spec, seed: int) -> Network:
@@ -36,8 +38,7 @@ class Key(NamedTuple):
 
     def cell(self, folder: Path) -> Cell:
         """Where this pretraining lies: named by a hash of its inputs."""
-        text = json.dumps(self.inputs(), sort_keys=True)
-        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+        return Cell(folder / digest(self.inputs())[:16])
 
     def tunnels(self) -> list[Tunnel]:
         """The tasks: the plan's own, or the stream's.
@@ -55,8 +56,15 @@ class Key(NamedTuple):
         return own or self.stream.build(seed=self.seed).tunnels
 
     def inputs(self) -> dict[str, Any]:
-        """The tunnels, the network, the plan, the seed, the length of an episode, the machine, and the code."""
-        tunnels = self.tunnels()
+        """Its settings, the machine, and the code."""
+        return self.settings() | {
+            "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
+            "torch": torch.__version__,
+            "code": code_identity([*map(type, self.tunnels()), self.network.cls]),
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """The tunnels, the network, the plan, the seed, and the length of an episode."""
         own = [tunnel.resolved() for tunnel in self.plan.tunnels]
         return {
             "tunnels": own or self.stream.resolved()["tunnels"],
@@ -66,7 +74,4 @@ class Key(NamedTuple):
             },
             "seed": self.seed,
             "time": self.spec.time,
-            "hardware": {k: v for k, v in vars(self.hardware).items() if k != "workers"},
-            "torch": torch.__version__,
-            "code": code_identity([*map(type, tunnels), self.network.cls]),
         }

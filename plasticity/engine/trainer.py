@@ -1,6 +1,5 @@
 """Training: one learner meets one stream, by Lightning; its record is on disk after every stretch."""
 
-import io
 import logging
 import time
 import warnings
@@ -20,7 +19,8 @@ from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.scorer import COLUMNS
-from plasticity.results.store import Cell, write_whole
+from plasticity.results import archive
+from plasticity.results.store import KINDS, Cell
 from plasticity.results.stretches import Stretches
 
 SCORES = [f"{column}/{name}" for column in COLUMNS for name in (MODEL, *PREDICTORS)]
@@ -90,6 +90,9 @@ class Recorder(pl.Callback):
         pl_module.records.clear()
         pl_module.probed.clear()
         trainer.save_checkpoint(self.cell.checkpoint)  # by all, together
+        if trainer.is_global_zero:
+            for kind in KINDS:
+                self.cell.table(kind).merge(upto=trainer.current_epoch)
 
     def _write_steps(self, module: Prequential, stretch: int) -> None:
         if not module.records:
@@ -146,14 +149,39 @@ def _table(scores: Sequence[Tensor]) -> dict[str, np.ndarray]:
     return dict(zip(SCORES, values.T, strict=True))
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are there whole or not at all; Lightning's own come over a temporary folder elsewhere."""
+class SealedCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are data: sealed archives, there whole or not at all.
+
+    Args:
+        cell: whose.
+    """
+
+    def __init__(self, cell: Cell):
+        self.cell = cell
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Make it in memory, then write it."""
-        save_weights(Path(path), checkpoint)
+        """Write it whole."""
+        archive.save(Path(path), checkpoint, self.cell.place("checkpoint"))
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What was saved.
+
+        Raises:
+            Damaged: it is not as it was written.
+        """
+        with self.cell.remedied():
+            return archive.load(Path(path), self.cell.place("checkpoint"))
+
+
+def read_checkpoint(cell: Cell) -> dict[str, Any]:
+    """What the checkpoint of a cell holds, as Lightning made it.
+
+    Raises:
+        Damaged: it is not as it was written.
+    """
+    return SealedCheckpoints(cell).load_checkpoint(cell.checkpoint)
 
 
 def fit(
@@ -195,7 +223,7 @@ def fit(
             strategy="ddp_fork" if devices > 1 else "auto",
             precision=config.precision,
             logger=list(loggers),
-            plugins=[AtomicCheckpoints()],
+            plugins=[SealedCheckpoints(cell)],
             callbacks=[*callbacks, *recording],
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -204,8 +232,7 @@ def fit(
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
         )
-        # weights_only=False: the checkpoint is this run's own, and holds the observers' states.
-        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
+        trainer.fit(module, datamodule=data, ckpt_path=resume)
 
 
 _EXPECTED = (
@@ -215,10 +242,3 @@ _EXPECTED = (
     ".*smaller than the logging interval.*",
     ".*GPU available but not used.*",  # the experiment says where it runs
 )
-
-
-def save_weights(path: Path, state: dict[str, Any]) -> None:
-    """A state dict as a file, whole."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(path, buffer.getvalue())

@@ -6,9 +6,9 @@ seconds, writes ~/.avalanche/config.json and replaces `torch.utils.data.Dataset.
 
 import importlib
 import inspect
-import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -29,7 +29,6 @@ from plasticity.integrations.avalanche_host import (
     admitted,
     completed,
     fenced,
-    frozen,
 )
 from plasticity.nn.reservoir import Reservoir
 
@@ -58,8 +57,8 @@ class AvalanchePlugin(Strategy):
     The stream brings the batches. A plugin that installs a loader (Replay) gives what is remembered of a minibatch:
     at each update the first one of a fresh epoch, without the rows that stand in for new data. Loss: the mean
     over both. A-GEM's reference batch is the first of a fresh epoch over its memory, too. So there is no
-    iterator to save. At a shift the plugin's state is written and read as a checkpoint would, so that its memory
-    holds its own rows only, and not the experiences that they are from.
+    iterator to keep. At a shift what the plugin holds is copied, so that its memory holds its own rows only, and not
+    the experiences that they are from. It holds objects, and a checkpoint is data: a cell that is cut off starts over.
 
     Definitions are Avalanche's: EWC squares the gradient of a minibatch's mean, so that what its strength means
     depends on the size of a batch; MAS takes the output's norm over time; RWalk needs `delta_t` updates in every
@@ -81,6 +80,7 @@ class AvalanchePlugin(Strategy):
     """
 
     needs_shifts = True
+    resumable = False
 
     def __init__(
         self,
@@ -168,18 +168,13 @@ class AvalanchePlugin(Strategy):
         first = slice(host.train_mb_size)
         self._begin(learner, _dataset(x[first], y[first], label[first] + STAND_IN))
         self.recent.clear()
-        self.set_extra_state(self.get_extra_state())
+        self._let_go()
 
-    def get_extra_state(self) -> bytes:
-        """All that the plugin and its clock remember; equal states are equal bytes."""
+    def _let_go(self) -> None:
+        """Of the experiences; what is remembered holds its own rows only."""
         guest = {k: v for k, v in self.remembered.items() if k != "buffer_dliter"}
-        return frozen((guest, vars(self.clock), self.host.dataloader, self.begun), _reduced)
-
-    def set_extra_state(self, state: bytes) -> None:
-        """Remember it."""
-        guest, clock, self.host.dataloader, self.begun = pickle.loads(state)
+        guest, self.host.dataloader = _own_rows((guest, self.host.dataloader))
         self.remembered.update(guest)
-        vars(self.clock).update(clock)
         if "buffer_dataloader" in guest:
             self.remembered["buffer_dliter"] = Fresh(guest["buffer_dataloader"])
 
@@ -289,8 +284,23 @@ def _dataset(*columns: Tensor) -> Any:
     return utils.AvalancheDataset([TensorDataset(x, y)], data_attributes=[labels])
 
 
-def _reduced(obj: Any) -> Any:
-    """A dataset is the rows that it still has."""
-    if not isinstance(obj, _library("avalanche.benchmarks.utils").AvalancheDataset):
-        return NotImplemented
-    return _dataset, tuple(default_collate(list(obj))) if len(obj) else ()
+def _own_rows(tree: Any) -> Any:
+    """A copy of what a plugin holds, in which a dataset is the rows that it still has, and a tensor its values."""
+    kind, copies = _library("avalanche.benchmarks.utils").AvalancheDataset, dict[int, Any]()
+
+    def look(value: Any, seen: set[int]) -> None:
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, kind):
+            copies[id(value)] = _dataset(*(default_collate(list(value)) if len(value) else ()))
+        elif isinstance(value, Tensor):
+            copies[id(value)] = value.detach().clone()
+        elif isinstance(value, Mapping | list | tuple | set):
+            for each in value.values() if isinstance(value, Mapping) else value:
+                look(each, seen)
+        elif hasattr(value, "__dict__"):
+            look(vars(value), seen)
+
+    look(tree, set())
+    return deepcopy(tree, copies)

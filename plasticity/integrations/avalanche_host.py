@@ -1,10 +1,8 @@
 """Host of Avalanche's plugins: which are admitted, and what isolates them. Imports none of it."""
 
-import io
-import pickle
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -182,33 +180,3 @@ class Fresh:
     def __next__(self) -> Any:
         """The first item of a pass."""
         return next(iter(self.loader))
-
-
-def frozen(state: Any, special: Callable[[Any], Any]) -> bytes:
-    """A pickle that is equal for equal states: tensors by value, nothing by identity. `pickle.loads` reads it.
-
-    Args:
-        state: a tree; what is there twice comes back twice.
-        special: how to make an object again, as (function, arguments); NotImplemented: as pickle does.
-    """
-    file = io.BytesIO()
-    _Pickler(file, special).dump(state)
-    return file.getvalue()
-
-
-class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, special: Callable[[Any], Any]):
-        super().__init__(file, protocol=5)
-        self.special, self.fast = special, True
-
-    def reducer_override(self, obj: Any) -> Any:
-        """How to make it again."""
-        if isinstance(obj, Tensor):
-            raw = obj.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-            return _tensor, (raw, obj.dtype, tuple(obj.shape), str(obj.device))
-        return self.special(obj)
-
-
-def _tensor(raw: bytes, dtype: torch.dtype, shape: tuple[int, ...], device: str) -> Tensor:
-    flat = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
-    return flat.reshape(shape).to(device)

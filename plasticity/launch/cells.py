@@ -1,7 +1,5 @@
 """Cells: each named by a hash of all that decides its numbers, run once, and kept."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +11,10 @@ from plasticity.config.plugins import code_identity
 from plasticity.config.recipe import Recipe, plain
 from plasticity.core.learner import Spec
 from plasticity.engine.learner import OnlineLearner
-from plasticity.engine.pretrain_key import Key, fresh_network
+from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.results.sealed import digest
 from plasticity.results.store import Cell, Run, alone
 
 How = Literal["tuned", "own", "none"]
@@ -52,26 +51,13 @@ class CellJob(NamedTuple):
     def inputs(self) -> dict[str, Any]:
         """All that decides its numbers: stream, network, strategy, rate, seed, pretraining, machine, and the code."""
         e = self.experiment
-        parts = {
-            "stream": e.stream,
-            "network": e.network,
-            "strategy": e.strategy,
-            "optimizer": e.optimizer,
-            "announce_shifts": e.announce_shifts,
-            "detector": e.detector,
-            "updates": e.updates,
-            "stretch": e.stretch,
-            "seed": e.seed,
-            "pretrained": self.key.inputs(),
-        }
-        recipes = [part for part in parts.values() if isinstance(part, Recipe)]
-        classes = [cls for each in recipes for cls in _classes(each)]
-        return plain(parts) | {"code": code_identity(classes)}
+        recipes = [e.stream, e.network, e.strategy, e.optimizer, e.detector]
+        classes = [cls for each in recipes if each for cls in _classes(each)]
+        return deciding(e) | {"pretrained": self.key.inputs(), "code": code_identity(classes)}
 
     def cell(self, folder: Path) -> Cell:
         """Where it lies."""
-        text = json.dumps(self.inputs(), sort_keys=True)
-        return Cell(folder / hashlib.sha256(text.encode()).hexdigest()[:16])
+        return Cell(folder / digest(self.inputs())[:16])
 
 
 def case(
@@ -112,6 +98,12 @@ def rate(experiment: Experiment) -> How:
     return "tuned" if learner.strategy.lr is None else "own"
 
 
+def deciding(experiment: Experiment) -> dict[str, Any]:
+    """Of an experiment of one cell, the settings that decide its numbers, besides pretraining, machine and code."""
+    names = "stream network strategy optimizer announce_shifts detector updates stretch seed"
+    return plain({name: getattr(experiment, name) for name in names.split()})
+
+
 class Done(NamedTuple):
     """A cell or a pretraining that is there now."""
 
@@ -136,7 +128,7 @@ def pretrain(wanted: Mapping[Path, tuple[str, Key]], engine: Engine) -> Iterator
     """Do every pretraining that is not there, each once; those that are come first."""
     left = []
     for path, (name, key) in wanted.items():
-        if (path / "weights.pt").exists():
+        if (path / WEIGHTS).exists():
             yield Done(name, True)
         else:
             left.append((name, key, path))
@@ -164,8 +156,7 @@ def pretrain_one(name: str, key: Key, path: Path) -> Done:
     """One pretraining, by whoever comes first."""
     from plasticity.engine.pretrain import pretrained  # Lightning, for those who run
 
-    with alone(path):
-        pretrained(key, path.parent)
+    pretrained(key, path.parent)
     return Done(name, False)
 
 

@@ -1,7 +1,7 @@
 """Restoring: networks and learners of an experiment, pretrained, at the beginning, or from a checkpoint."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -17,7 +17,9 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.pretrain import gap, pretrained
 from plasticity.engine.pretrain_key import fresh_network
+from plasticity.engine.trainer import read_checkpoint
 from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.results.sealed import Damaged
 from plasticity.results.store import Cell
 
 
@@ -84,6 +86,41 @@ def loop(
     return Prequential(learner, experiment.announce_shifts and detector is None, detector)
 
 
+def check(cell: Cell, stretch: int, steps: int | None, resumable: bool) -> None:
+    """Let a cell begin where its checkpoint lies, or anew where there is none from which it could go on.
+
+    Args:
+        cell: begun.
+        stretch: steps between checkpoints.
+        steps: of the stream; None: without end.
+        resumable: whether a checkpoint holds all that its strategy remembers.
+
+    Raises:
+        Damaged: the checkpoint, or the record of a step before it, is missing or not as it was written.
+    """
+    if not (resumable and cell.checkpoint.exists()):
+        cell.start_over()
+        return
+    done = learned(read_checkpoint(cell), stretch, steps)
+    with cell.remedied():
+        have = cell.steps.read(["step"])["step"].to_list()
+        if have[:done] != list(range(done)):
+            text = f"the checkpoint has learned from {done} steps, and not all of them are in this table"
+            raise Damaged(cell.steps.folder, text)
+
+
+def learned(saved: Mapping[str, Any], stretch: int, steps: int | None) -> int:
+    """How many steps a checkpoint has learned from.
+
+    Args:
+        saved: of `read_checkpoint`.
+        stretch: steps between checkpoints.
+        steps: of the stream; None: without end.
+    """
+    done = (saved["epoch"] + 1) * stretch
+    return min(done, steps or done)
+
+
 def from_checkpoint(experiment: Experiment, cell: Cell, contender: CellSpec) -> Restored:
     """What the checkpoint of a cell holds.
 
@@ -91,8 +128,11 @@ def from_checkpoint(experiment: Experiment, cell: Cell, contender: CellSpec) -> 
         experiment: what it is a cell of.
         cell: one that has a checkpoint.
         contender: the network and the strategy of the cell.
+
+    Raises:
+        Damaged: the checkpoint, or a table, is not as it was written.
     """
-    saved = torch.load(cell.checkpoint, map_location="cpu", weights_only=False)
+    saved = read_checkpoint(cell)
     stream = experiment.stream.build(seed=cell.seed)
     network = fresh_network(contender.network, Spec.of(stream), cell.seed)
     module = loop(experiment, stream, network, contender.strategy)
@@ -100,7 +140,6 @@ def from_checkpoint(experiment: Experiment, cell: Cell, contender: CellSpec) -> 
     module.load_state_dict(saved["state_dict"])
     data = StreamDataModule(stream, experiment.stretch)
     data.load_state_dict(saved[StreamDataModule.__qualname__])
-    last = cell.steps.read(["step", "regime"])[-1]
-    regime = int(last["regime"][0])
-    known = data.reference.known(regime)
-    return Restored(module.learner, int(last["step"][0]) + 1, regime, known)
+    done = learned(saved, experiment.stretch, stream.steps)
+    regime = int(cell.steps.read(["regime"])["regime"][done - 1])
+    return Restored(module.learner, done, regime, data.reference.known(regime))

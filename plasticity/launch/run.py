@@ -1,12 +1,15 @@
 """Running an experiment: run an experiment's cells one after the other, and take up a run that was cut off."""
 
+import errno
 import time
+import traceback
 from functools import partial
 
 from rich.console import Console
 from rich.progress import Progress
 
 from plasticity.config.recipe import Recipe, plain
+from plasticity.core.errors import reason
 from plasticity.core.network import Network
 from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
@@ -15,32 +18,61 @@ from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import fit
 from plasticity.launch import restore
+from plasticity.launch.cells import deciding, single
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.load import derived
-from plasticity.results.store import Cell, Run, write_json
+from plasticity.results.sealed import digest
+from plasticity.results.store import KINDS, OVER, Cell, InUse, Run, alone
 from plasticity.tracking.logger import finish, loggers
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Of an OSError: nothing more can be written, by no cell."""
 
-def run(experiment: Experiment, where: Run, console: Console) -> None:
-    """Run every cell that is not done, from its checkpoint if it has one.
+
+def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
+    """Run every cell that is not done, from its checkpoint if it has one. A cell that fails stops no other.
 
     Args:
         experiment: what runs.
         where: a run directory made by `create` for this experiment.
         console: where progress is shown.
+
+    Returns:
+        Names of the cells that failed; error.txt in the folder of each tells why.
+
+    Raises:
+        InUse: another process is at it.
+        Damaged: a cell there was begun under another experiment.yaml.
     """
-    cells = [
+    jobs = [
         (seed, label, contender)
         for seed in experiment.seeds or [experiment.seed]
         for label, contender in experiment.contenders().items()
     ]
-    with bars(console) as progress:
-        for index, (seed, label, contender) in enumerate(cells):
+    failed: list[str] = []
+    with alone(where.path, wait=False), bars(console) as progress:
+        where.cells()
+        for index, (seed, label, contender) in enumerate(jobs):
             cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
             if cell.done:
                 console.print(f"{cell.name}: already done", style="dim", highlight=False)
-            else:
-                run_cell(experiment, where, cell, index, label, seed, contender, progress, console)
+                if not experiment.keep:  # a kill came between the summary and this
+                    cell.checkpoint.unlink(missing_ok=True)
+                continue
+            try:
+                with alone(cell.path, wait=False):
+                    run_cell(
+                        experiment, where, cell, index, label, seed, contender, progress, console
+                    )
+                cell.error.unlink(missing_ok=True)
+            except Exception as error:
+                if isinstance(error, InUse) or getattr(error, "errno", None) in FULL:
+                    raise
+                failed.append(cell.name)
+                cell.error.write_text(traceback.format_exc(), errors="backslashreplace")
+                text = f"{cell.name}: failed: {reason(error)}; see {cell.error}"
+                console.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+    return failed
 
 
 def run_cell(
@@ -66,6 +98,10 @@ def run_cell(
         contender: the network and the strategy.
         progress: where its bar is shown.
         console: told when it is done, where no bar moves.
+
+    Raises:
+        Damaged: what lies there is of another cell, or is not as it was written.
+        RuntimeError: the loop ended before the stream.
     """
     began = time.perf_counter()
     stream = experiment.stream.build(seed=seed)
@@ -73,9 +109,12 @@ def run_cell(
     parts = {name: recipe.resolved() for name, recipe in contender._asdict().items()}
     config = plain(experiment) | parts | {"seed": seed}
     meta = {"label": label, "seed": seed, "index": index, **parts, "pretrained_gap": bits}
-    write_json(cell.path / "cell.json", meta)
+    key = experiment.pretraining(contender.network, seed)
+    decided = deciding(single(experiment, contender, seed)) | {"pretrained": key.settings()}
+    cell.begin(meta, digest(decided), where.digest)
     module = restore.loop(experiment, stream, network, contender.strategy)
     learner = module.learner
+    restore.check(cell, experiment.stretch, stream.steps, learner.strategy.resumable)
     run_id = f"{experiment.name}-{where.path.name}"
     tracked = loggers(experiment.wandb, cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
@@ -88,6 +127,12 @@ def run_cell(
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     frontier = FrontierRecorder(cell, data)
     fit(cell, module, data, experiment.hardware, tracked, [condition, frontier, bar])
+    steps = cell.steps.read(["step"])["step"].to_list()
+    if steps != list(range(len(stream))):
+        raise RuntimeError(
+            f"the loop ended before the stream: {len(steps)} of {len(stream)} steps are recorded; a StopIteration in a "
+            f"plugin does that; {OVER.format(cell.path)}"
+        )
     learning = cell.timing.read()["seconds"].sum()
     summary = (derived(cell, stream) or {}) | {
         "cost/ms_per_step": 1000 * learning / len(stream),
@@ -95,7 +140,9 @@ def run_cell(
         "cost/memory_bytes": sum(b.nbytes for b in learner.strategy.buffers()),
     }
     finish(cell, learner, data, summary, tracked, experiment.wandb.checkpoint)
-    write_json(cell.path / "summary.json", summary)
+    for kind in KINDS:
+        cell.table(kind).merge(upto=len(steps), whole=True)
+    cell.end(summary)
     if not experiment.keep:
         cell.checkpoint.unlink(missing_ok=True)
     if not console.is_terminal:  # where no bar moves, a line

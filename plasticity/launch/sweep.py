@@ -1,6 +1,5 @@
 """Sweep: variations of one experiment, each an ordinary run, their cells done by many processes."""
 
-import hashlib
 import itertools
 import json
 import re
@@ -16,6 +15,7 @@ from plasticity.config.schema import parse
 from plasticity.config.yaml_source import Located, read
 from plasticity.core.bounded import Natural
 from plasticity.core.errors import ConfigError, Problem
+from plasticity.engine.pretrain_key import WEIGHTS
 from plasticity.launch import cells
 from plasticity.launch.cells import CellJob, case, single
 from plasticity.launch.executors import Engine, share
@@ -24,7 +24,8 @@ from plasticity.launch.folder import environment, resolved
 from plasticity.launch.validate import build_all
 from plasticity.report.verdict import divergence
 from plasticity.results.load import load
-from plasticity.results.store import Cell, Run, write_json, write_whole
+from plasticity.results.sealed import digest, write_json, write_whole
+from plasticity.results.store import Cell, Run
 
 FIXED = ("seeds", "seed", "out", "name")
 """Keys of an experiment that a sweep decides itself."""
@@ -93,11 +94,6 @@ class Task(NamedTuple):
     def cell(self) -> Cell:
         """Where it lies."""
         return Cell(self.run.path / "cells" / f"{self.case.strategy}-seed{self.case.seed}")
-
-    @property
-    def error(self) -> Path:
-        """The file that tells what went wrong at its last try."""
-        return self.cell.path / "error.txt"
 
     @property
     def name(self) -> str:
@@ -185,7 +181,7 @@ def run(tasks: Sequence[Task], engine: Engine) -> Iterator[Outcome]:
         else:
             left.append(task)
     wanted = cells.networks(task.case for task in left)
-    todo = [(*each, path) for path, each in wanted.items() if not (path / "weights.pt").exists()]
+    todo = [(*each, path) for path, each in wanted.items() if not (path / WEIGHTS).exists()]
     for _ in share(_pretrain, todo, engine, lambda *_: None):
         pass  # one that failed fails again in its cells, by name
     yield from share(_try, [(task,) for task in left], engine, _lost)
@@ -232,11 +228,11 @@ def _try(task: Task) -> Outcome:
     for _ in range(1 + task.retries):
         try:
             cells.carry_out(task.case, task.run, task.cell, task.order)
-            task.error.unlink(missing_ok=True)
+            task.cell.error.unlink(missing_ok=True)
             return Outcome(task.name, False, None)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            task.error.write_text(traceback.format_exc())
+            task.cell.error.write_text(traceback.format_exc())
     return Outcome(task.name, False, failure)
 
 
@@ -244,7 +240,7 @@ def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
     """A cell whose workers died, which nothing in them could tell."""
     (task,) = arguments
     task.cell.path.mkdir(parents=True, exist_ok=True)
-    task.error.write_text(f"{why}\n")
+    task.cell.error.write_text(f"{why}\n")
     return Outcome(task.name, False, why.partition("\n")[0])
 
 
@@ -276,7 +272,7 @@ def _hash(experiment: Experiment) -> str:
         case(single(experiment, contender, 0), "", "", label, None).inputs()
         for label, contender in experiment.contenders().items()
     ]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
+    return digest(inputs)[:8]
 
 
 def _with_earlier(seeds: Sequence[int], run: Run) -> list[int]:

@@ -1,7 +1,7 @@
 """Reference predictors: the exact observers and the baselines that face every batch."""
 
-import pickle
-from functools import lru_cache
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -126,6 +126,24 @@ class ReferencePredictors:
             state = state.renew(part)
         return state
 
+    def state(self) -> dict[str, Any]:
+        """What the continual and the switching observer know, for a checkpoint: arrays and plain values."""
+        memory = {regime: observer.state() for regime, observer in self.memory.items()}
+        return {"memory": memory, "belief": self.switching.belief}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Know what they knew.
+
+        Args:
+            state: of `state`, under the same stream.
+        """
+        tunnels = self.stream.tunnels
+        self.memory = {
+            regime: tunnels[self.stream.tunnel_index(regime)].observer().restored(known)
+            for regime, known in state["memory"].items()
+        }
+        self.switching.belief = state["belief"]
+
     def _assert_sound(
         self, out: Float[np.ndarray, "predictor batch asked symbols"], groups: list[Group]
     ) -> None:
@@ -153,17 +171,21 @@ class ReferencePredictors:
 def _baselines(tunnel: Tunnel, time: int) -> tuple[np.ndarray, np.ndarray]:
     """(time, symbols) and (time, vocab, symbols) averages of the amnesic predictive; of equal tunnels, once."""
     try:
-        frozen = pickle.dumps(tunnel)
+        key = type(tunnel), repr(tunnel), time, SAMPLE
     except (
-        Exception
+        AttributeError
     ):  # one that `plasticity check` does not pass, and that can be asked all the same
         return _estimate(tunnel, time, SAMPLE)
-    return _estimate_once(frozen, time, SAMPLE)
+    if key not in _ESTIMATED:
+        if len(_ESTIMATED) >= ESTIMATED:
+            del _ESTIMATED[next(iter(_ESTIMATED))]
+        _ESTIMATED[key] = _estimate(tunnel, time, SAMPLE)
+    return _ESTIMATED[key]
 
 
-@lru_cache(maxsize=64)
-def _estimate_once(frozen: bytes, time: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
-    return _estimate(pickle.loads(frozen), time, sample)
+ESTIMATED = 64
+"""Tunnels and lengths whose baselines are kept for the next stream."""
+_ESTIMATED: dict[tuple[type, str, int, int], tuple[np.ndarray, np.ndarray]] = {}
 
 
 def _estimate(tunnel: Tunnel, time: int, sample: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from plasticity.plots.style import DARK, LIGHT
 from plasticity.plots.vector import inline, standalone
-from plasticity.results.store import write_whole
+from plasticity.results.sealed import write_whole
 
 
 class Words(NamedTuple):

@@ -11,7 +11,7 @@ from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
 from plasticity.report.verdict import Verdict, diverged_at, verdict
 from plasticity.results.load import OwnSummary, derived, numbers
-from plasticity.results.store import Cell, Run, write_json
+from plasticity.results.store import Cell, Run
 
 BASELINES = PREDICTORS[1:]
 Summaries = Mapping[str, Sequence[Mapping[str, object]]]
@@ -150,7 +150,7 @@ def recompute(run: Run, world: Recipe[OwnSummary]) -> None:
     for cell in run.cells():
         if cell.done and (found := derived(cell, world.build(seed=cell.seed))):
             cost = {k: v for k, v in cell.summary.items() if k.startswith("cost/")}
-            write_json(cell.path / "summary.json", found | cost)
+            cell.end(found | cost)
 
 
 def by_label(run: Run) -> dict[str, list[Cell]]:

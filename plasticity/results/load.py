@@ -186,12 +186,15 @@ class Results:
         return next(iter(self.configs.values()))
 
     def _scanned(self, kind: str) -> pl.LazyFrame:
-        """A table of every cell, nothing of it read yet."""
+        """A table of every cell, found to be as it was written, and no value of it read yet.
+
+        Raises:
+            Damaged: a part of it is not as it was written.
+        """
         frames = []
         for run in self.runs:
             for cell in run.cells():
-                parts = sorted((cell.path / kind).glob("[0-9]*.parquet"))
-                if parts:
+                if parts := cell.table(kind).verified():
                     head = [pl.lit(value).alias(key) for key, value in _head(run, cell).items()]
                     frames.append(pl.scan_parquet(parts, glob=False).select(*head, pl.all()))
         empty = pl.LazyFrame(schema={"run": pl.String, "label": pl.String, "seed": pl.Int64})

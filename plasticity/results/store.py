@@ -1,98 +1,50 @@
-"""The record of truth: parquet parts on disk, each written whole.
+"""The record of truth: parquet parts on disk, each written whole and sealed.
 
 runs/<name>/<id>/               Run: one launch of one YAML
-experiment.yaml             everything resolved: run it again and the same numbers come
-environment.json            versions, git commit, machine
-cells/<label>-seed<k>/      Cell: one strategy under one seed
-steps/00000.parquet     one row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]
-probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
-condition/00000.parquet one row per measurement of the network: step, <column>/<source>
-frontier/00000.parquet  one row per stretch: step, regime, fresh, <live or fresh>/b<share> [bits]
-timing/00000.parquet    one row per stretch: step, seconds
-checkpoint.ckpt         the learner after the last stretch; gone when the cell is done
-summary.json            present when the cell is done
-report.html
+    experiment.yaml             everything resolved: run it again and the same numbers come
+    environment.json            versions, git commit, machine
+    cells/<label>-seed<k>/      Cell: one strategy under one seed
+        cell.json               what it is; its identity is the SHA-256 of all that decides its numbers
+        steps/00000.parquet     one row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]
+        probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
+        condition/00000.parquet one row per measurement of the network: step, <column>/<source>
+        frontier/00000.parquet  one row per stretch: step, regime, fresh, <live or fresh>/b<share> [bits]
+        timing/00000.parquet    one row per stretch: step, seconds
+        checkpoint.safetensors  the learner after the last stretch; gone when the cell is done
+        error.txt               why it failed, where it did
+        summary.json            present when the cell is done
+    report.html
 """
 
 import fcntl
 import json
+import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import yaml
 
-if TYPE_CHECKING:
-    import polars
+from plasticity.core.errors import ConfigError, Problem
+from plasticity.results.sealed import Damaged, digest, read_sealed_json, write_sealed_json
+from plasticity.results.table import Table
 
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary, fsync, rename, fsync the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A mapping as indented JSON, whole."""
-    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
-
-
-class Table:
-    """A table in numbered parts. Writing part n again replaces it, so that a resumed run repeats nothing."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def write(self, part: int, columns: Mapping[str, np.ndarray]) -> None:
-        """Write one part; nothing is written where there are no rows."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table(dict(columns))
-        if not table.num_rows:
-            return
-        sink = pa.BufferOutputStream()
-        encodings = {
-            f.name: "BYTE_STREAM_SPLIT" for f in table.schema if pa.types.is_floating(f.type)
-        }
-        pq.write_table(
-            table, sink, compression="zstd", use_dictionary=False, column_encoding=encodings or None
-        )
-        write_whole(self.folder / f"{part:05d}.parquet", sink.getvalue().to_pybytes())
-
-    def read(self, columns: list[str] | None = None) -> "polars.DataFrame":
-        """Every part written so far, in order; safe while another process writes.
-
-        Args:
-            columns: which; None: all.
-        """
-        import polars as pl
-
-        parts = sorted(self.folder.glob("[0-9]*.parquet"))
-        return pl.read_parquet(parts, columns=columns, glob=False) if parts else pl.DataFrame()
+KINDS = ("steps", "probes", "condition", "frontier", "timing")
+"""Tables of a cell."""
+NAMES = ("name", "out", "wandb", "keep", "seed", "seeds")
+"""Keys of a YAML that say nothing of the numbers of a cell; a sweep adds seeds to its runs."""
+OVER = "to start this cell over, remove its folder: rm -r {}"
+"""What to do about a file of a cell that is damaged."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One strategy under one seed."""
+    """One strategy under one seed. What lies in its folder is sealed to it: to all that decides its numbers."""
 
     path: Path
 
@@ -113,38 +65,97 @@ class Cell:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What was fixed before the first step: label, seed, strategy, observers' alphabet."""
-        return json.loads((self.path / "cell.json").read_text())
+        """What was fixed before the first step: label, seed, strategy, observers' alphabet.
+
+        Raises:
+            Damaged: it is not as it was written.
+        """
+        with self.remedied():
+            return read_sealed_json(self.path / "cell.json", "cell.json")
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all that decides its numbers; "" of one that was not begun."""
+        return self.meta["identity"] if (self.path / "cell.json").exists() else ""
+
+    def begin(self, meta: Mapping[str, Any], identity: str, yaml: str | None = None) -> None:
+        """Write down what was fixed before the first step.
+
+        Args:
+            meta: label, seed, index and whatever explains the numbers.
+            identity: SHA-256 of all that decides them.
+            yaml: digest of the run's.
+
+        Raises:
+            Damaged: another cell lies here, which was begun with what decides other numbers.
+        """
+        file = self.path / "cell.json"
+        if file.exists() and self.identity != identity:
+            text = "this cell was begun under another experiment.yaml than the one that is to go on"
+            raise Damaged(file, text, f"put back its own, or {OVER.format(self.path)}")
+        write_sealed_json(file, {**meta, "identity": identity, "yaml": yaml}, "cell.json")
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        """Write down the numbers of the finished cell; from now on it is done.
+
+        Args:
+            summary: formula id -> number.
+
+        Raises:
+            Damaged: some table is not whole.
+        """
+        tables = {kind: Table(self.path / kind, self.place(kind)) for kind in KINDS}
+        last = {
+            k: max((part for part, _ in table.parts()), default=-1) for k, table in tables.items()
+        }
+        record = {"numbers": {**summary}, "last": last}
+        write_sealed_json(self.path / "summary.json", record, self.place("summary"))
+
+    def start_over(self) -> None:
+        """Forget every step."""
+        for kind in KINDS:
+            self.table(kind).clear()
+        self.checkpoint.unlink(missing_ok=True)
+
+    def table(self, kind: str) -> Table:
+        """One of KINDS. Of a finished cell, parts that are missing at the end are noticed too."""
+        last = self._end["last"].get(kind) if self.done else None
+        return Table(self.path / kind, self.place(kind), last)
 
     @property
     def steps(self) -> Table:
         """One row per step."""
-        return Table(self.path / "steps")
+        return self.table("steps")
 
     @property
     def probes(self) -> Table:
         """One row per probe of a regime; step s means after s updates."""
-        return Table(self.path / "probes")
+        return self.table("probes")
 
     @property
     def condition(self) -> Table:
         """One row per measurement of the network; step s means after s updates."""
-        return Table(self.path / "condition")
+        return self.table("condition")
 
     @property
     def frontier(self) -> Table:
         """One row per stretch: step, regime, fresh, and what the exact mixtures lose [bits]."""
-        return Table(self.path / "frontier")
+        return self.table("frontier")
 
     @property
     def timing(self) -> Table:
         """Seconds per stretch."""
-        return Table(self.path / "timing")
+        return self.table("timing")
 
     @property
     def checkpoint(self) -> Path:
-        """The learner after the last whole stretch."""
-        return self.path / "checkpoint.ckpt"
+        """The learner after the last whole stretch: an archive."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def error(self) -> Path:
+        """Why the cell failed when it was last tried."""
+        return self.path / "error.txt"
 
     @property
     def done(self) -> bool:
@@ -153,8 +164,30 @@ class Cell:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The numbers of a finished cell."""
-        return json.loads((self.path / "summary.json").read_text())
+        """The numbers of a finished cell.
+
+        Raises:
+            Damaged: they are not as they were written.
+        """
+        return self._end["numbers"]
+
+    @property
+    def _end(self) -> dict[str, Any]:
+        """The numbers, and the last part of each table."""
+        with self.remedied():
+            return read_sealed_json(self.path / "summary.json", self.place("summary"))
+
+    def place(self, what: str) -> str:
+        """Under which something of this cell is sealed."""
+        return f"{self.identity}/{what}"
+
+    @contextmanager
+    def remedied(self) -> Iterator[None]:
+        """Whoever finds something damaged says how to start the cell over."""
+        try:
+            yield
+        except Damaged as error:
+            raise Damaged(error.path, error.text, OVER.format(self.path)) from None
 
 
 @dataclass(frozen=True)
@@ -164,9 +197,27 @@ class Run:
     path: Path
 
     def cells(self) -> list[Cell]:
-        """Every cell that was begun, in the order of the YAML."""
-        begun = [Cell(p.parent) for p in self.path.glob("cells/*/cell.json")]
-        return sorted(begun, key=lambda cell: cell.meta["index"])
+        """Every cell that was begun, in the order of the YAML.
+
+        Raises:
+            Damaged: one was begun under another YAML than lies here now.
+        """
+        begun = [(Cell(p.parent), Cell(p.parent).meta) for p in self.path.glob("cells/*/cell.json")]
+        ours = self.digest if begun else None
+        for cell, meta in begun:
+            if meta["yaml"] != ours:
+                text = "it was begun under another experiment.yaml than the one of this run"
+                raise Damaged(
+                    cell.path / "cell.json", text, "put that one back, or remove the cell"
+                )
+        return [cell for cell, _ in sorted(begun, key=lambda each: each[1]["index"])]
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of what the resolved YAML says of the numbers; None: there is no YAML, as of a bench's cells."""
+        if not (self.path / "experiment.yaml").exists():
+            return None
+        return digest({k: v for k, v in self.config.items() if k not in NAMES})
 
     @property
     def name(self) -> str:
@@ -184,14 +235,39 @@ class Run:
         return json.loads((self.path / "environment.json").read_text())
 
 
+class InUse(ConfigError):
+    """Another process works in a folder."""
+
+
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, wait: bool = True) -> Iterator[None]:
     """While nobody else is inside, of whatever process; a process that is killed is out.
 
     Two commands may want one cell, and a worker outlives a killed leader for a moment. (flock: between machines it
     needs a file system that locks, as NFS 4, Lustre with `flock`, or GPFS do.)
+
+    Args:
+        path: a folder; it is made.
+        wait: until it is free; a warning says for whom.
+
+    Raises:
+        InUse: it is not free, and is not waited for.
     """
     path.mkdir(parents=True, exist_ok=True)
-    with open(path / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(path / ".lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            who = lock.read().strip() or "another process"
+            if not wait:
+                text = f"in use by {who}: wait until it is done, or stop it"
+                raise InUse([Problem(str(path), text)]) from None
+            logging.getLogger(__name__).warning("%s: waits for %s", path, who)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(
+            f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}\n"
+        )
+        lock.flush()
         yield

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from plasticity.metrics.skill import skill
-from plasticity.results.store import Cell, Table
+from plasticity.results.store import Cell
 
 
 class Stretches:
@@ -27,11 +27,13 @@ class Stretches:
     | cost/ms_per_step | milliseconds |
 
     Args:
-        cell: whose.
+        cell: whose; begun.
     """
 
     def __init__(self, cell: Cell):
         self.cell = cell
+        kinds = "timing", "steps", "probes", "condition"
+        self._tables = {kind: cell.table(kind) for kind in kinds}  # each holds what it read last
         self._next = self._visit = self._alarms = 0
 
     def new(self) -> Iterator[tuple[int, dict[str, float]]]:
@@ -42,18 +44,16 @@ class Stretches:
 
     def _row(self, number: int) -> dict[str, float]:
         """Empty where the stretch is not over. Its timing is written last."""
-        timing = _part(self.cell.timing, number - 1)
-        probes = _part(self.cell.probes, number)
+        timing, steps = (self._tables[kind].part(number - 1) for kind in ("timing", "steps"))
+        probes, condition = (self._tables[kind].part(number) for kind in ("probes", "condition"))
         if not len(probes if number == 0 else timing):
             return {}
         row = {"stream/step": 0.0 if number == 0 else float(timing["step"][0])}
-        steps = _part(self.cell.steps, number - 1)
         if len(steps):
             row |= self._window(steps)
             row["cost/ms_per_step"] = 1000 * float(timing["seconds"][0]) / len(steps)
         for regime, bits in probes.select("regime", "kl/model").iter_rows() if len(probes) else ():
             row[f"probe/regime{regime}" if regime >= 0 else f"probe/fresh{-1 - regime}"] = bits
-        condition = _part(self.cell.condition, number)
         row |= {f"condition/{c}": float(condition[c][0]) for c in condition.columns if c != "step"}
         return row
 
@@ -70,9 +70,3 @@ class Stretches:
         found |= {f"window/{c}": float(steps[c].to_numpy().mean()) for c in scores}
         value = skill(steps)
         return found if value is None else found | {"window/skill": value}
-
-
-def _part(table: Table, part: int) -> pl.DataFrame:
-    """One part of a table; empty where it is not there."""
-    file = table.folder / f"{part:05d}.parquet"
-    return pl.read_parquet(file, glob=False) if part >= 0 and file.exists() else pl.DataFrame()

@@ -13,7 +13,7 @@ from plasticity.plots.lines import Curve, curves
 from plasticity.plots.matrices import distance_moved, probability_rows
 from plasticity.plots.style import BASELINE, looks
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
-from plasticity.results.store import write_json, write_whole
+from plasticity.results.sealed import write_json, write_whole
 from plasticity.studies.matrix_study import Studied
 from plasticity.studies.predictive_matrix import Findings, Pairs, Prompts, distances, nearest
 

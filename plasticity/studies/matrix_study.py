@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from rich.progress import Progress
+from safetensors.torch import load_file
 from torch import Tensor
 
 from plasticity.core.errors import reason
@@ -132,9 +132,14 @@ def _plain(networks: Mapping[str, Network]) -> dict[str, Predictor]:
 
 
 def _load(network: Network, weights: Path) -> None:
+    """Put in a state dict, of torch or in safetensors format; no code of it runs."""
     try:
-        network.load_state_dict(torch.load(weights, map_location="cpu"))
-    except (OSError, RuntimeError, TypeError, UnpicklingError) as error:
+        if weights.suffix == ".safetensors":
+            found = load_file(weights)
+        else:
+            found = torch.load(weights, map_location="cpu", weights_only=True)
+        network.load_state_dict(found)
+    except Exception as error:  # whatever a file says that is no state dict
         why = reason(error)[:100]
         raise ValueError(f"{weights}: expected a state dict of the first network: {why}") from None
 

@@ -26,7 +26,7 @@ from plasticity.plots.lines import Curve, averaged
 from plasticity.plots.lines import curves as lines_of
 from plasticity.plots.style import BASELINE, DASHES, Look, looks
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
-from plasticity.results.store import Table as Stored
+from plasticity.results.table import Table as Stored
 
 EPISODES = 2048
 """Held-out episodes on which an entry is scored; the same for every network of a seed."""

@@ -17,7 +17,7 @@ from wandb_workspaces.workspaces import (
     WorkspaceSettings,
 )
 
-from plasticity.results.store import write_json
+from plasticity.results.sealed import write_json
 
 STEP = "stream/step"
 NAME = "Plasticity"

@@ -17,7 +17,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from plasticity.core.predictors import PREDICTORS
 from plasticity.engine.scorer import COLUMNS
 from plasticity.results.load import load
-from plasticity.results.store import Cell, Run, Table, write_json, write_whole
+from plasticity.results.sealed import write_json, write_whole
+from plasticity.results.store import Cell, Run
+from plasticity.results.table import Table
 
 KL = [f"kl/{name}" for name in ("model", *PREDICTORS)]
 ALL = [f"{column}/{name}" for column in COLUMNS for name in ("model", *PREDICTORS)]

@@ -21,7 +21,7 @@ from plasticity.engine.trainer import fit
 from plasticity.launch import restore
 from plasticity.networks import LSTM, MLP, Mamba, Transformer
 from plasticity.observers import reference
-from plasticity.results.store import Cell, write_json
+from plasticity.results.store import Cell
 from plasticity.studies.matrix_study import Size, studies
 from strategies import Chain, Finetune, LoRA, Replay
 from streams import Markov, Recurring
@@ -123,8 +123,8 @@ def test_matrices_of_a_cell_are_its_answers(tmp_path: Path, monkeypatch: pytest.
     (label, contender), stream = *experiment.contenders().items(), experiment.stream.build(seed=0)
     network, _ = restore.pretrained_network(experiment, contender.network, 0)
     loop, cell = restore.loop(experiment, stream, network, contender.strategy), Cell(tmp_path)
+    cell.begin({"label": label, "seed": 0}, "made up")
     fit(cell, loop, StreamDataModule(stream, 3), experiment.hardware)
-    write_json(cell.path / "cell.json", {"label": label, "seed": 0})
     with Progress(console=Console(quiet=True)) as progress:
         (studied,) = studies(experiment, cell, None, Size(prompts=20, length=3), progress)
     counts, asked = loop.learner.strategy.get_buffer("parts.0.counts"), studied.prompts

@@ -10,7 +10,8 @@ from scipy import stats
 from plasticity.report.compare_page import write
 from plasticity.report.comparison import cells, compared, titles
 from plasticity.report.run_report import answer, read
-from plasticity.results.store import Cell, write_json
+from plasticity.results.sealed import write_json
+from plasticity.results.store import Cell
 
 from ...calling import Call, refused
 from ..results.runs import made, spoil
@@ -82,7 +83,7 @@ def test_other_batches_under_one_recipe_are_found_by_their_observers(tmp_path: P
     """The recipe and the seed are the same, the code that draws is not."""
     runs = [made(tmp_path / "old", OLD), made(tmp_path / "new", NEW)]
     cell = Cell(runs[1].path / "cells" / "EWC-seed1")
-    write_json(cell.path / "summary.json", cell.summary | {"kl/amnesic": 0.9})
+    cell.end(cell.summary | {"kl/amnesic": 0.9})
     found = compared(runs, "EWC (old)")
     apart = found.differences("skill")["EWC (new)"]
     assert apart is not None and len(apart.values) == 2

@@ -10,7 +10,7 @@ from plasticity.report.comparison import compared
 from plasticity.report.notes import notes
 from plasticity.report.run_page import write
 from plasticity.report.run_report import answer, read
-from plasticity.results.store import Run, write_json
+from plasticity.results.store import Run
 
 from ..results.runs import made
 
@@ -21,7 +21,7 @@ def far(run: Run, gap: float | None, network: str = "LSTM") -> Run:
     """As if its network had come so far from the amnesic observer, who is at 1, 1.1 and 1.2 bits."""
     for cell in run.cells():
         meta = cell.meta | {"pretrained_gap": gap, "network": {"type": network}}
-        write_json(cell.path / "cell.json", meta)
+        cell.begin(meta, cell.identity, run.digest)
     return run
 
 
@@ -46,7 +46,7 @@ def test_a_pretrained_one_is_not_and_one_that_never_was_is_judged_by_its_first_p
     assert notes(read(far(run, 0.5))) == []
     assert notes(read(far(run, None))) == [], "there is no probe on fresh latents here"
     for cell in run.cells():
-        write_json(cell.path / "summary.json", cell.summary | {"in_context/first": 0.8})
+        cell.end(cell.summary | {"in_context/first": 0.8})
     assert notes(read(far(run, None)))[0].startswith(
         "The LSTM is untrained: before any update it is 0.8"
     )

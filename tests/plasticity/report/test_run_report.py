@@ -22,7 +22,8 @@ from plasticity.report.comparison import compared
 from plasticity.report.page import Page, Picture
 from plasticity.report.run_page import page, write
 from plasticity.report.run_report import COLUMNS, answer, read, recompute, rows, title
-from plasticity.results.store import Cell, Run, write_json, write_whole
+from plasticity.results.sealed import write_json, write_whole
+from plasticity.results.store import Cell, Run
 from streams import Markov, Recurring
 
 
@@ -37,7 +38,7 @@ def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = T
     """A cell in a world A B A B of four visits, with made-up bits."""
     made = Cell(run.path / "cells" / f"cell{index}")
     meta = {"label": label, "seed": seed, "index": index, "pretrained_gap": 0.01 * (1 + seed)}
-    write_json(made.path / "cell.json", meta)
+    made.begin(meta, "made up", run.digest)
     rng, period = np.random.default_rng(index), steps // 4
     step = np.arange(steps)
     table = {name: rng.random(steps) for name in SCORES}
@@ -57,7 +58,7 @@ def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = T
     made.probes.write(0, {"step": probes, "regime": regimes, **values})
     if done:
         numbers = summarise(made.steps.read(), made.probes.read())
-        write_json(made.path / "summary.json", numbers | {"cost/ms_per_step": 2.0})
+        made.end(numbers | {"cost/ms_per_step": 2.0})
     return made
 
 
@@ -178,7 +179,7 @@ def test_an_unfinished_run_shows_what_there_is(run: Run, tmp_path: Path) -> None
     assert rows(read(run))[0].numbers["skill"][0] is not None
     begun = Cell(run.path / "cells" / "begun")
     meta = {"label": "Late", "seed": 0, "index": 9, "pretrained_gap": None}
-    write_json(begun.path / "cell.json", meta)
+    begun.begin(meta, "made up", run.digest)
     assert "unfinished, 0 steps so far" in write([read(run)], tmp_path / "page.html").read_text()
 
 
@@ -205,7 +206,7 @@ def test_old_numbers_are_derived_anew(run: Run) -> None:
     """From the tables alone; what a step cost cannot be derived, and stays."""
     made = cell(run, 0, "EWC", 0, 80)
     right = made.summary
-    write_json(made.path / "summary.json", {"skill": 9.0, "cost/ms_per_step": 2.0})
+    made.end({"skill": 9.0, "cost/ms_per_step": 2.0})
     world = recipe(Told, tunnels=[recipe(Markov)], period=1, steps=2)
     recompute(run, world)
     assert made.summary == right | {"world/seen": 80.0, "world/seed": 0.0, "world/never": None}

@@ -9,7 +9,8 @@ import yaml
 
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
-from plasticity.results.store import Cell, Run, write_json, write_whole
+from plasticity.results.sealed import write_json, write_whole
+from plasticity.results.store import Cell, Run
 
 
 def made(
@@ -34,11 +35,11 @@ def made(
     for index, (label, i) in enumerate(pairs):
         cell = Cell(run.path / "cells" / f"{label}-seed{seeds[i]}")
         meta = {"label": label, "seed": seeds[i], "index": index, "pretrained_gap": None}
-        write_json(cell.path / "cell.json", meta | {"strategy": {"type": label}})
+        cell.begin(meta | {"strategy": {"type": label}}, f"made up {index}", run.digest)
         _fill(cell, 4 * period, period, skills[label][i], 1 + seeds[i] / 10)
         if label != unfinished:
             numbers = summarise(cell.steps.read(), cell.probes.read())
-            write_json(cell.path / "summary.json", numbers | {"cost/ms_per_step": 2.0})
+            cell.end(numbers | {"cost/ms_per_step": 2.0})
     return run
 
 
@@ -67,4 +68,4 @@ def spoil(run: Run, label: str, seed: int, since: int) -> None:
         lost = pl.when(pl.col("step") >= since).then(np.nan)
         frame = frame.with_columns(lost.otherwise(pl.col(name)).alias(name) for name in own)
         table.write(0, {name: frame[name].to_numpy() for name in frame.columns})
-    write_json(cell.path / "summary.json", summarise(cell.steps.read(), cell.probes.read()))
+    cell.end(summarise(cell.steps.read(), cell.probes.read()))

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plasticity.results.load import load
-from plasticity.results.store import write_json
+from plasticity.results.store import Cell, Run
 
 from .runs import made, spoil
 
@@ -66,10 +66,13 @@ def test_a_run_without_cells_is_empty(tmp_path: Path) -> None:
 
 
 def test_columns_may_differ_between_cells(folder: Path) -> None:
-    part = folder / "one" / "cells" / "EWC-seed0" / "timing" / "00001.parquet"
-    other = folder / "deep" / "two" / "cells" / "EWC-seed7" / "timing" / "00000.parquet"
-    pl.DataFrame({"step": [160], "seconds": [2.5]}).write_parquet(part)
-    pl.DataFrame({"step": [80], "seconds": [1], "joules": [3.0]}).write_parquet(other)
+    one = Cell(folder / "one" / "cells" / "EWC-seed0")
+    other = Cell(folder / "deep" / "two" / "cells" / "EWC-seed7")
+    one.timing.write(1, {"step": np.array([160]), "seconds": np.array([2.5])})
+    row = {"step": np.array([80]), "seconds": np.array([1]), "joules": np.array([3.0])}
+    other.timing.write(0, row)
+    for cell in (one, other):
+        cell.end(cell.summary)
     table = load(folder).timing.collect()
     assert table["seconds"].sum() == 4 * 1.5 + 2.5 + 1 and table["joules"].null_count() == 5
 
@@ -88,8 +91,9 @@ def test_a_notebook_shows_strategies(folder: Path) -> None:
     half = 12.706 * np.std([0.1, 0.3], ddof=1) / np.sqrt(2)
     assert f"0.200±{half:.3f}" in repr(found) and "0/2" in repr(found)
     assert "<td>Replay</td><td>0/2</td>" in found._repr_html_()
-    write_json(folder / "one" / "cells" / "EWC-seed0" / "cell.json",
-               {"label": "<b>", "seed": 0, "index": 0})  # fmt: skip
+    run = Run(folder / "one")
+    cell = next(cell for cell in run.cells() if cell.name == "EWC-seed0")
+    cell.begin({"label": "<b>", "seed": 0, "index": 0}, cell.identity, run.digest)
     assert "<b>" not in found._repr_html_()
 
 
@@ -105,7 +109,7 @@ def test_gain_is_read_from_the_frozen_network_beside(tmp_path: Path) -> None:
     assert table["gain"].to_list() == pytest.approx([(0.4 + 0.5) / 1.5, 0.5, 0, 0])
     cell = run.cells()[0]
     assert cell.name == "EWC-seed0"
-    write_json(cell.path / "cell.json", cell.meta | {"network": {"type": "LSTM"}})
+    cell.begin(cell.meta | {"network": {"type": "LSTM"}}, cell.identity, run.digest)
     assert load(run.path).summary["gain"].to_list() == [None, pytest.approx(0.5), 0, 0]
     alone = load(made(tmp_path / "alone", {"EWC": [0.4]}).path).summary
     assert alone["gain"].to_list() == [None]
@@ -118,7 +122,7 @@ def test_a_run_from_before_is_read_by_the_formulas_of_today(tmp_path: Path) -> N
     frame = cell.steps.read().drop("answers")
     cell.steps.write(0, {name: frame[name].to_numpy() for name in frame.columns})
     old = {"skill": 9.0, "code_length/dawid1984": 87.0, "cost/ms_per_step": 2.0, "world/code": 3.0}
-    write_json(cell.path / "summary.json", old)
+    cell.end(old)
     row = load(run.path).summary.row(0, named=True)
     assert row["skill"] == pytest.approx(0.4) == row["gain"]
     assert row["code_length/dawid1984"] is None and row["cost/ms_per_step"] == 2.0

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from plasticity.results.store import Table, write_whole
+from plasticity.results.sealed import write_whole
+from plasticity.results.table import Table
 
 
 def test_parts_come_back_in_order_and_are_replaced(tmp_path) -> None:
     table = Table(tmp_path / "steps")
     assert table.read().is_empty()
     values = np.random.default_rng(0).normal(size=5)
-    table.write(1, {"step": np.arange(5, 10), "kl/model": values})
     table.write(0, {"step": np.arange(5), "kl/model": values})
+    table.write(1, {"step": np.arange(5, 10), "kl/model": values})
     table.write(0, {"step": np.arange(5), "kl/model": -values})
     frame = table.read()
     assert frame["step"].to_list() == list(range(10))

@@ -146,7 +146,7 @@ def test_command(call: Call) -> None:
 def test_command_refuses(call: Call) -> None:
     for words, why in (
         (["no.yaml"], "no.yaml"),
-        (["."], "the folder of a cell with its checkpoint.ckpt"),
+        (["."], "the folder of a cell with its checkpoint"),
         (["good.yaml", "--weights=good.yaml"], "expected a state dict of the first network"),
     ):
         done = call("matrix", *words)

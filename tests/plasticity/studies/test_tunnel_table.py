@@ -10,6 +10,7 @@ from scipy import stats
 from plasticity import recipe
 from plasticity.engine.config import Pretrain
 from plasticity.engine.pretrain import fresh
+from plasticity.engine.pretrain_key import WEIGHTS
 from plasticity.launch.experiment import Experiment
 from plasticity.metrics.summary import interval
 from plasticity.networks import LSTM, MLP
@@ -55,12 +56,12 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     for entry in wanted:
         curves(entry)
     made = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.p*")}
-    assert sum(p.name == "weights.pt" for p in made) == 4
+    assert sum(p.name == WEIGHTS for p in made) == 4
     assert list(run(wanted, jobs=2)) == [0, 1, 2, 3]
     assert made == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.p*")}
     assert len(entries([experiment(tmp_path, steps=21)])) == 4
     curves(entries([experiment(tmp_path, steps=21)])[0])
-    assert len(list(tmp_path.rglob("weights.pt"))) == 5, "another plan is another pretraining"
+    assert len(list(tmp_path.rglob(WEIGHTS))) == 5, "another plan is another pretraining"
 
 
 def test_a_worker_makes_what_this_process_would(tmp_path: Path) -> None:

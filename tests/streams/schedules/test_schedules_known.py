@@ -18,7 +18,8 @@ from plasticity.engine.prequential import Prequential
 from plasticity.engine.trainer import fit
 from plasticity.networks import LSTM
 from plasticity.observers.reference import ReferencePredictors
-from plasticity.results.store import Cell, Table
+from plasticity.results.store import Cell
+from plasticity.results.table import Table
 from strategies import Finetune
 from streams.schedules.adversarial import Adversarial
 from streams.schedules.compositional import Compositional
