@@ -51,8 +51,8 @@ def run(
     """
     from plasticity.bench import leaderboard, page
     from plasticity.bench.contest import Contest
-    from plasticity.cli.common import out as screen
     from plasticity.cli.common import deaf, refusal
+    from plasticity.cli.common import out as screen
     from plasticity.engine.progress import bars
 
     contest = Contest(_suite(suite, strategy or []), str(out), jobs)

@@ -19,8 +19,7 @@ from plasticity.config.yaml_source import Located
 from plasticity.core.errors import ConfigError, Problem
 from plasticity.launch.experiment import Experiment
 from plasticity.launch.validate import build_all
-from plasticity.results.sealed import write_json, write_whole
-from plasticity.results.store import Run
+from plasticity.results.store import Run, alone
 
 
 def resolved(experiment: Experiment) -> str:
@@ -53,14 +52,13 @@ def create(
     )
     undo: list[Callable[[], None]] = []
     try:
-        if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
-            hint = f"; go on with: plasticity resume {chosen}" if _is_run(chosen) else ""
-            raise _refusal(chosen, f"expected a new or empty folder, this one is in use{hint}")
+        _expect_empty(chosen)
         new = [path for path in (chosen, *chosen.parents) if not path.exists()]
-        undo = [(chosen / "environment.json").unlink, *(path.rmdir for path in new)]
-        chosen.mkdir(parents=True, exist_ok=True)
-        write_json(chosen / "environment.json", environment())
-        write_whole(chosen / "experiment.yaml", text.encode())
+        with alone(chosen, wait=False):
+            _expect_empty(chosen)  # still, now that nobody else writes here
+            undo = [chosen.joinpath(name).unlink for name in ("environment.json", ".lock")]
+            undo += [path.rmdir for path in new]
+            Run(chosen).begin(text, environment())
     except (OSError, ValueError) as error:
         for step in undo:
             with suppress(OSError, ValueError):
@@ -101,8 +99,18 @@ def _git(*words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "experiment.yaml").exists()
+def _expect_empty(folder: Path) -> None:
+    """Nothing happens if nothing is there but a lock.
+
+    Raises:
+        ConfigError: something is.
+    """
+    if folder.exists() and not (
+        folder.is_dir() and {p.name for p in folder.iterdir()} <= {".lock"}
+    ):
+        begun = (folder / "experiment.yaml").exists()
+        hint = f"; go on with: plasticity resume {folder}" if begun else ""
+        raise _refusal(folder, f"expected a new or empty folder, this one is in use{hint}")
 
 
 def _refusal(folder: Path, text: str) -> ConfigError:

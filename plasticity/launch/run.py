@@ -51,7 +51,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
     ]
     failed: list[str] = []
     with alone(where.path, wait=False), bars(console) as progress:
-        where.cells()
+        assert where.digest and where.cells() is not None  # they are as they were written
         for index, (seed, label, contender) in enumerate(jobs):
             cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
             if cell.done:

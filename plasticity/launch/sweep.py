@@ -24,7 +24,7 @@ from plasticity.launch.folder import environment, resolved
 from plasticity.launch.validate import build_all
 from plasticity.report.verdict import divergence
 from plasticity.results.load import load
-from plasticity.results.sealed import digest, write_json, write_whole
+from plasticity.results.sealed import digest
 from plasticity.results.store import Cell, Run
 
 FIXED = ("seeds", "seed", "out", "name")
@@ -158,9 +158,8 @@ def prepare(points: Sequence[Point], retries: int) -> list[Task]:
     tasks = list[tuple[int, Task]]()
     for _, experiment, run, _ in points:
         text = resolved(replace(experiment, seeds=_with_earlier(experiment.seeds, run)))
-        write_whole(run.path / "experiment.yaml", text.encode())
-        if not (run.path / "environment.json").exists():
-            write_json(run.path / "environment.json", environment())
+        begun = (run.path / "environment.json").exists()
+        run.begin(text, run.environment if begun else environment())
         for nth, seed in enumerate(experiment.seeds):
             for index, (label, contender) in enumerate(experiment.contenders().items()):
                 one = single(experiment, contender, seed)

@@ -17,11 +17,10 @@ runs/<name>/<id>/               Run: one launch of one YAML
 """
 
 import fcntl
-import json
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +30,13 @@ from typing import Any
 import yaml
 
 from plasticity.core.errors import ConfigError, Problem
-from plasticity.results.sealed import Damaged, digest, read_sealed_json, write_sealed_json
+from plasticity.results.sealed import (
+    Damaged,
+    digest,
+    read_sealed_json,
+    write_sealed_json,
+    write_whole,
+)
 from plasticity.results.table import Table
 
 KINDS = ("steps", "probes", "condition", "frontier", "timing")
@@ -212,12 +217,24 @@ class Run:
                 )
         return [cell for cell, _ in sorted(begun, key=lambda each: each[1]["index"])]
 
+    def begin(self, text: str, environment: Mapping[str, Any]) -> None:
+        """Write down what runs, and what the numbers may depend on besides.
+
+        Args:
+            text: the resolved YAML. It may be written again, for a sweep adds seeds to its runs.
+            environment: versions, commit, machine.
+        """
+        known = self._about["yaml"] if (self.path / "environment.json").exists() else []
+        about = {**environment, "yaml": [*known, _told(yaml.safe_load(text))]}
+        write_sealed_json(self.path / "environment.json", about, "environment.json")
+        write_whole(self.path / "experiment.yaml", text.encode())
+
     @property
     def digest(self) -> str | None:
         """SHA-256 of what the resolved YAML says of the numbers; None: there is no YAML, as of a bench's cells."""
         if not (self.path / "experiment.yaml").exists():
             return None
-        return digest({k: v for k, v in self.config.items() if k not in NAMES})
+        return _told(self.config, NAMES)
 
     @property
     def name(self) -> str:
@@ -226,13 +243,44 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved YAML."""
-        return yaml.safe_load((self.path / "experiment.yaml").read_text())
+        """The resolved YAML.
+
+        Raises:
+            Damaged: it is not as it was written.
+        """
+        file = self.path / "experiment.yaml"
+        try:
+            found = yaml.safe_load(file.read_bytes())
+            known = _told(found) in self._about["yaml"]
+        except (yaml.YAMLError, ValueError, AttributeError, TypeError, RecursionError):
+            found, known = {}, False
+        if not known:
+            text = "it is not as it was when the run began (but for `wandb` and `out`, which may be changed)"
+            raise Damaged(file, text, "put that one back, or start another run with this one")
+        return found
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, commit, machine."""
-        return json.loads((self.path / "environment.json").read_text())
+        """Versions, commit, machine.
+
+        Raises:
+            Damaged: they are not as they were written.
+        """
+        return {k: v for k, v in self._about.items() if k != "yaml"}
+
+    @property
+    def _about(self) -> dict[str, Any]:
+        file = self.path / "environment.json"
+        if not file.exists():
+            raise Damaged(
+                file, "it is missing, and experiment.yaml cannot be told from another without it"
+            )
+        return read_sealed_json(file, "environment.json")
+
+
+def _told(config: Mapping[str, Any], but: Sequence[str] = ("wandb", "out")) -> str:
+    """SHA-256 of what a YAML says, but for some keys."""
+    return digest({k: v for k, v in config.items() if k not in but})
 
 
 class InUse(ConfigError):

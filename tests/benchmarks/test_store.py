@@ -17,7 +17,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from plasticity.core.predictors import PREDICTORS
 from plasticity.engine.scorer import COLUMNS
 from plasticity.results.load import load
-from plasticity.results.sealed import write_json, write_whole
 from plasticity.results.store import Cell, Run
 from plasticity.results.table import Table
 
@@ -55,10 +54,10 @@ def test_ten_million_rows_are_asked(benchmark: BenchmarkFixture, tmp_path: Path)
     """Ten cells of a million steps. Prints the seconds; asserts the answer, by sums kept while writing."""
     parts, rows, rounds = (10, 100_000, 7) if benchmark.enabled else (2, 1000, 1)
     run, sums, counts = Run(tmp_path / "run"), np.zeros(10), np.zeros(10)
-    write_whole(run.path / "experiment.yaml", b"name: large\n")
+    run.begin("name: large\n", {})
     for seed in range(10):
         cell = Cell(run.path / "cells" / f"EWC-seed{seed}")
-        write_json(cell.path / "cell.json", {"label": "EWC", "seed": seed, "index": seed})
+        cell.begin({"label": "EWC", "seed": seed, "index": seed}, f"{seed}", run.digest)
         for number in range(parts):
             columns = part(rows, number, KL, seed)
             cell.steps.write(number, columns)

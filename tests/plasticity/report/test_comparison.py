@@ -10,7 +10,6 @@ from scipy import stats
 from plasticity.report.compare_page import write
 from plasticity.report.comparison import cells, compared, titles
 from plasticity.report.run_report import answer, read
-from plasticity.results.sealed import write_json
 from plasticity.results.store import Cell
 
 from ...calling import Call, refused
@@ -47,7 +46,8 @@ def test_differences_are_those_of_a_paired_t_test(tmp_path: Path) -> None:
 
 def test_the_same_strategy_run_by_run_and_what_differs(tmp_path: Path) -> None:
     runs = [made(tmp_path / "old", OLD), made(tmp_path / "new", NEW, lr=0.01)]
-    write_json(runs[1].path / "environment.json", {"commit": "def", "packages": {"torch": "2"}})
+    text = (runs[1].path / "experiment.yaml").read_text()
+    runs[1].begin(text, {"commit": "def", "packages": {"torch": "2"}})
     found = compared(runs)
     assert found.names == ["old", "new"] and found.against.title == "EWC (new)"
     assert [told for told, _ in found.again()] == ["EWC (new) less EWC (old)"]

@@ -22,7 +22,6 @@ from plasticity.report.comparison import compared
 from plasticity.report.page import Page, Picture
 from plasticity.report.run_page import page, write
 from plasticity.report.run_report import COLUMNS, answer, read, recompute, rows, title
-from plasticity.results.sealed import write_json, write_whole
 from plasticity.results.store import Cell, Run
 from streams import Markov, Recurring
 
@@ -65,8 +64,7 @@ def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = T
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     made = Run(tmp_path / "world" / "one")
-    write_whole(made.path / "experiment.yaml", b"name: world\n")
-    write_json(made.path / "environment.json", {"commit": "abc"})
+    made.begin("name: world\n", {"commit": "abc"})
     return made
 
 
@@ -192,7 +190,7 @@ def test_a_run_without_cells_says_so(run: Run, tmp_path: Path) -> None:
 def test_names_are_text(label: str, run: Run, tmp_path: Path) -> None:
     """Of strategies and of the experiment: in tables, pictures, headings, attributes and scripts."""
     cell(run, 0, label, 0, 80)
-    write_whole(run.path / "experiment.yaml", f"name: {json.dumps(label)}\n".encode())
+    run.begin(f"name: {json.dumps(label)}\n", {"commit": "abc"})
     text = write([read(run)], tmp_path / "page.html").read_text()
     assert "<b>" not in text and text.count("</script>") == 3
     reader = Texts()
@@ -257,8 +255,7 @@ def test_what_is_shown_is_escaped_in_what_is_saved(run: Run, tmp_path: Path) -> 
 def test_a_strategy_has_one_colour_in_every_chapter(run: Run, tmp_path: Path) -> None:
     """And on the page of a comparison, where the run is told by a pattern."""
     other = Run(tmp_path / "other" / "two")
-    write_whole(other.path / "experiment.yaml", b"name: other\n")
-    write_json(other.path / "environment.json", {"commit": "abc"})
+    other.begin("name: other\n", {"commit": "abc"})
     for i, label in enumerate(["Frozen", "EWC"]):
         cell(run, i, label, 0, 80)
     for i, label in enumerate(["Replay", "EWC", "LoRA"]):

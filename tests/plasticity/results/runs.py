@@ -9,7 +9,6 @@ import yaml
 
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
-from plasticity.results.sealed import write_json, write_whole
 from plasticity.results.store import Cell, Run
 
 
@@ -29,8 +28,7 @@ def made(
     run = Run(folder)
     stream = {"type": "Recurring", "period": period, "tunnels": [{"type": "Markov", "symbols": 3}]}
     config = {"name": name, "stream": stream, "optimizer": {"type": "AdamW", "lr": lr}}
-    write_whole(run.path / "experiment.yaml", yaml.safe_dump(config).encode())
-    write_json(run.path / "environment.json", {"commit": "abc", "packages": {"torch": "2"}})
+    run.begin(yaml.safe_dump(config), {"commit": "abc", "packages": {"torch": "2"}})
     pairs = [(label, i) for label in skills for i in range(len(skills[label]))]
     for index, (label, i) in enumerate(pairs):
         cell = Cell(run.path / "cells" / f"{label}-seed{seeds[i]}")
