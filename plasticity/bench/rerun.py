@@ -20,8 +20,8 @@ TOLERANCES: Mapping[str, float] = {
     "trainable": 0.0,
 }
 """How far a number may be from that of the same cell run again; bits, steps. On the processor that it was made on it is
-the same to the bit; another one rounds otherwise, and thousands of updates make more of that: up to .002 of skill and
-.05 bits of forgetting in five cells of cpu-small without vector instructions. Milliseconds are a machine's own, and are
+the same to the bit; another one rounds otherwise, and thousands of updates make more of that: up to .007 of skill and
+.06 bits of forgetting in five cells of cpu-small without vector instructions. Milliseconds are a machine's own, and are
 not compared."""
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from plasticity.bench.contest import best
-from plasticity.bench.results import CLOSE, BenchResults, Choice
+from plasticity.bench.results import CLOSE, BenchResults, Choice, How
 from plasticity.bench.suite import Suite
 from plasticity.launch.cells import rate, single
 
@@ -38,8 +38,9 @@ def rates(results: BenchResults, suite: Suite, ceilings: Sequence[float | None])
             yield f"rates.{i}", f"{' '.join(who)} is no part of the suite"
         elif times[who] > 1:
             yield f"rates.{i}", f"{' '.join(who)} is there {times[who]} times"
-        if choice.how != hows.get(who, choice.how):
-            yield f"rates.{i}.how", f"expected {hows[who]}, got {choice.how}"
+        how = hows.get(who, _claimed(choice, results))
+        if choice.how != how:
+            yield f"rates.{i}.how", f"expected {how}, got {choice.how}"
         yield from ((f"rates.{i}.{key}", text) for key, text in _choice(choice, suite, ceiling))
     chosen = {(choice.network, choice.strategy): choice for choice in results.rates}
     for i, cell in enumerate(results.cells):
@@ -50,6 +51,14 @@ def rates(results: BenchResults, suite: Suite, ceilings: Sequence[float | None])
         if (cell.trainable == 0) != (mine.how == "none"):
             text = "none: its rate moves nothing" if mine.how == "none" else "some: it has a rate"
             yield f"cells.{i}.trainable", f"expected {text}, got {cell.trainable}"
+
+
+def _claimed(choice: Choice, results: BenchResults) -> How:
+    """Whose the rate of a contender is by its arguments; that it has none is its own word."""
+    arguments = results.strategies.get(choice.strategy, {})
+    if choice.how == "none" or "lr" not in arguments:
+        return choice.how
+    return "tuned" if arguments["lr"] is None else "own"
 
 
 def _choice(choice: Choice, suite: Suite, ceiling: float | None) -> Iterator[Fault]:

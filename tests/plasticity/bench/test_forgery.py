@@ -17,13 +17,13 @@ def second_seed(tree: Any) -> None:
             cell["skill"] = (kl["amnesic"] - kl["model"]) / (kl["amnesic"] - kl["continual"])
 
 
-def untuned(how: str) -> Tamper:
+def untuned(how: str, place: int = 1) -> Tamper:
     """A record that claims no tuning."""
 
     def tamper(tree: Any) -> None:
-        tree["rates"][1] |= {"how": how, "lr": None, "skills": {}}
+        tree["rates"][place] |= {"how": how, "lr": None, "skills": {}}
         for cell in tree["cells"]:
-            if cell["strategy"] == "Finetune":
+            if cell["strategy"] == tree["rates"][place]["strategy"]:
                 cell["lr"] = None
 
     return tamper
@@ -34,6 +34,9 @@ FORGED = [
     (forge(1e40, 1), "cells.1.kl.model: expected"),
     (second_seed, "cells.3.kl.amnesic: expected"),
     (untuned("own"), "rates.1.how: expected tuned, got own"),
+    (untuned("own", 2), "rates.2.how: expected tuned, got own"),
+    (untuned("none", 2), "cells.2.trainable: expected none: its rate moves nothing, got"),
+    (edit("strategies/L2Init/lr", 0.1), "rates.2.how: expected own, got tuned"),
     (untuned("none"), "rates.1.how: expected tuned, got none"),
     (
         edit("rates/1/skills", {"0.0001": None, "0.01": None}),
