@@ -98,10 +98,11 @@ class Contest:
             labels[len(suite.strategies) :],
             Environment(**environment()),
             choices,
-            [self._score(each) for each in self.counted(choices)],
+            [self.score(each) for each in self.counted(choices)],
         )
 
-    def _score(self, each: CellJob) -> Score:
+    def score(self, each: CellJob) -> Score:
+        """The numbers of a cell that is done."""
         cell = each.cell(self.places)
         found = cell.summary | summarise(cell.steps.read(), cell.probes.read())  # today's formulas
         return Score(

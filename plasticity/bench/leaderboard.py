@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from plasticity.bench.results import BenchResults, Score
@@ -203,8 +204,8 @@ def shown(results: BenchResults) -> RichTable:
         )
     for row in rows(results):
         line = cells(row)
-        table.add_row(*(line[i] for i in kept))
-    table.caption = f"{apart(ranking(results))} {CAPTION}"
+        table.add_row(*(escape(line[i]) for i in kept))
+    table.caption = escape(f"{apart(ranking(results))} {CAPTION}")
     return table
 
 

@@ -1,22 +1,36 @@
 """Results: what a benchmark found, as one JSON file that others can check. These signatures are its schema."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from plasticity.config.recipe import plain
+from annotated_types import Ge, Le
+
+from plasticity.bench import document
+from plasticity.config.recipe import plain, show
 from plasticity.config.schema import parse
-from plasticity.config.yaml_source import Located
+from plasticity.config.yaml_source import Located, Spot
 from plasticity.core.bounded import Count, Natural, NonNegative, Positive
-from plasticity.core.errors import ConfigError, Problem, reason
+from plasticity.core.errors import ConfigError, Problem
 from plasticity.results.sealed import write_json
 
 How = Literal["tuned", "own", "none"]
 """Whose a learning rate is: the best of the grid, given by the strategy's arguments, or nobody's."""
 SCHEMA = 1
 """Version of the file's form."""
+CLOSE = 1e-9
+"""How far bits may be from those that are computed again, or below 0: rounding."""
+Bits = Annotated[float, Ge(-CLOSE), Le(1e39)]
+"""A divergence: none is below 0, and none is more than logits of 32 bits can say."""
+Difference = Annotated[float, Ge(-1e39), Le(1e39)]
+"""Of two divergences."""
+Milliseconds = Annotated[float, Ge(1e-2), Le(1e7)]
+"""Of a step: no forward pass takes under 10 microseconds, and no benchmark three hours a step."""
+Parameters = Annotated[int, Ge(0), Le(10**12)]
+"""How many numbers are trained."""
+Bytes = Annotated[int, Ge(0), Le(2**50)]
+"""Of memory."""
 
 
 @dataclass
@@ -105,13 +119,13 @@ class Score:
     seed: Natural
     lr: Positive | None
     skill: float | None
-    forgetting: float | None
+    forgetting: Difference | None
     recovery: NonNegative | None
-    ms_per_step: Positive
-    trainable: Natural
-    memory_bytes: Natural
-    pretrained_gap: float | None
-    kl: Mapping[str, float | None]
+    ms_per_step: Milliseconds
+    trainable: Parameters
+    memory_bytes: Bytes
+    pretrained_gap: Bits | None
+    kl: Mapping[str, Bits | None]
     diverged: Natural | None = None
 
 
@@ -148,12 +162,11 @@ def read(path: Path) -> BenchResults:
     Raises:
         ConfigError: it cannot be read, or has another form; with every problem, by key.
     """
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or reason(error)
-        raise ConfigError([Problem(str(path), f"cannot be read as JSON: {why}")]) from None
+    value = document.read(path)
     if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
-        text = f"expected {SCHEMA}, got {value['schema']}: another form of the file"
+        text = f"expected {SCHEMA}, got {show(value['schema'])}: another form of the file"
         raise ConfigError([Problem(f"{path}: schema", text)])
-    return parse(BenchResults, Located(value), [])
+    try:
+        return parse(BenchResults, Located(value, {(): Spot(str(path))}), [])
+    except ConfigError as error:
+        raise ConfigError(document.first(list(error.problems))) from error

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from plasticity.config.recipe import Recipe, plain
 from plasticity.core.bounded import Count, Natural, Positive
@@ -20,6 +21,13 @@ from plasticity.diagnostics import Condition
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.tracking import Wandb
+
+YOUNGER: Mapping[str, Mapping[str, Any]] = {"pretrain": {"tunnels": []}}
+"""Class, or key of a suite -> arguments that came after results were published, and the values that change no
+number. An argument that a suite rests on is added here when it is added to its class; else the suite is another."""
+FORMER = {"f550c00299605b3a": "eababeb73be28552"}
+"""Hash of a suite -> that under which its results were published before. That was of more: of everything in the file,
+so that it changed with `hardware.devices` and `pretrain.tunnels`, which came later and change none of its numbers."""
 
 
 @dataclass
@@ -93,9 +101,16 @@ class Suite:
 
     @property
     def hash(self) -> str:
-        """Of everything that is asked; contenders of one's own are no part of it."""
-        asked = plain(self) | {"contenders": []}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        """Of what decides the numbers, defaults filled in: 16 hexadecimal digits.
+
+        Names and contenders do not, nor does where it runs, but for the precision.
+        """
+        asked = plain(self)
+        for key in ("name", "version", "contenders", "hardware"):
+            del asked[key]
+        asked["precision"] = self.hardware.precision
+        text = json.dumps(settled(asked), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def experiments(self, out: str, tuning: bool = False) -> dict[str, Experiment]:
         """Name of a stream -> every network and strategy in it, under every seed.
@@ -145,6 +160,21 @@ class Suite:
         for label, network in networks.items():
             for name, strategy in zip(self.labels(), strategies, strict=True):
                 yield label, name, CellSpec(network, strategy)
+
+
+def settled(value: Any, name: str = "") -> Any:
+    """A plain value without the arguments that are younger than published results and do nothing here.
+
+    Args:
+        value: as `plain` gives it.
+        name: the key under which it lies.
+    """
+    if isinstance(value, list):
+        return [settled(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    young = YOUNGER.get(str(value.get("type", name)), {})
+    return {k: settled(v, k) for k, v in value.items() if k not in young or v != young[k]}
 
 
 def shipped() -> dict[str, Path]:

@@ -3,13 +3,18 @@
 Heavy imports wait until a command needs them.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from plasticity.cli.common import deaf, refusal, warn
+from plasticity.cli.common import out as screen
+
 if TYPE_CHECKING:
+    from plasticity.bench.results import BenchResults
     from plasticity.bench.suite import Suite
 
 
@@ -51,8 +56,6 @@ def run(
     """
     from plasticity.bench import leaderboard, page
     from plasticity.bench.contest import Contest
-    from plasticity.cli.common import deaf, refusal
-    from plasticity.cli.common import out as screen
     from plasticity.engine.progress import bars
 
     contest = Contest(_suite(suite, strategy or []), str(out), jobs)
@@ -85,20 +88,99 @@ def submit(
     suite: Annotated[
         str | None, typer.Option(help="Of which suite; by default the shipped one that it names.")
     ] = None,
+    rerun: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Cells, drawn at random, that are run again.")
+    ] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the draw; by default one that nobody foresees.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time, of --rerun.")] = 2,
 ) -> None:
     """Check that FILE can be compared with others' results: complete, consistent, and of this very suite.
 
-    The exact observers are computed again, for one seed of every world.
+    The exact observers and the baselines are computed again in every world and seed. What the learner did is taken on
+    faith, but for K cells that --rerun runs again.
     """
     from plasticity.bench import leaderboard
     from plasticity.bench.results import read
-    from plasticity.bench.submit import verify
-    from plasticity.cli.common import out
+    from plasticity.bench.submit import TRUST, lucky, verify
+    from plasticity.engine.progress import bars
 
     results = read(file)
-    for sentence in verify(results, _suite(suite or results.suite.name, []), file):
-        out.print(f"verified: {sentence}", highlight=False, soft_wrap=True)
-    out.print(leaderboard.shown(results))
+    name = suite or _shipped(results.suite.name, file)
+    asked = _suite(name, [])
+    draws = _drawn(results, rerun, seed) if rerun else []
+    try:
+        with bars(screen) as progress:
+            count = sum(len(part.streams) * len(part.seeds) for part in (asked, asked.tuning))
+            task = progress.add_task("observers", total=count, note="")
+            told = verify(results, asked, file, lambda n: progress.update(task, advance=1, note=n))
+        for sentence in told:
+            screen.print(f"verified: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        for sentence in lucky(results):
+            warn(sentence)
+        if draws:
+            contenders = [json.dumps(results.strategies[each]) for each in results.contenders]
+            _again(results, _suite(name, contenders), file, draws, jobs)
+    except (KeyboardInterrupt, SystemExit):
+        raise refusal("stopped; nothing was changed", 130) from None
+    faith = f", but for the {rerun} cells run again" if rerun else "; --rerun K runs K cells again"
+    screen.print(f"trust: {TRUST}{faith}", highlight=False, markup=False, soft_wrap=True)
+    screen.print(leaderboard.shown(results))
+
+
+def _drawn(results: "BenchResults", count: int, seed: int | None) -> list[int]:
+    """The cells that are run again, and the draw told."""
+    from secrets import randbelow
+
+    from plasticity.bench.rerun import draw
+
+    seed = randbelow(2**32) if seed is None else seed
+    draws = draw(results, count, seed)
+    text = f"drawn by --seed {seed}: cells {', '.join(map(str, draws))}"
+    screen.print(text, highlight=False, soft_wrap=True)
+    return draws
+
+
+def _again(
+    results: "BenchResults", suite: "Suite", file: Path, draws: list[int], jobs: int
+) -> None:
+    """Run cells again in a folder of their own, and compare.
+
+    Raises:
+        ConfigError: a contender is not installed here, or some number is another.
+    """
+    from tempfile import TemporaryDirectory
+
+    from plasticity.bench.rerun import TOLERANCES, Rerun
+    from plasticity.bench.submit import refused
+    from plasticity.engine.progress import bars
+
+    with TemporaryDirectory() as folder, bars(screen) as progress:
+        again = Rerun(results, suite, draws, folder, jobs)
+        task = progress.add_task("again", total=len(again), note="")
+        for done in again.run():
+            progress.update(task, advance=1, note=done.name)
+        if faults := again.faults():
+            raise refused(file, faults)
+    told = ", ".join(f"{key} to {value:g}" for key, value in TOLERANCES.items())
+    screen.print(f"run again: {len(draws)} cells, {told}", highlight=False, soft_wrap=True)
+
+
+def _shipped(name: str, file: Path) -> str:
+    """The name of a shipped suite, for a stranger's file names no other file of this machine.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    from plasticity.bench.suite import shipped
+    from plasticity.core.errors import ConfigError, Problem, did_you_mean
+
+    if name not in (known := shipped()):
+        near = did_you_mean(name, known) or f" Known: {', '.join(known)}."
+        text = f"expected the name of a shipped suite, got {name!r}.{near} Of another: --suite FILE"
+        raise ConfigError([Problem(f"{file}: suite.name", text)])
+    return name
 
 
 def _suite(name: str, contenders: list[str]) -> "Suite":

@@ -88,14 +88,20 @@ def rate(experiment: Experiment) -> How:
 
     `none` is a strategy that leaves nothing to the optimizer.
     """
+    learner = attached(experiment)
+    if not learner.trainable():
+        return "none"
+    return "tuned" if learner.strategy.lr is None else "own"
+
+
+def attached(experiment: Experiment) -> OnlineLearner:
+    """The learner of the one strategy before its first step, its network not pretrained."""
     strategy = _only(experiment.strategy)
     spec = Spec.of(experiment.stream.build(seed=experiment.seed))
     network = fresh_network(_only(experiment.network), spec, 0)
     learner = OnlineLearner(network, strategy.build(), experiment.optimizer.build(), spec)
     learner.attach()
-    if not learner.trainable():
-        return "none"
-    return "tuned" if learner.strategy.lr is None else "own"
+    return learner
 
 
 def deciding(experiment: Experiment) -> dict[str, Any]:

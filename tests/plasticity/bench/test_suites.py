@@ -1,5 +1,7 @@
 """The suites that are shipped say what they mean, and every part of them can be built."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 import plasticity
 from plasticity.bench.contest import Contest
 from plasticity.bench.results import Choice
-from plasticity.bench.suite import Suite, find, shipped
+from plasticity.bench.suite import FORMER, Suite, find, shipped
+from plasticity.config import recipe
 from plasticity.core.errors import ConfigError
 from plasticity.core.stream import Stream
 from plasticity.launch import cells
@@ -93,9 +96,32 @@ def test_a_suite_is_another_if_anything_is_asked_otherwise(tmp_path: Path) -> No
         "--seeds=[0, 2]",
         "--tuning.lrs=[0.1]",
         "--streams.markov.period=4",
+        "--pretrain.lr=0.1",
+        "--pretrain.tunnels=[{type: Bijection, size: 3}]",
+        "--hardware.precision=bf16-mixed",
     ):
         assert suite(tmp_path, words).hash != plain
-    assert suite(tmp_path, "--contenders=[{type: EWC}]").hash == plain
+    for words in (
+        "--contenders=[{type: EWC}]",
+        "--name=other",
+        "--hardware.threads=2",
+        "--hardware.devices=2",
+        "--pretrain.tunnels=[]",
+    ):
+        assert suite(tmp_path, words).hash == plain
+
+
+def test_what_is_published_rests_on_these_defaults() -> None:
+    """The former hash is of every argument of the suite, but for two that came later.
+
+    Who comes here with a new argument that changes no number puts it in YOUNGER, and here; who changed a default, or
+    what an argument means, raises the suite's version, for its results are to be found again.
+    """
+    found = suite(Path(), file=find("cpu-small"))
+    former = json.loads(json.dumps(recipe.plain(found)))
+    del former["hardware"]["devices"], former["pretrain"]["tunnels"]
+    text = json.dumps(former, sort_keys=True).encode()
+    assert FORMER == {found.hash: hashlib.sha256(text).hexdigest()[:16]}
 
 
 @pytest.mark.parametrize(
