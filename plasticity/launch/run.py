@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from plasticity.config.recipe import Recipe, plain
+from plasticity.core.names import folder_name
 from plasticity.core.network import Network
 from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
@@ -36,7 +37,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> None:
     ]
     with bars(console) as progress:
         for index, (seed, label, contender) in enumerate(cells):
-            cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
+            cell = Cell(where.path / "cells" / folder_name(label, f"-seed{seed}"))
             if cell.done:
                 console.print(f"{cell.name}: already done", style="dim", highlight=False)
             else:

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from plasticity.config.schema import parse
 from plasticity.config.yaml_source import Located, read
 from plasticity.core.bounded import Natural
 from plasticity.core.errors import ConfigError, Problem
+from plasticity.core.names import check_name, folder_name
 from plasticity.launch import cells
 from plasticity.launch.cells import CellJob, case, single
 from plasticity.launch.executors import Engine, share
@@ -53,6 +53,8 @@ class Sweep:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None:
+            check_name(self.name)
         if not (self.grid or self.points or self.seeds):
             raise ValueError("expected `grid`, `points` or `seeds`, got none of them")
         if empty := [key for key, values in self.grid.items() if not values]:
@@ -92,7 +94,8 @@ class Task(NamedTuple):
     @property
     def cell(self) -> Cell:
         """Where it lies."""
-        return Cell(self.run.path / "cells" / f"{self.case.strategy}-seed{self.case.seed}")
+        name = folder_name(self.case.strategy, f"-seed{self.case.seed}")
+        return Cell(self.run.path / "cells" / name)
 
     @property
     def error(self) -> Path:
@@ -143,8 +146,8 @@ def planned(
         except ConfigError as error:
             problems += [_placed(tree, problem) for problem in error.problems]
             continue
-        label = re.sub(r"[^\w.=+,-]+", "-", experiment.name).strip("-") or "run"
-        path = Path(experiment.out) / (sweep.name or "") / f"{label[:80]}-{_hash(experiment)}"
+        folder = folder_name(experiment.name, f"-{_hash(experiment)}")
+        path = Path(experiment.out) / (sweep.name or "") / folder
         told = [_placed(tree, each) for each in warnings]
         found[path] = Point(settings, experiment, Run(path), told)
     if problems:
@@ -255,7 +258,7 @@ def _named(
     sweep.name = sweep.name or f"{experiment.name}-sweep"
     said = ",".join(f"{_short(key)}={_word(value)}" for key, value in settings.items())
     seeds = list(sweep.seeds or experiment.seeds or [experiment.seed])
-    name = said.replace("/", "-") or experiment.name
+    name = folder_name(said) or experiment.name
     folder = str(Path(out or experiment.out).absolute())  # workers elsewhere begin elsewhere
     return replace(experiment, seeds=seeds, name=name, out=folder)
 
