@@ -149,7 +149,7 @@ def read(path: Path) -> BenchResults:
         ConfigError: it cannot be read, or has another form; with every problem, by key.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or reason(error)
         raise ConfigError([Problem(str(path), f"cannot be read as JSON: {why}")]) from None

@@ -239,7 +239,7 @@ def _try(task: Task) -> Outcome:
             return Outcome(task.name, False, None)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            task.error.write_text(traceback.format_exc())
+            task.error.write_text(traceback.format_exc(), "utf-8", "replace")
     return Outcome(task.name, False, failure)
 
 
@@ -247,7 +247,7 @@ def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
     """A cell whose workers died, which nothing in them could tell."""
     (task,) = arguments
     task.cell.path.mkdir(parents=True, exist_ok=True)
-    task.error.write_text(f"{why}\n")
+    task.error.write_text(f"{why}\n", "utf-8", "replace")
     return Outcome(task.name, False, why.partition("\n")[0])
 
 

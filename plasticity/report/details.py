@@ -135,7 +135,7 @@ def numbers(of: RunData) -> Section | None:
 
 def made(of: RunData) -> Section:
     """How this was made."""
-    yaml = Listing("experiment.yaml", (of.run.path / "experiment.yaml").read_text())
+    yaml = Listing("experiment.yaml", (of.run.path / "experiment.yaml").read_text(encoding="utf-8"))
     environment = Listing("environment.json", json.dumps(of.run.environment, indent=2))
     return Section("How this was made", [Items(FORMULAS), yaml, environment], folded=True)
 

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from plasticity.core.names import printable
+
 if TYPE_CHECKING:
     import polars
 
@@ -104,7 +106,7 @@ class Cell:
     @property
     def label(self) -> str:
         """What the strategy is called in tables."""
-        return self.meta["label"]
+        return printable(self.meta["label"])
 
     @property
     def seed(self) -> int:
@@ -171,7 +173,7 @@ class Run:
     @property
     def name(self) -> str:
         """Of the experiment."""
-        return self.config["name"]
+        return printable(self.config["name"])
 
     @property
     def config(self) -> dict[str, Any]:
