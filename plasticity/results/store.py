@@ -89,7 +89,9 @@ class Table:
         import polars as pl
 
         parts = sorted(self.folder.glob("[0-9]*.parquet"))
-        return pl.read_parquet(parts, columns=columns, glob=False) if parts else pl.DataFrame()
+        if not parts:
+            return pl.DataFrame()
+        return pl.read_parquet(parts, columns=columns, glob=False).rechunk()
 
 
 @dataclass(frozen=True)
