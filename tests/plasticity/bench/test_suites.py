@@ -108,7 +108,7 @@ def test_a_suite_is_another_if_anything_is_asked_otherwise(tmp_path: Path) -> No
         ("--seeds=[0, 0]", "seeds: each seed once"),
         ("--streams={}", "streams: expected at least one"),
         ("--strategies=[{type: EWC}, {type: EWC}]", "strategies: EWC is there twice"),
-        ("--name=a/b", "name: expected the name of a folder"),
+        ("--name=a/b", "name: expected 1 to 100 printable bytes"),
         ("--nets=3", "unknown key 'nets'"),
     ],
 )
