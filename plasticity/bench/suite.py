@@ -12,6 +12,7 @@ from plasticity.config.recipe import Recipe, plain
 from plasticity.core.bounded import Count, Natural, Positive
 from plasticity.core.detector import Detector
 from plasticity.core.errors import ConfigError, Problem, did_you_mean
+from plasticity.core.names import check_name
 from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW, Optimizer
 from plasticity.core.strategy import Strategy
@@ -91,6 +92,7 @@ class Suite:
     hardware: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         for key in ("streams", "seeds"):
             if not getattr(self, key):
                 raise ValueError(f"{key}: expected at least one")

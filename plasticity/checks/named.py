@@ -83,7 +83,7 @@ def _recipe(cls: type, noun: str, options: Sequence[str], contracts: Sequence[ty
     overrides = [f"--{noun}.{option.removeprefix('--')}" for option in options]
     with TemporaryDirectory() as folder:
         file = Path(folder) / "subject.yaml"
-        file.write_text(f"{noun}: {{type: {cls.__name__}}}")
+        file.write_text(f"{noun}: {{type: {cls.__name__}}}", encoding="utf-8")
         tree = read(file, overrides)
     tree.values = dict.fromkeys(tree.values, COMMAND_LINE)
     tree.keys = dict.fromkeys(tree.keys, COMMAND_LINE)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -33,6 +34,11 @@ def main() -> None:
     """The entry point: a wrong configuration is exit code 2 and its problems, one per line."""
     from plasticity.core.errors import ConfigError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that cannot show a letter gets another
     for each in (
         signal.SIGTERM,
         signal.SIGHUP,
@@ -43,7 +49,7 @@ def main() -> None:
         app()
     except ConfigError as error:
         for problem in error.problems:
-            err.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+            err.print(str(problem), style="red", highlight=False, soft_wrap=True)
         sys.exit(2)
     finally:
         deaf()

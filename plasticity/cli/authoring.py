@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from plasticity.cli.common import PASS_ON, contracts, out, refusal
 
@@ -26,7 +26,7 @@ def list_() -> None:
             for cls in classes:
                 first = (cls.__doc__ or "").strip().splitlines() or [""]
                 shown = full_name(cls) if classes[1:] else name  # namesakes: where each comes from
-                table.add_row(contract.__name__.lower(), shown, escape(first[0]))
+                table.add_row(contract.__name__.lower(), shown, first[0])
     out.print(table)
 
 
@@ -76,10 +76,10 @@ def check(
     except (TypeError, ValueError) as error:
         raise refusal(f"{subject}: {error}") from None
     for title, verdict, why in results:
-        out.print(f"[{colours[verdict]}]{verdict}[/] {title}", highlight=False)
+        out.print(Text.assemble((verdict, colours[verdict]), f" {title}"))
         if why:
             told = "as above" if why == last else why
-            out.print(f"        {told}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"        {told}", highlight=False, soft_wrap=True)
         failed, last = failed + (verdict == "FAILED"), why
     if failed:
         raise typer.Exit(1)

@@ -4,11 +4,14 @@ import gc
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from plasticity.core.names import printable
 
 if TYPE_CHECKING:
     from plasticity.config.yaml_source import Located
@@ -22,7 +25,20 @@ Configs = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="--KEY=VALUE", help="Keys of the experiment.")
 ]
-out, err = Console(), Console(stderr=True)
+
+
+class PlainConsole(Console):
+    """A console to which all text is literal: no markup, no emoji, and nothing that a terminal obeys."""
+
+    def __init__(self, **options: Any):
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text for the screen, with control characters written out, whoever wrote them."""
+        return super().render_str(printable(text), **options)
+
+
+out, err = PlainConsole(), PlainConsole(stderr=True)
 PASS_ON = {"ignore_unknown_options": True}
 """Options that typer does not know are arguments."""
 
@@ -65,7 +81,7 @@ def contracts() -> list[type]:
         gc.enable()
     for failure in failures:
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
-        err.print(text, style="yellow", markup=False, soft_wrap=True)
+        err.print(text, style="yellow", soft_wrap=True)
     return [Tunnel, Stream, Network, Strategy, Optimizer, Detector]
 
 
@@ -104,12 +120,12 @@ def print_table(of: "RunNumbers") -> None:
         )
     out.print(table)
     for note in before:
-        out.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        out.print(note, style="yellow", highlight=False, soft_wrap=True)
 
 
 def warn(problem: object) -> None:
     """Say what is no error, and yet worth a look."""
-    err.print(f"warning: {problem}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"warning: {problem}", style="yellow", highlight=False, soft_wrap=True)
 
 
 def deaf() -> None:
@@ -120,5 +136,5 @@ def deaf() -> None:
 
 def refusal(text: str, code: int = 2) -> typer.Exit:
     """Say what is wrong; raise what comes back."""
-    err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(text, style="red", highlight=False, soft_wrap=True)
     return typer.Exit(code)

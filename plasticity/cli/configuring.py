@@ -82,7 +82,7 @@ def validate(
     for file in files:
         try:
             told = _checked(Path(file), overrides, config or [])
-            out.print(f"{file}: fine, {told}", highlight=False, markup=False, soft_wrap=True)
+            out.print(f"{file}: fine, {told}", highlight=False, soft_wrap=True)
         except ConfigError as error:
             wrong = True
             for problem in error.problems:
@@ -152,7 +152,7 @@ def _entry(name: str) -> "Entry":
 
 def _print(found: "Explanation") -> None:
     """Title, docstring, arguments, snippet."""
-    out.print(found.title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    out.print(found.title, style="bold", highlight=False, soft_wrap=True)
     _line(f"\n{found.text}\n\narguments:")
     for name, takes, default, told in found.arguments:
         _line(f"  {name}: {takes}{f'; by default {default}' if default else '; must be given'}")
@@ -225,4 +225,4 @@ def _write(path: Path, text: str) -> None:
 
 def _line(text: str) -> None:
     """Print it as it is."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(text, highlight=False, soft_wrap=True)

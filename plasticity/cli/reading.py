@@ -39,7 +39,7 @@ def report(
     for each in stored:
         print_table(each)
         found = reports.answer(each)
-        out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
     _written("report", run_page.page(stored), to or run_dirs[0] / "report.html", export)
     if len(runs) > 1:
         words = " ".join(map(str, run_dirs))
@@ -68,12 +68,12 @@ def compare(
     except ValueError as error:
         raise refusal(str(error)) from None
     for name, folder in zip(found.names, found.folders, strict=True):
-        out.print(f"{name}: {folder}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{name}: {folder}", highlight=False, soft_wrap=True)
     out.print(comparison.shown(found))
     for line in [*found.notes, *found.unpaired]:
-        err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        err.print(line, style="yellow", highlight=False, soft_wrap=True)
     told = found.verdict
-    out.print(f"{told.answer}. {told.because}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{told.answer}. {told.because}", highlight=False, soft_wrap=True)
     _written("comparison", compare_page.page(found), to, export)
 
 

@@ -89,7 +89,7 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
         of = read(where)
         print_table(of)
         found = answer(of)
-        out.print(f"{found.answer}. {found.because}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
         page = write([of], where.path / "report.html")
     except (KeyboardInterrupt, SystemExit):
         deaf()

@@ -63,7 +63,7 @@ def sweep(
                 if not (out.is_terminal or outcome.kept):
                     told = "FAILED" if outcome.failure else "done"
                     text = f"{count}/{len(tasks)} {told}: {outcome.name}"
-                    out.print(text, highlight=False, soft_wrap=True, markup=False)
+                    out.print(text, highlight=False, soft_wrap=True)
     except (KeyboardInterrupt, SystemExit):
         deaf()
         raise refusal(f"stopped; {GO_ON}", 130) from None
@@ -73,7 +73,7 @@ def sweep(
     out.print(f"{new} of {count} cells done now", highlight=False)
     _show(points, folder)
     for text in failures:
-        err.print(f"failed: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"failed: {text}", style="red", highlight=False, soft_wrap=True)
     if failures:
         text = f"{len(failures)} of {count} cells failed, see error.txt in their folders; the same command tries again"
         raise refusal(text, 1)
@@ -85,6 +85,8 @@ def _show(points: "list[Point]", folder: Path) -> None:
 
     from plasticity.launch import sweep as sweeps
     from plasticity.metrics.significance import spread
+    from plasticity.results.csv_text import frame_csv
+    from plasticity.results.sealed import write_whole
 
     found = sweeps.table(points)
     if not len(found):
@@ -105,6 +107,6 @@ def _show(points: "list[Point]", folder: Path) -> None:
     for _, texts in sorted(lines, key=lambda line: (line[0], line[1])):
         shown.add_row(*texts)
     out.print(shown)
-    found.write_csv(folder / "sweep.csv")
+    write_whole(folder / "sweep.csv", frame_csv(found).encode())
     told = f"every cell: {folder / 'sweep.csv'}; each variation is a run: plasticity report {points[0].run.path}"
     out.print(told, highlight=False, soft_wrap=True)

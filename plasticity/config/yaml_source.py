@@ -23,6 +23,8 @@ from plasticity.core.errors import ConfigError, Problem, did_you_mean, reason
 
 MOST_VALUES = 10_000
 """Anchors that make anchors that make anchors ... are refused beyond this many values."""
+LARGEST = 2**63 - 1
+"""Integer that seeds, sizes and tables hold."""
 DEEPEST = 50
 """Levels of nesting beyond which a file is refused."""
 Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -66,7 +68,7 @@ def read(
             key, unless each has a `type` and these differ; a list replaces a list.
 
     Raises:
-        ConfigError: there is no such file, it is not YAML, or its top level is not a mapping; of every file.
+        ConfigError: there is no such file, it is no YAML, its top level is no mapping, or it is wandb's; of every file.
     """
     trees: list[Located] = []
     wrong: list[Problem] = []
@@ -78,6 +80,9 @@ def read(
     if wrong:
         raise ConfigError(wrong)
     tree, *over = trees
+    if {"method", "parameters"} <= tree.value.keys():
+        text = f"this is a sweep of wandb's: start it with `wandb sweep {path}`"
+        raise refusal(Spot(str(path)), text)
     for upper in over:
         _put_over(tree, upper, tree.value, upper.value, ())
         tree.problems += upper.problems
@@ -234,7 +239,12 @@ class _Reader:
             if tag == "float" and plain in ("int", "float"):
                 return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
             if tag == "int" and plain == "int":
-                return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
+                number = int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
+                if abs(number) <= LARGEST:
+                    return number
+                most = f"expected an integer of at most {LARGEST}, got {show(number)}"
+                self.complain(node, path, most)
+                return None
             if tag in ("bool", "null") and plain == tag:
                 return {"t": True, "f": False}.get(text[:1].lower()) if tag == "bool" else None
             self.complain(node, path, f"unknown tag {node.tag.replace(TAG, '!!')!r}")
@@ -264,7 +274,10 @@ def _override(tree: Located, override: str) -> None:
         key = _key(inside, names[-1])
         path = (*path, key)
         node = compose(text, COMMAND_LINE)
-        inside[key] = _Reader(tree, COMMAND_LINE).value(node, path) if node else None
+        if node is None:
+            empty = f"expected a value, got nothing (a variable that is not set?); null is written --{dotted}=null"
+            raise refusal(COMMAND_LINE, empty)
+        inside[key] = _Reader(tree, COMMAND_LINE).value(node, path)
         tree.values[path] = COMMAND_LINE
         tree.keys.setdefault(path, COMMAND_LINE)
     except ConfigError as error:

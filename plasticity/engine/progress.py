@@ -73,11 +73,11 @@ class Bar(pl.Callback):
 def bars(console: Console) -> Iterator[Progress]:
     """A live display, one line per cell; on anything but a terminal, nothing moves."""
     columns = (
-        TextColumn("{task.description:<18}"),
+        TextColumn("{task.description:<18}", markup=False),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield progress

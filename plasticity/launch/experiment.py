@@ -1,9 +1,9 @@
 """Experiment: one YAML file is one of these. Pretrain once, then run every strategy against the same world."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from plasticity.config.plugins import known
 from plasticity.config.recipe import Recipe
@@ -11,6 +11,7 @@ from plasticity.core.bounded import Count, Natural
 from plasticity.core.detector import Detector
 from plasticity.core.errors import did_you_mean
 from plasticity.core.learner import Spec
+from plasticity.core.names import check_name, hashed, printable, short
 from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW, Optimizer
 from plasticity.core.strategy import Strategy
@@ -86,8 +87,7 @@ class Experiment:
                 raise ValueError(f"{several}: {text}, got both")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            raise ValueError(f"name: expected the name of a folder, got {self.name!r}")
+        check_name(self.name)
         if self.pretrain.steps and self.pretrain.batch % self.hardware.devices:
             raise ValueError(
                 f"hardware: expected devices that share pretrain.batch ({self.pretrain.batch}) equally, "
@@ -103,11 +103,12 @@ class Experiment:
         """Label -> (network, strategy). The label names the strategy, and the network where there are several."""
         networks = self.labelled_networks()
         strategies = _labelled("strategies", [self.strategy] if self.strategy else self.strategies)
-        return {
-            f"{net}-{name}" if len(networks) > 1 else name: CellSpec(network, strategy)
-            for net, network in networks.items()
-            for name, strategy in strategies.items()
-        }
+        found: dict[str, CellSpec] = {}
+        for net, network in networks.items():
+            for name, strategy in strategies.items():
+                both = f"{net}-{name}" if len(networks) > 1 else name
+                found[_distinct(both, f"{net}/{name}", found)] = CellSpec(network, strategy)
+        return found
 
     def pretraining(self, network: Recipe[Network], seed: int) -> Key:
         """What the first phase of this network and seed depends on."""
@@ -128,12 +129,43 @@ def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:
     """Label -> recipe: the class name, and the arguments by which those of one class differ, defaults told or not."""
     every = [recipe.resolved() for recipe in recipes]
     found: dict[str, Recipe[T]] = {}
-    for recipe, mine in zip(recipes, every, strict=True):
-        kin = [each for each in every if each["type"] == mine["type"]]
-        own = {k: v for k, v in mine.items() if any(v != each.get(k) for each in kin)}
-        detail = ",".join(f"{k}={v}" for k, v in own.items() if v is not None)
-        label = f"{mine['type']}({detail})" if detail else mine["type"]
-        if label in found:
-            raise ValueError(f"{key}: {label} is there twice")
-        found[label] = recipe
+    for nth, (recipe, mine) in enumerate(zip(recipes, every, strict=True)):
+        label = _word(mine, every)
+        if mine in every[:nth]:
+            raise ValueError(f"{key}: {short(label)} is there twice")
+        found[_distinct(label, repr(mine), found)] = recipe
     return found
+
+
+def _word(value: Any, kin: Sequence[Any]) -> str:
+    """A value of a YAML for a label, as briefly as tells it from others in its place: `Chain(Replay+L2Init)`.
+
+    Args:
+        value: resolved.
+        kin: what stands in its place elsewhere, it among them.
+    """
+    if isinstance(value, list):
+        lists = [each for each in kin if isinstance(each, list)]
+        items = enumerate(value)
+        return "+".join(_word(v, [each[i] for each in lists if i < len(each)]) for i, v in items)
+    if not isinstance(value, dict):
+        return str(value)
+    kind = value.get("type", "")
+    alike = [each for each in kin if isinstance(each, dict) and each.get("type", "") == kind]
+    own = {k: v for k, v in value.items() if v is not None and any(v != o.get(k) for o in alike)}
+    words = {k: _word(v, [each[k] for each in alike if k in each]) for k, v in own.items()}
+    detail = ",".join(w if _typed(own[k]) else f"{k}={w}" for k, w in words.items())
+    return f"{kind}({detail})" if detail else kind
+
+
+def _typed(value: Any) -> bool:
+    """Whether it says itself what it is: something with a `type`, or a list of such."""
+    parts = value if isinstance(value, list) else [value]
+    return bool(parts) and all(isinstance(each, dict) and "type" in each for each in parts)
+
+
+def _distinct(label: str, whole: str, taken: Collection[str]) -> str:
+    """The label, printable and short; with a hash of what it stands for where another looks the same, case aside."""
+    label = short(printable(" ".join(label.split())))
+    same = label.casefold() in {other.casefold() for other in taken}
+    return hashed(label, whole) if same else label

@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from plasticity.config.recipe import Recipe, plain
 from plasticity.core.errors import reason
+from plasticity.core.names import folder_name
 from plasticity.core.network import Network
 from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
@@ -53,7 +54,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
     with alone(where.path, wait=False), bars(console) as progress:
         assert where.digest and where.cells() is not None  # they are as they were written
         for index, (seed, label, contender) in enumerate(jobs):
-            cell = Cell(where.path / "cells" / f"{label}-seed{seed}")
+            cell = Cell(where.path / "cells" / folder_name(label, f"-seed{seed}"))
             if cell.done:
                 console.print(f"{cell.name}: already done", style="dim", highlight=False)
                 if not experiment.keep:  # a kill came between the summary and this

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from plasticity.config.schema import parse
 from plasticity.config.yaml_source import Located, read
 from plasticity.core.bounded import Natural
 from plasticity.core.errors import ConfigError, Problem
+from plasticity.core.names import check_name, folder_name
 from plasticity.engine.pretrain_key import WEIGHTS
 from plasticity.launch import cells
 from plasticity.launch.cells import CellJob, case, single
@@ -54,6 +54,8 @@ class Sweep:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None:
+            check_name(self.name)
         if not (self.grid or self.points or self.seeds):
             raise ValueError("expected `grid`, `points` or `seeds`, got none of them")
         if empty := [key for key, values in self.grid.items() if not values]:
@@ -93,7 +95,8 @@ class Task(NamedTuple):
     @property
     def cell(self) -> Cell:
         """Where it lies."""
-        return Cell(self.run.path / "cells" / f"{self.case.strategy}-seed{self.case.seed}")
+        name = folder_name(self.case.strategy, f"-seed{self.case.seed}")
+        return Cell(self.run.path / "cells" / name)
 
     @property
     def name(self) -> str:
@@ -139,8 +142,8 @@ def planned(
         except ConfigError as error:
             problems += [_placed(tree, problem) for problem in error.problems]
             continue
-        label = re.sub(r"[^\w.=+,-]+", "-", experiment.name).strip("-") or "run"
-        path = Path(experiment.out) / (sweep.name or "") / f"{label[:80]}-{_hash(experiment)}"
+        folder = folder_name(experiment.name, f"-{_hash(experiment)}")
+        path = Path(experiment.out) / (sweep.name or "") / folder
         told = [_placed(tree, each) for each in warnings]
         found[path] = Point(settings, experiment, Run(path), told)
     if problems:
@@ -231,7 +234,7 @@ def _try(task: Task) -> Outcome:
             return Outcome(task.name, False, None)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            task.cell.error.write_text(traceback.format_exc())
+            task.cell.error.write_text(traceback.format_exc(), "utf-8", "replace")
     return Outcome(task.name, False, failure)
 
 
@@ -239,7 +242,7 @@ def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
     """A cell whose workers died, which nothing in them could tell."""
     (task,) = arguments
     task.cell.path.mkdir(parents=True, exist_ok=True)
-    task.cell.error.write_text(f"{why}\n")
+    task.cell.error.write_text(f"{why}\n", "utf-8", "replace")
     return Outcome(task.name, False, why.partition("\n")[0])
 
 
@@ -250,7 +253,7 @@ def _named(
     sweep.name = sweep.name or f"{experiment.name}-sweep"
     said = ",".join(f"{_short(key)}={_word(value)}" for key, value in settings.items())
     seeds = list(sweep.seeds or experiment.seeds or [experiment.seed])
-    name = said.replace("/", "-") or experiment.name
+    name = folder_name(said) or experiment.name
     folder = str(Path(out or experiment.out).absolute())  # workers elsewhere begin elsewhere
     return replace(experiment, seeds=seeds, name=name, out=folder)
 

@@ -21,6 +21,8 @@ from plasticity.launch.experiment import Experiment
 from plasticity.observers.switching import SwitchingObserver
 
 T = TypeVar("T")
+FAULTS = (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError)
+"""What is raised by parts that do not go together, or ask for too much."""
 LOOKED = 10_000
 """Steps of a stream that are looked through for a shift, at most."""
 
@@ -72,11 +74,12 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
         except ValueError as error:
             problems.append(experiment.stream.problem(reason(error), "stream"))
         spec = Spec.of(stream)
+        tried(partial(drawn, experiment.stream, stream))
         built = [
-            tried(partial(fresh_network, network, spec, 0))
-            for network in experiment.labelled_networks().values()
+            tried(partial(passed, recipe, spec, experiment))
+            for recipe in experiment.labelled_networks().values()
         ]
-        networks = [network for network in built if network is not None]
+        networks = [network for network in built if network is not None] if not problems else []
     told = experiment.announce_shifts or experiment.detector is not None
     for recipe in [experiment.strategy] if experiment.strategy else experiment.strategies:
         strategy = tried(recipe.build)
@@ -89,6 +92,39 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
     if problems or stream is None:
         raise ConfigError(problems)
     return Built(stream, list(dict.fromkeys(warnings)))
+
+
+def drawn(recipe: Recipe[Stream], stream: Stream) -> None:
+    """Draw the first batch.
+
+    Raises:
+        ConfigError: it cannot be drawn.
+    """
+    try:
+        stream[0]
+    except FAULTS as error:
+        raise ConfigError([recipe.problem(reason(error), "stream")]) from error
+
+
+def passed(recipe: Recipe[Network], spec: Spec, experiment: Experiment) -> Network:
+    """A fresh network, of which a copy has been through one forward and backward pass where the experiment runs.
+
+    Raises:
+        ConfigError: it cannot be built, or such a pass fails under the experiment's precision.
+    """
+    network, hardware = fresh_network(recipe, spec, 0), experiment.hardware
+    device = "cuda" if hardware.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    mixed = hardware.precision == "bf16-mixed"
+    try:
+        with torch.random.fork_rng(), torch.autocast(device, torch.bfloat16, enabled=mixed):
+            episode = torch.zeros(1, spec.time, dtype=torch.int64, device=device)
+            logits = deepcopy(network).to(device)(episode)
+        if logits.requires_grad:
+            logits.float().sum().backward()
+    except FAULTS as error:
+        text = f"a pass on {device} with hardware.precision: {hardware.precision} fails: {reason(error)}"
+        raise ConfigError([recipe.problem(text, "network")]) from error
+    return network
 
 
 def attached(
@@ -105,7 +141,7 @@ def attached(
     )
     try:
         learner.attach()
-    except (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError) as error:
+    except FAULTS as error:
         raise ConfigError([recipe.problem(reason(error), "strategy")]) from error
     return strategy
 

@@ -24,8 +24,9 @@ Bits = Float[np.ndarray, " steps"]
 
 
 def excess(steps: pl.DataFrame, over: str, predictor: str = "model") -> Bits:
-    """KL(informed || predictor) - KL(informed || over) at every step, in bits."""
-    return steps[f"kl/{predictor}"].to_numpy() - steps[f"kl/{over}"].to_numpy()
+    """KL(informed || predictor) - KL(informed || over) at every step, in bits; NaN where both are infinite."""
+    with np.errstate(invalid="ignore"):
+        return steps[f"kl/{predictor}"].to_numpy() - steps[f"kl/{over}"].to_numpy()
 
 
 def costs(steps: pl.DataFrame, found: Sequence[Visit]) -> Float[np.ndarray, " visits"]:

@@ -38,16 +38,24 @@ def points(
     """
     if frontier is None or not len(frontier):
         return None
-    names = [c for c in frontier.columns if "/" in c]
+    curves = frontier.select(c for c in frontier.columns if "/" in c).to_numpy()
+    ends, regime, beside = (frontier[k].to_numpy() for k in ("step", "regime", "fresh"))
+    rows = {
+        k: i
+        for i, k in enumerate(zip(*(probes[k].to_list() for k in ("step", "regime")), strict=True))
+    }
+    model, continual, fresh_bits = (
+        probes[k].to_numpy() for k in ("kl/model", "kl/continual", "kl_amnesic/model")
+    )
     found = list[tuple[int, float, float, np.ndarray]]()
     for visit in visits(steps):
-        rows = frontier.filter((pl.col("step") > visit.start) & (pl.col("step") <= visit.stop))
-        for row in rows.tail(1).iter_rows(named=True):
-            at = probes.filter(pl.col("step") == row["step"])
-            mine, fresh = (at.filter(pl.col("regime") == row[k]) for k in ("regime", "fresh"))
-            live = mine["kl/model"].item() - mine["kl/continual"].item()
-            curve = np.array([row[name] for name in names]).reshape(2, -1)
-            found.append((row["step"], live, fresh["kl_amnesic/model"].item(), curve))
+        last = int(np.searchsorted(ends, visit.stop, "right")) - 1
+        if last < 0 or ends[last] <= visit.start:
+            continue
+        step = int(ends[last])
+        mine, fresh = rows[step, int(regime[last])], rows[step, int(beside[last])]
+        live = model[mine] - continual[mine]
+        found.append((step, live, fresh_bits[fresh], curves[last].reshape(2, -1)))
     if not found:
         return None
     at, live, fresh, curve = zip(*found, strict=True)

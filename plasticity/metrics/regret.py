@@ -61,7 +61,9 @@ def code_lengths(steps: pl.DataFrame, answers: Answers | None) -> tuple[float | 
 )
 def dynamic_regret(steps: pl.DataFrame, bits: Bits, loss: Bits) -> tuple[float, float]:
     """Sum over steps of the bits lost per asked position: expected under the truth, and on what came."""
-    return float(bits.sum()), float((loss - steps["kl_realised/informed"].to_numpy()).sum())
+    with np.errstate(invalid="ignore"):
+        lost = loss - steps["kl_realised/informed"].to_numpy()
+    return float(bits.sum()), float(lost.sum())
 
 
 @formula(

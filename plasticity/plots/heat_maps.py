@@ -37,6 +37,11 @@ class Heat(NamedTuple):
             }
         )
 
+    def thinned(self) -> "Heat":
+        """Those of its checkpoints that are drawn: at most `COLUMNS`, evenly spread, the first and the last."""
+        keep = np.unique(np.linspace(0, len(self.steps) - 1, COLUMNS).round().astype(int))
+        return Heat(self.steps[keep], self.regimes, self.bits[keep])
+
 
 @style()
 def heat_map(heat: Heat, top: float | None = None, title: str = "", ax: Axes | None = None) -> Axes:
@@ -48,8 +53,7 @@ def heat_map(heat: Heat, top: float | None = None, title: str = "", ax: Axes | N
         title: written over it.
         ax: where; None: on a figure of its own.
     """
-    keep = np.unique(np.linspace(0, len(heat.steps) - 1, COLUMNS).round().astype(int))
-    steps, bits = heat.steps[keep], heat.bits[keep]
+    steps, _, bits = heat.thinned()
     finite = bits[np.isfinite(bits)]
     top = top or float(finite.max(initial=0.0)) or 1.0
     names = [letter(regime) for regime in heat.regimes.tolist()]

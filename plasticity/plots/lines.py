@@ -16,6 +16,8 @@ from plasticity.plots.style import SHADE, SOFT, Look, Pixels, blank, key, key_he
 
 FLOOR = 1e-4
 """The bottom of a logarithmic scale, in bits."""
+POINTS = 240
+"""Points of a thinned curve, at most."""
 
 
 class Curve(NamedTuple):
@@ -60,6 +62,29 @@ def averaged(
     variance = np.divide(square, n - 1, out=np.full(len(sums), np.nan), where=n > 1)
     half = stdtrit(np.maximum(n - 1, 1), 0.975) * np.sqrt(variance / np.maximum(n, 1))
     return Curve(x, mean, half, look)
+
+
+def thinned(curve: Curve) -> Curve:
+    """The curve as a screen shows it: of many points the least and the greatest of each short stretch, and both ends.
+
+    Args:
+        curve: of any number of points; at most `POINTS` come back.
+    """
+    n = len(curve.y)
+    if n <= POINTS:
+        return curve
+    keep = {0, n - 1}
+    for part in np.array_split(np.arange(n), POINTS // 2 - 1):
+        known = part[np.isfinite(curve.y[part])]
+        ends = (
+            (known[curve.y[known].argmin()], known[curve.y[known].argmax()])
+            if len(known)
+            else part[:1]
+        )
+        keep |= {int(i) for i in ends}
+    at = sorted(keep)
+    half = None if curve.half is None else curve.half[at]
+    return Curve(curve.x[at], curve.y[at], half, curve.look)
 
 
 @style()

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import polars as pl
 from matplotlib.axes import Axes
 
+from plasticity.core.names import printable
 from plasticity.plots.style import LIGHT, figure_of, style
+from plasticity.results.csv_text import frame_csv
 
 SIGNED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """What matplotlib would write of itself and of the hour."""
@@ -67,5 +69,5 @@ def _written(attributes: Mapping[str, str]) -> str:
 
 
 def _said(name: str, data: pl.DataFrame | None) -> str:
-    kept = "" if data is None else f"<metadata>{html.escape(data.write_csv())}</metadata>"
+    kept = "" if data is None else f"<metadata>{html.escape(printable(frame_csv(data)))}</metadata>"
     return f"<title>{html.escape(name)}</title>{kept}"

@@ -10,7 +10,7 @@ from plasticity.metrics import adaptation
 from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import visits
-from plasticity.plots.lines import Curve, averaged, curves
+from plasticity.plots.lines import Curve, averaged, curves, thinned
 from plasticity.plots.style import Look
 from plasticity.report.four_demands import four_demands
 from plasticity.report.page import Items, Listing, NumberTable, Picture, Pictures, Section, Words
@@ -21,8 +21,6 @@ ENOUGH = 10
 """Visits from which a trend is worth a picture."""
 WINDOWS = 40
 """Points of a curve over visits, at most."""
-COSTS = ["step", "regime", "shift", "kl/model", "kl/continual"]
-"""Of the step table, what adaptation costs are made of."""
 CONDITION = {
     "dormant/tau0.025": "share of units",
     "effective_rank/roy2007": "directions",
@@ -64,7 +62,7 @@ def trends(of: RunData) -> Section | None:
     """Does it learn to learn, or wear out? What adapting costs, visit by visit; None for few visits."""
     drawn, slopes = dict[str, Curve](), list[str]()
     for label, each in of.summaries.items():
-        tables = [t for cell in of.groups[label] if len(t := cell.steps.read(COSTS))]
+        tables = [table for table in of.steps[label].values() if len(table)]
         found = [adaptation.costs(table, visits(table)) for table in tables]
         shared = min((len(c) for c in found), default=0)
         if shared < ENOUGH:
@@ -135,7 +133,7 @@ def numbers(of: RunData) -> Section | None:
 
 def made(of: RunData) -> Section:
     """How this was made."""
-    yaml = Listing("experiment.yaml", (of.run.path / "experiment.yaml").read_text())
+    yaml = Listing("experiment.yaml", (of.run.path / "experiment.yaml").read_text(encoding="utf-8"))
     environment = Listing("environment.json", json.dumps(of.run.environment, indent=2))
     return Section("How this was made", [Items(FORMULAS), yaml, environment], folded=True)
 
@@ -149,7 +147,7 @@ def _over_steps(tables: Sequence[pl.DataFrame], column: str, look: Look) -> Curv
     each = np.full((len(tables), len(steps)), np.nan)
     for values, table in zip(each, tables, strict=True):
         values[np.searchsorted(steps, table["step"].to_numpy())] = table[column].to_numpy()
-    return averaged(steps, [*each], look)
+    return thinned(averaged(steps, [*each], look))
 
 
 def _points(drawn: Mapping[str, Curve], along: str) -> pl.DataFrame:

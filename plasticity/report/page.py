@@ -4,8 +4,6 @@ A block says what there is to show; `templates/page.html` says how. Nothing of a
 escaped by Jinja.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -20,6 +18,7 @@ from matplotlib.axes import Axes
 
 from plasticity.plots.style import DARK, LIGHT
 from plasticity.plots.vector import inline, standalone
+from plasticity.results.csv_text import frame_csv, rows_csv
 from plasticity.results.sealed import write_whole
 
 
@@ -58,11 +57,8 @@ class NumberTable(NamedTuple):
     def csv(self) -> str:
         """As it is saved."""
         if self.data is not None:
-            return self.data.write_csv()
-        sink = io.StringIO()
-        rows = [self.titles, *(cells for cells, _ in self.lines)]
-        csv.writer(sink, lineterminator="\n").writerows(rows)
-        return sink.getvalue()
+            return frame_csv(self.data)
+        return rows_csv([self.titles, *(cells for cells, _ in self.lines)])
 
 
 class Picture(NamedTuple):
@@ -180,7 +176,7 @@ class Page(NamedTuple):
             for picture in _pictures(block):
                 axes, name, data, _ = picture
                 yield name, ".svg", standalone(axes, name, data)
-                yield name, ".csv", data.write_csv()
+                yield name, ".csv", frame_csv(data)
 
 
 def _pictures(block: Block) -> Sequence[Picture]:
@@ -207,7 +203,7 @@ def _environment() -> Environment:
         "uplot_js": "uPlot.iife.min.js",
         "script": "page.js",
     }
-    own = {key: Markup((assets / name).read_text()) for key, name in names.items()}
+    own = {key: Markup((assets / name).read_text(encoding="utf-8")) for key, name in names.items()}
     palettes = {key: _palette(value) for key, value in (("light", LIGHT), ("dark", DARK))}
     found.globals.update(own | palettes | {"palette": LIGHT})
     return found

@@ -163,11 +163,15 @@ def by_label(run: Run) -> dict[str, list[Cell]]:
 
 def _baseline(name: str, seen: Sequence[Mapping[str, Any]]) -> Row:
     told: dict[str, list[float | None]] = {
-        phase: [s[f"{phase}/{name}"] for s in seen] for phase in ("kl_first_visit", "kl_return")
+        phase: [s.get(f"{phase}/{name}") for s in seen] for phase in ("kl_first_visit", "kl_return")
     }
-    gaps = [s["kl/amnesic"] - s["kl/continual"] for s in seen]
-    told["skill"] = [
-        (s["kl/amnesic"] - s[f"kl/{name}"]) / gap if gap >= UNDEFINED else None
-        for s, gap in zip(seen, gaps, strict=True)
-    ]
+    told["skill"] = [_standing(s, name) for s in seen]
     return Row(name, told, strategy=False)
+
+
+def _standing(numbers: Mapping[str, Any], name: str) -> float | None:
+    """Skill of an observer or baseline; None: undefined, or some bits are infinite (probability 0) or not known."""
+    own, amnesic, continual = (numbers.get(f"kl/{who}") for who in (name, "amnesic", "continual"))
+    if own is None or amnesic is None or continual is None or amnesic - continual < UNDEFINED:
+        return None
+    return (amnesic - own) / (amnesic - continual)

@@ -29,6 +29,9 @@ from plasticity.report.run_report import CAPTION, COLUMNS, Row, RunNumbers, Summ
 from plasticity.report.verdict import Verdict
 from plasticity.results.store import Cell, Run
 
+PROBES = ["step", "regime", "kl/model", "kl/continual", "kl_amnesic/model"]
+"""Of a probe table, what is drawn."""
+
 
 class RunData(NamedTuple):
     """What a section may tell of: a run, read once."""
@@ -43,8 +46,12 @@ class RunData(NamedTuple):
     looks: Mapping[str, Look]
     """Label -> how it is drawn."""
     verdict: Verdict
-    notes: Sequence[str] = ()
+    notes: Sequence[str]
     """What must be known before it."""
+    steps: Mapping[str, Mapping[int, pl.DataFrame]]
+    """Label -> seed -> its step table, with the columns that are drawn."""
+    probes: Mapping[str, Mapping[int, pl.DataFrame]]
+    """Label -> seed -> its probe table, with `PROBES`."""
 
     @property
     def cells(self) -> list[Cell]:
@@ -63,14 +70,20 @@ def gather(of: RunNumbers, looks: Mapping[str, Look]) -> RunData:
     summaries = {
         label: found for label, group in of.groups.items() if (found := [s for _, s in group if s])
     }
-    return RunData(of.run, rows(of), groups, summaries, looks, answer(of), notes(of))
+    steps, probes = dict[str, dict[int, pl.DataFrame]](), dict[str, dict[int, pl.DataFrame]]()
+    for label, cells in groups.items():
+        steps[label] = {cell.seed: cell.steps.read(STEPS) for cell in cells}
+        probes[label] = {cell.seed: cell.probes.read(PROBES) for cell in cells}
+    verdict, before = answer(of), notes(of)
+    return RunData(of.run, rows(of), groups, summaries, looks, verdict, before, steps, probes)
 
 
 def verdict(of: RunData) -> Section:
     """What must be known before any verdict; which strategy, and how sure; and what is not finished."""
     unfinished = [
-        Words(f"{c.name}: unfinished, {len(c.steps.read(['step'])):,} steps so far", "open")
-        for c in of.cells
+        Words(f"{c.name}: unfinished, {len(of.steps[label][c.seed]):,} steps so far", "open")
+        for label, group in of.groups.items()
+        for c in group
         if not c.done
     ]
     before = [Words(note, "open") for note in of.notes]
@@ -89,11 +102,7 @@ def skill(of: RunData) -> Section:
 
 def over_time(of: RunData) -> Section:
     """Bits over time."""
-    tables = {
-        label: {cell.seed: cell.steps.read(STEPS) for cell in group}
-        for label, group in of.groups.items()
-    }
-    drawn = windowed(tables, of.looks)
+    drawn = windowed(of.steps, of.looks)
     if not drawn.curves:
         return Section("Bits from the truth over time", [Words("Nothing was scored yet.")])
     several = any(curve.half is not None for curve in drawn.curves.values())
@@ -115,7 +124,7 @@ def over_time(of: RunData) -> Section:
 def probes(of: RunData) -> Section:
     """What was forgotten: heat maps of held-out probes."""
     title = "What was forgotten: held-out probes of every regime"
-    heats = {label: heat for label, group in of.groups.items() if (heat := _heat(group))}
+    heats = {label: heat for label, each in of.probes.items() if (heat := _heat([*each.values()]))}
     if not heats:
         return Section(title, [Words("Nothing was probed yet.")])
     finite = [heat.bits[np.isfinite(heat.bits)] for heat in heats.values()]
@@ -133,7 +142,7 @@ def beside_exact(of: RunData) -> Section:
     """The frontier: what was lost on the live regime and on fresh latents, beside exact mixtures."""
     title = "What belief costs: the frontier"
     found = {
-        label: [p for cell in group if (p := _points(cell)) is not None]
+        label: [p for cell in group if (p := _points(of, label, cell)) is not None]
         for label, group in of.groups.items()
     }
     every = [points.curve.mean(0) for each in found.values() for points in each]
@@ -181,10 +190,10 @@ def _bars(values: Mapping[str, Sequence[float]], looks: Mapping[str, Look]) -> P
     return Picture(bars(values, looks), "skill", data)
 
 
-def _points(cell: Cell) -> Points | None:
+def _points(of: RunData, label: str, cell: Cell) -> Points | None:
     """Where the learner of a cell lies; None: nothing was recorded, or its weights are lost."""
-    steps, probes, recorded = (t.read() for t in (cell.steps, cell.probes, cell.frontier))
-    found = points(steps, probes, recorded) if len(steps) else None
+    steps, probes = of.steps[label][cell.seed], of.probes[label][cell.seed]
+    found = points(steps, probes, cell.frontier.read()) if len(steps) else None
     lost = found is None or not np.isfinite([*found.live, *found.fresh]).all()
     return None if lost else found
 
@@ -195,12 +204,12 @@ def _forgot(row: Row) -> str:
     return "" if shown == "-" else f": forgot {shown} bits"
 
 
-def _heat(group: Sequence[Cell]) -> Heat | None:
+def _heat(tables: Sequence[pl.DataFrame]) -> Heat | None:
     """Bits on every regime's probe over time, averaged over seeds; None: nothing was probed."""
-    each = [probed(p) for cell in group if len(p := cell.probes.read())]
+    each = [probed(table) for table in tables if len(table)]
     if not each:
         return None
     shortest = min(len(one.at) for one in each)
     shared = [r for r in each[0].regimes.tolist() if all(r in one.regimes for one in each)]
     kept = [one.bits[:shortest, np.isin(one.regimes, shared)] for one in each]
-    return Heat(each[0].at[:shortest], np.array(shared), np.mean(kept, axis=0))
+    return Heat(each[0].at[:shortest], np.array(shared), np.mean(kept, axis=0)).thinned()

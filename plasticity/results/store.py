@@ -30,6 +30,7 @@ from typing import Any
 import yaml
 
 from plasticity.core.errors import ConfigError, Problem
+from plasticity.core.names import printable
 from plasticity.results.sealed import (
     Damaged,
     digest,
@@ -61,7 +62,7 @@ class Cell:
     @property
     def label(self) -> str:
         """What the strategy is called in tables."""
-        return self.meta["label"]
+        return printable(self.meta["label"])
 
     @property
     def seed(self) -> int:
@@ -239,7 +240,7 @@ class Run:
     @property
     def name(self) -> str:
         """Of the experiment."""
-        return self.config["name"]
+        return printable(self.config["name"])
 
     @property
     def config(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Table:
             ]
 
         found = self._steady(frames)
-        return pl.concat(found) if found else pl.DataFrame()
+        return pl.concat(found, rechunk=True) if found else pl.DataFrame()
 
     def verified(self) -> list[Path]:
         """Its files, in order, each as it was written.

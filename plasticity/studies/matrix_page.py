@@ -13,6 +13,7 @@ from plasticity.plots.lines import Curve, curves
 from plasticity.plots.matrices import distance_moved, probability_rows
 from plasticity.plots.style import BASELINE, looks
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
+from plasticity.results.csv_text import frame_csv
 from plasticity.results.sealed import write_json, write_whole
 from plasticity.studies.matrix_study import Studied
 from plasticity.studies.predictive_matrix import Findings, Pairs, Prompts, distances, nearest
@@ -68,7 +69,7 @@ def keep(studied: Sequence[Studied], names: Sequence[str], path: Path) -> list[P
     write_json(path.with_suffix(".json"), found)
     tables = [path.with_suffix(f".{n or ''}.csv".replace("..", ".")) for n in range(len(studied))]
     for each, table in zip(studied, tables, strict=True):
-        write_whole(table, data(each, names).write_csv().encode())
+        write_whole(table, frame_csv(data(each, names)).encode())
     return [path, path.with_suffix(".json"), *tables]
 
 

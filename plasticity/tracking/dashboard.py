@@ -191,7 +191,7 @@ def push(entity: str, project: str) -> dict[str, str]:
 def preset(chart: str) -> dict[str, Any]:
     """The Vega-Lite of a chart; `${field:x}` stands for the column that a panel puts there."""
     file = files("plasticity.tracking") / "charts" / f"{chart}.json"
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 _OBSERVERS = ("informed", "continual", "amnesic")

@@ -1,5 +1,6 @@
 """wandb, offline unless told otherwise: the dashboard, never the record of truth."""
 
+import glob
 import hashlib
 import json
 import logging
@@ -69,8 +70,8 @@ def loggers(plan: Wandb, cell: Cell, run: str, config: dict[str, Any]) -> list[L
     except wandb.Error as error:
         raise ConnectionError(f"wandb does not begin: {error}") from error
     live.define_metric("stream/step", hidden=True)
-    for glob in GLOBS:
-        live.define_metric(glob, step_metric="stream/step")
+    for keys in GLOBS:
+        live.define_metric(keys, step_metric="stream/step")
     return [StretchLogger(live, max(told, live.step))]
 
 
@@ -129,7 +130,7 @@ def finish(
 def rows_told(folder: Path, identity: str) -> int:
     """How many rows earlier offline runs of this id hold: what was lost when they were killed is told again."""
     steps, here = [-1], os.environ | {"WANDB_DIR": str(folder)}  # for its debug log
-    for file in folder.glob(f"wandb/offline-run-*-{identity}/*.wandb"):
+    for file in folder.glob(f"wandb/offline-run-*-{glob.escape(identity)}/*.wandb"):
         words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=here

@@ -5,6 +5,7 @@ it does not know. What trackio is told lies in a folder of its own, which goes w
 """
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from plasticity.plots.letters import letter
 from plasticity.results.store import Cell
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns
+from plasticity.tracking.guard import Guard
 
 PROJECT = "plasticity"
 SECTIONS = {
@@ -47,7 +49,7 @@ class Watch(AbstractContextManager["Watch"]):
     """
 
     url: str
-    """Where the dashboard is, while the watch goes on."""
+    """Where the dashboard is, while the watch goes on; with the token without which nobody is answered."""
 
     def __init__(self, folders: Sequence[Path]):
         if find_spec("trackio") is None:
@@ -68,9 +70,13 @@ class Watch(AbstractContextManager["Watch"]):
 
     def __enter__(self) -> "Watch":
         with redirect_stdout(StringIO()):
-            shown = self._trackio.show(PROJECT, open_browser=False, block_thread=False, share=False)
+            shown = self._trackio.show(
+                PROJECT, open_browser=False, block_thread=False, share=False, host="127.0.0.1"
+            )
         self._server, url = shown[:2]
-        self.url = f"{url.rstrip('/')}/?{urlencode(VIEW)}"
+        token, app = secrets.token_urlsafe(32), self._server.app
+        app.middleware_stack = Guard(app.middleware_stack, token)  # before it knows of any run
+        self.url = f"{url.rstrip('/')}/?{urlencode(VIEW | {'token': token})}"
         return self
 
     def __exit__(self, *fault: object) -> None:

@@ -134,7 +134,7 @@ def test_what_is_published_rests_on_these_defaults() -> None:
         ("--seeds=[0, 0]", "seeds: each seed once"),
         ("--streams={}", "streams: expected at least one"),
         ("--strategies=[{type: EWC}, {type: EWC}]", "strategies: EWC is there twice"),
-        ("--name=a/b", "name: expected the name of a folder"),
+        ("--name=a/b", "name: expected 1 to 100 printable bytes"),
         ("--nets=3", "unknown key 'nets'"),
     ],
 )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,10 +33,12 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(url: str, name: str, **arguments: str) -> Any:
     """What the dashboard answers to what its page asks."""
-    base, headers = url.partition("?")[0], {"Content-Type": "application/json"}
-    body = json.dumps(arguments).encode()
+    body, headers = json.dumps(arguments).encode(), {"Content-Type": "application/json"}
+    base = url.partition("?")[0]
+    page = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    page.open(url, timeout=20).close()
     request = urllib.request.Request(f"{base}api/{name}", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with page.open(request, timeout=20) as answer:
         return json.loads(answer.read())["data"]
 
 
@@ -65,6 +68,9 @@ def test_a_run_is_watched_and_ctrl_c_ends_it(call: Call, tmp_path: Path) -> None
         until(lambda: names() == sorted(wanted + later))
         with urllib.request.urlopen(found[0], timeout=20) as page:
             assert b"<html" in page.read().lower()
+        for stranger in (found[0].partition("?")[0], re.sub("token=.", "token=", found[0])):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(stranger, timeout=20)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0 and stderr == ""

@@ -238,7 +238,7 @@ def test_overrides_replace_create_and_index():
             "--strategies.1={type: Replay, size: 3}",
             "--seeds=[0, 1, 2]",
             "--seeds.2=7",
-            "--empty.a.b=",
+            "--empty.a.b=null",
             "stream.steps=5",
         ],
     )

@@ -1,5 +1,7 @@
 """Numbers of the frontier, from tables written by hand."""
 
+import time
+
 import numpy as np
 import polars as pl
 import pytest
@@ -57,3 +59,21 @@ def test_a_lost_learner_and_a_world_without_frontier_have_none() -> None:
     probes, _ = tables({(4, 0): 0.1}, {4: 1.0})
     for nothing in (None, pl.DataFrame()):
         assert frontier_excess(STEPS, probes, nothing) == (None, None, None)
+
+
+def test_many_visits_take_no_longer_than_one_look_at_each() -> None:
+    """Every step of 4,000 is a visit; filtering the tables for each would take minutes."""
+    at = np.arange(1, 4001)
+    steps = pl.DataFrame({"step": at - 1, "regime": at % 2, "shift": at > 1})
+    rows = {"step": np.repeat(at, 3), "regime": np.tile([0, 1, -1], 4000)}
+    bits = np.random.default_rng(0).random((3, 12_000))
+    names = ("kl/model", "kl/continual", "kl_amnesic/model")
+    probes = pl.DataFrame(rows | dict(zip(names, bits, strict=True)))
+    front = pl.DataFrame({"step": at, "regime": at % 2, "fresh": np.full(4000, -1)} | CURVE)
+    began = time.process_time()
+    found = points(steps, probes, front)
+    assert time.process_time() - began < 1
+    assert found is not None and len(found.steps) == 4000
+    own = np.arange(4000) * 3 + at % 2
+    np.testing.assert_array_equal(found.live, bits[0, own] - bits[1, own])
+    np.testing.assert_array_equal(found.fresh, bits[2, 2::3])

@@ -48,7 +48,12 @@ def run_data(groups: Groups) -> RunData:
         label: [summarise(c.steps.read(), c.probes.read(), c.condition.read()) for c in cells]
         for label, cells in groups.items()
     }
-    return RunData(Run(Path("nowhere")), [], groups, summaries, looks(groups), verdict({}))
+    steps, probes = (
+        {label: dict(enumerate(table(c).read() for c in cells)) for label, cells in groups.items()}
+        for table in (lambda cell: cell.steps, lambda cell: cell.probes)
+    )
+    nowhere = Run(Path("nowhere"))
+    return RunData(nowhere, [], groups, summaries, looks(groups), verdict({}), [], steps, probes)
 
 
 def shown(section: Section | None, kind: type[Any], nth: int = 0) -> Any:
@@ -104,3 +109,16 @@ def test_counts_are_whole_numbers_and_no_zero_has_a_sign(groups: Groups) -> None
     lines = {cells[0]: cells[1:] for cells, _ in table.lines}
     assert lines["visits"][:2] == ["20", "20"] and lines["steps"][:2] == ["100", "100"]
     assert not any(cell.startswith("-0.000") for cells in lines.values() for cell in cells)
+
+
+def test_long_curves_are_thinned_and_keep_their_extremes(tmp_path: Path) -> None:
+    """Ten thousand measurements, of which a screen shows 240."""
+    cell = made(tmp_path / "long", 0.0)
+    values = np.sin(np.arange(10_000))
+    values[[1234, 5678]] = 50.0, -50.0
+    cell.condition.write(0, {"step": np.arange(10_000), "drift/cka2019": values})
+    (picture,) = shown(details.condition(run_data({"Long": [cell]})), Pictures).pictures
+    line = picture.axes.lines[0].get_xydata().tolist()
+    assert len(line) == len(picture.data) <= 240
+    for step in (0, 1234, 5678, 9999):
+        assert [step, values[step]] in line

@@ -41,11 +41,11 @@ FILES: Bad = {
     ),
     "name with a slash": (
         put("name: tiny", "name: a/b"),
-        ["1:7: name: expected the name of a folder, got 'a/b'"],
+        ["1:7: name: expected 1 to 100 printable bytes, without / and"],
     ),
     "name empty": (
         put("name: tiny", "name: ''"),
-        ["1:7: name: expected the name of a folder, got ''"],
+        ["1:7: name: expected 1 to 100 printable bytes, without / and"],
     ),
     "no end with several cells": (
         put("steps: 10", "steps: null"),
