@@ -76,7 +76,11 @@ def gain(steps: pl.DataFrame, frozen: Float[np.ndarray, " steps"] | None) -> flo
     mine, continual = (
         float(steps[f"kl/{name}"].to_numpy().mean()) for name in ("model", "continual")
     )
-    start = float(frozen.mean())
+    return gain_of(float(frozen.mean()), mine, continual)
+
+
+def gain_of(start: float, mine: float, continual: float) -> float | None:
+    """The gain from means over all steps, in bits; None where it is undefined."""
     return (start - mine) / (start - continual) if start - continual >= UNDEFINED else None
 
 

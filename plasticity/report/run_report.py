@@ -10,7 +10,7 @@ from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
 from plasticity.report.verdict import Verdict, diverged_at, verdict
-from plasticity.results.load import OwnSummary, derived, numbers
+from plasticity.results.load import OwnSummary, derived, numbers, unmoved
 from plasticity.results.store import Cell, Run
 
 BASELINES = PREDICTORS[1:]
@@ -33,8 +33,10 @@ class RunNumbers(NamedTuple):
 
 def read(run: Run) -> RunNumbers:
     """The numbers of a run, finished or not."""
-    groups = {label: [(c, numbers(c)) for c in cells] for label, cells in by_label(run).items()}
-    return RunNumbers(run, groups)
+    groups = by_label(run)
+    frozen = unmoved(cell for cells in groups.values() for cell in cells)
+    found = {label: [(c, numbers(c, frozen)) for c in cells] for label, cells in groups.items()}
+    return RunNumbers(run, found)
 
 
 class Row(NamedTuple):

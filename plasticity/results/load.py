@@ -2,7 +2,8 @@
 
 import glob
 import html
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from plasticity.core.errors import did_you_mean
 from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.significance import spread
-from plasticity.metrics.skill import gain
+from plasticity.metrics.skill import gain, gain_of
 from plasticity.metrics.summary import finite, summarise
 from plasticity.results.store import Cell, Run
 
@@ -47,19 +48,36 @@ def load(where: str | Path) -> "Results":
     return Results(tuple(map(Run, runs)))
 
 
-def numbers(cell: Cell) -> dict[str, Any] | None:
+Unmoved = Mapping[tuple[int, str], Sequence[Cell]]
+"""(seed, network and how far it was pretrained) -> cells of the strategy Frozen, of one run."""
+
+
+def unmoved(cells: Iterable[Cell]) -> Unmoved:
+    """Those of the cells whose network is never updated, by what makes them comparable to others."""
+    found: dict[tuple[int, str], list[Cell]] = {}
+    for cell in cells:
+        if (cell.meta.get("strategy") or {}).get("type") == "Frozen":
+            found.setdefault(_network(cell), []).append(cell)
+    return found
+
+
+def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     """Formula id -> number of a cell; of an unfinished one, those so far; None: nothing is stored yet.
 
     A summary from before a number of today was thought of is derived anew, from its tables; what is not in them stays
     as it was stored (`cost/`, `world/`), and what they lack is None (code lengths, where answers were not counted).
+
+    Args:
+        cell: finished or not.
+        frozen: of its run; None: they are looked for.
     """
     if not cell.done:
-        return derived(cell)
+        return derived(cell, frozen=frozen)
     stored = cell.summary
     if TODAY <= stored.keys():
-        return stored | {"gain": _gain(cell)}
+        return stored | {"gain": _gain(cell, stored, frozen)}
     kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "world/"))}
-    found = derived(cell)
+    found = derived(cell, frozen=frozen)
     return stored if found is None else found | kept
 
 
@@ -72,12 +90,15 @@ class OwnSummary(Protocol):
         ...
 
 
-def derived(cell: Cell, stream: OwnSummary | None = None) -> dict[str, Any] | None:
+def derived(
+    cell: Cell, stream: OwnSummary | None = None, frozen: Unmoved | None = None
+) -> dict[str, Any] | None:
     """The numbers of a cell from its tables, by today's formulas; None: there are no steps or no probes yet.
 
     Args:
         cell: finished or not.
         stream: the world, if what only it can tell is wanted too.
+        frozen: of its run; None: they are looked for.
     """
     steps, probes, condition, frontier = (
         t.read() for t in (cell.steps, cell.probes, cell.condition, cell.frontier)
@@ -85,11 +106,14 @@ def derived(cell: Cell, stream: OwnSummary | None = None) -> dict[str, Any] | No
     if not (len(steps) and len(probes)):
         return None
     own = stream.summary(steps, probes) if stream else {}
-    found = summarise(steps, probes, condition, frozen=frozen(cell, steps), frontier=frontier)
+    start = never_updated(cell, steps, frozen)
+    found = summarise(steps, probes, condition, frozen=start, frontier=frontier)
     return found | finite({f"world/{k}": v for k, v in own.items()})
 
 
-def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | None:
+def never_updated(
+    cell: Cell, steps: pl.DataFrame, frozen: Unmoved | None = None
+) -> Float[np.ndarray, " steps"] | None:
     """KL(informed || the same network, never updated) at the steps of a cell, from the one that ran beside it.
 
     That is the cell of the strategy Frozen with the same seed and network, which met the same batches.
@@ -97,17 +121,12 @@ def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | Non
     Args:
         cell: whose.
         steps: its step table, or those of its columns that BAND names.
+        frozen: of its run; None: they are looked for.
 
     Returns:
         bits; None: there is none beside it, or not yet at all these steps.
     """
-    mine = cell.meta
-    for place in sorted(cell.path.parent.glob(f"*-seed{mine['seed']}/cell.json")):
-        other = Cell(place.parent)
-        meta = other.meta
-        same = all(meta.get(key) == mine.get(key) for key in ("seed", "network", "pretrained_gap"))
-        if not same or (meta.get("strategy") or {}).get("type") != "Frozen":
-            continue
+    for other in _twins(cell, frozen):
         table = other.steps.read(BAND)
         both = steps.select("step", "kl/amnesic").join(table, on="step") if len(table) else table
         alike = len(both) == len(steps) and np.allclose(
@@ -118,10 +137,31 @@ def frozen(cell: Cell, steps: pl.DataFrame) -> Float[np.ndarray, " steps"] | Non
     return None
 
 
-def _gain(cell: Cell) -> float | None:
-    """Of a finished cell, by what lies beside it now."""
-    steps = cell.steps.read(BAND)
-    return finite({"": gain(steps, frozen(cell, steps))})[""] if len(steps) else None
+def _gain(cell: Cell, stored: Mapping[str, Any], frozen: Unmoved | None) -> float | None:
+    """Of a finished cell, by what lies beside it now: by its numbers, if that is finished too."""
+    twins = _twins(cell, frozen)
+    for other in twins:
+        if other.done and all(
+            np.isclose(stored[k] or np.nan, other.summary.get(k) or np.nan, rtol=1e-9)
+            for k in ("steps", "kl/amnesic", "kl/continual")
+        ):
+            names = (other.summary["kl/model"], stored["kl/model"], stored["kl/continual"])
+            return None if None in names else finite({"": gain_of(*names)})[""]
+    if not twins or not len(steps := cell.steps.read(BAND)):
+        return None
+    return finite({"": gain(steps, never_updated(cell, steps, frozen))})[""]
+
+
+def _twins(cell: Cell, frozen: Unmoved | None) -> Sequence[Cell]:
+    """The cells in which the same network met the same batches and was never updated."""
+    if frozen is None:
+        frozen = unmoved(Cell(p.parent) for p in cell.path.parent.glob("*/cell.json"))
+    return frozen.get(_network(cell), ())
+
+
+def _network(cell: Cell) -> tuple[int, str]:
+    meta = cell.meta
+    return meta["seed"], json.dumps([meta.get("network"), meta.get("pretrained_gap")])
 
 
 @dataclass(frozen=True)
@@ -138,9 +178,11 @@ class Results:
     def summary(self) -> pl.DataFrame:
         """One row per cell: whether it is done, and every number by its formula id; null: undefined."""
         rows = [
-            {**_head(run, cell), "done": cell.done, **(numbers(cell) or {})}
+            {**_head(run, cell), "done": cell.done, **(numbers(cell, frozen) or {})}
             for run in self.runs
-            for cell in run.cells()
+            for cells in [run.cells()]
+            for frozen in [unmoved(cells)]
+            for cell in cells
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Cell:
         """Seed of the world and of the strategy."""
         return self.meta["seed"]
 
-    @property
+    @cached_property
     def meta(self) -> dict[str, Any]:
         """What was fixed before the first step: label, seed, strategy, observers' alphabet.
 
@@ -100,6 +101,7 @@ class Cell:
             text = "this cell was begun under another experiment.yaml than the one that is to go on"
             raise Damaged(file, text, f"put back its own, or {OVER.format(self.path)}")
         write_sealed_json(file, {**meta, "identity": identity, "yaml": yaml}, "cell.json")
+        vars(self).pop("meta", None)
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """Write down the numbers of the finished cell; from now on it is done.
