@@ -20,7 +20,7 @@ from plasticity.checks.exactness import (
 )
 from plasticity.config.recipe import parameters
 from plasticity.core.tunnel import Tunnel
-from plasticity.results import archive
+from plasticity.engine import archive
 
 EXACT = 1e-9
 """Largest gap between probabilities that ought to be equal."""

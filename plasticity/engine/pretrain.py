@@ -17,13 +17,13 @@ from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
 from plasticity.core.tunnel import Batch, Tunnel
+from plasticity.engine import archive
 from plasticity.engine.config import Pretrain
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.engine.trainer import fit
-from plasticity.results import archive
 from plasticity.results.sealed import digest
 from plasticity.results.store import Cell, alone
 

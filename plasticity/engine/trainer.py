@@ -15,11 +15,11 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from plasticity.core.predictors import MODEL, PREDICTORS
+from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.scorer import COLUMNS
-from plasticity.results import archive
 from plasticity.results.store import KINDS, Cell
 from plasticity.results.stretches import Stretches
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plasticity.core.detector import ADWIN, Detector, PageHinkley
-from plasticity.results import archive
+from plasticity.engine import archive
 
 BOTH = [PageHinkley, ADWIN]
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from plasticity.results import archive
+from plasticity.engine import archive
 from plasticity.results.sealed import (
     BLANK,
     Damaged,

@@ -18,11 +18,11 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 from plasticity import recipe
 from plasticity.checks.world import STEPS, loop, world
+from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.trainer import fit
 from plasticity.metrics.skill import skill
-from plasticity.results import archive
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns, tags

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from plasticity.checks.memory import alike
-from plasticity.results import archive
+from plasticity.engine import archive
 
 
 def test_a_tree_comes_back() -> None:
