@@ -10,8 +10,9 @@ from plasticity.bench.results import SCHEMA, BenchResults, Choice, Environment, 
 from plasticity.bench.suite import Suite
 from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.launch import cells
-from plasticity.launch.cells import CellJob, Done, case, single
+from plasticity.launch.cells import CellJob, Done, case
 from plasticity.launch.executors import Engine
+from plasticity.launch.experiment import single
 from plasticity.launch.folder import environment
 from plasticity.launch.validate import build_all
 from plasticity.metrics.summary import summarise

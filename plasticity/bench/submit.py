@@ -10,7 +10,8 @@ from plasticity.bench.suite import FORMER, Suite, settled
 from plasticity.bench.tuning_record import Fault, rates
 from plasticity.core.errors import ConfigError, Problem, did_you_mean
 from plasticity.core.predictors import MODEL, PREDICTORS
-from plasticity.launch.cells import attached, single
+from plasticity.launch.cells import attached
+from plasticity.launch.experiment import single
 
 VERSIONED = ("plasticity-testbed", "torch", "pytorch-lightning", "numpy")
 LEANER = 0.99

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from plasticity.bench.contest import best
 from plasticity.bench.results import CLOSE, BenchResults, Choice, How
 from plasticity.bench.suite import Suite
-from plasticity.launch.cells import rate, single
+from plasticity.launch.cells import rate
+from plasticity.launch.experiment import single
 
 Fault = tuple[str, str]
 """Key, and what was expected."""

@@ -8,12 +8,12 @@ from typing import Any, Literal, NamedTuple
 from rich.console import Console
 
 from plasticity.config.plugins import code_identity
-from plasticity.config.recipe import Recipe, plain
+from plasticity.config.recipe import Recipe
 from plasticity.core.learner import Spec
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.launch.executors import Engine, share
-from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.launch.experiment import Experiment, deciding
 from plasticity.results.sealed import digest
 from plasticity.results.store import Cell, Run, alone
 
@@ -70,19 +70,6 @@ def case(
     return CellJob(replace(experiment, optimizer=rule), stream, network, strategy, lr)
 
 
-def single(experiment: Experiment, contender: CellSpec, seed: int) -> Experiment:
-    """The experiment of this network, this strategy and this seed alone."""
-    return replace(
-        experiment,
-        network=contender.network,
-        networks=(),
-        strategy=contender.strategy,
-        strategies=(),
-        seed=seed,
-        seeds=(),
-    )
-
-
 def rate(experiment: Experiment) -> How:
     """Whose the learning rate of the one strategy is: to be tuned, given by its arguments, or nobody's.
 
@@ -102,12 +89,6 @@ def attached(experiment: Experiment) -> OnlineLearner:
     learner = OnlineLearner(network, strategy.build(), experiment.optimizer.build(), spec)
     learner.attach()
     return learner
-
-
-def deciding(experiment: Experiment) -> dict[str, Any]:
-    """Of an experiment of one cell, the settings that decide its numbers, besides pretraining, machine and code."""
-    names = "stream network strategy optimizer announce_shifts detector updates stretch seed"
-    return plain({name: getattr(experiment, name) for name in names.split()})
 
 
 class Done(NamedTuple):

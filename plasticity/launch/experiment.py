@@ -1,12 +1,12 @@
 """Experiment: one YAML file is one of these. Pretrain once, then run every strategy against the same world."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from plasticity.config.plugins import known
-from plasticity.config.recipe import Recipe
+from plasticity.config.recipe import Recipe, plain
 from plasticity.core.bounded import Count, Natural
 from plasticity.core.detector import Detector
 from plasticity.core.errors import did_you_mean
@@ -123,6 +123,25 @@ class Experiment:
     def labelled_networks(self) -> dict[str, Recipe[Network]]:
         """Label -> network."""
         return _labelled("networks", [self.network] if self.network else self.networks)
+
+
+def single(experiment: Experiment, contender: CellSpec, seed: int) -> Experiment:
+    """The experiment of this network, this strategy and this seed alone."""
+    return replace(
+        experiment,
+        network=contender.network,
+        networks=(),
+        strategy=contender.strategy,
+        strategies=(),
+        seed=seed,
+        seeds=(),
+    )
+
+
+def deciding(experiment: Experiment) -> dict[str, Any]:
+    """Of an experiment of one cell, the settings that decide its numbers, besides pretraining, machine and code."""
+    names = "stream network strategy optimizer announce_shifts detector updates stretch seed"
+    return plain({name: getattr(experiment, name) for name in names.split()})
 
 
 def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:

@@ -19,8 +19,7 @@ from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import fit
 from plasticity.launch import restore
-from plasticity.launch.cells import deciding, single
-from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
 from plasticity.results.load import derived
 from plasticity.results.sealed import digest
 from plasticity.results.store import KINDS, OVER, Cell, InUse, Run, alone

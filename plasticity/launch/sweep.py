@@ -17,9 +17,9 @@ from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.names import check_name, folder_name
 from plasticity.engine.pretrain_key import WEIGHTS
 from plasticity.launch import cells
-from plasticity.launch.cells import CellJob, case, single
+from plasticity.launch.cells import CellJob, case
 from plasticity.launch.executors import Engine, share
-from plasticity.launch.experiment import Experiment
+from plasticity.launch.experiment import Experiment, single
 from plasticity.launch.folder import environment, resolved
 from plasticity.launch.validate import build_all
 from plasticity.report.verdict import divergence
