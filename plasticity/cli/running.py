@@ -77,34 +77,43 @@ def resume(
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
     from plasticity.launch.run import run as run_cells
-    from plasticity.report.run_page import write
-    from plasticity.report.run_report import answer, read
 
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
     )
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
+    failed: list[str] = []
     try:
         failed = run_cells(experiment, where, out)
-        of = read(where)
-        print_table(of)
-        found = answer(of)
-        out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
-        page = write([of], where.path / "report.html")
+        _report(where)
     except (KeyboardInterrupt, SystemExit):
         deaf()
         raise refusal(f"stopped; {go_on}", 130) from None
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        if not failed:
+            raise
+        out.print(f"no table: {error}", highlight=False, soft_wrap=True)  # of a cell that failed
     except OSError as error:
         what = f"{error.strerror}: {error.filename or where.path}" if error.strerror else error
         raise refusal(f"{what}; {go_on}", 1) from None
     except Exception:
         err.print(f"a fault in the code, told below; {go_on}", style="red", soft_wrap=True)
         raise
-    out.print(f"report: {page}", highlight=False, soft_wrap=True)
     if failed:
         names = f"{', '.join(failed[:3])}{', ...' * (len(failed) > 3)}"
         text = f"{len(failed)} cells failed ({names}): error.txt in their folders tells why"
         again = f"to try them again: plasticity resume {where.path}"
         raise refusal(f"{text}; {again}", FAILED + min(len(failed), 20))
+
+
+def _report(where: "Run") -> None:
+    """The table, the verdict and the page."""
+    from plasticity.report.run_page import write
+    from plasticity.report.run_report import answer, read
+
+    of = read(where)
+    print_table(of)
+    found = answer(of)
+    out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
+    page = write([of], where.path / "report.html")
+    out.print(f"report: {page}", highlight=False, soft_wrap=True)

@@ -37,7 +37,10 @@ class _Steps(Dataset[Item]):
         self.stream = stream
 
     def __getitem__(self, index: int) -> Item:
-        return Item(index, False, *self.stream.keyed(index))
+        try:
+            return Item(index, False, *self.stream.keyed(index))
+        except StopIteration as error:  # a loader takes it for its own end
+            raise RuntimeError(f"a StopIteration where step {index} is made") from error
 
 
 class _Probes(Dataset[Item]):

@@ -89,8 +89,17 @@ class Prequential(pl.LightningModule):
         return self.learner.make_optimizer()
 
     def training_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
-        """Meet every batch of a chunk, in order; what was said is graded together, once all is said."""
-        met = [self.prequential_step(each) for each in chunk]
+        """Meet every batch of a chunk, in order; what was said is graded together, once all is said.
+
+        Raises:
+            RuntimeError: something in it raised a StopIteration, which Lightning takes for the end of the stretch.
+        """
+        try:
+            met = [self.prequential_step(each) for each in chunk]
+        except StopIteration as error:
+            raise RuntimeError(
+                f"a StopIteration within step {self.learner.step}, which would end the loop"
+            ) from error
         graded = [i for i, each in enumerate(chunk) if each.predictions.numel()]
         scores = score([chunk[i] for i in graded], [met[i][0] for i in graded])
         for i, value in zip(graded, scores, strict=True):

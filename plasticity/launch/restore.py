@@ -20,7 +20,7 @@ from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.trainer import read_checkpoint
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.sealed import Damaged
-from plasticity.results.store import Cell
+from plasticity.results.store import OVER, Cell
 
 
 class Restored(NamedTuple):
@@ -102,11 +102,11 @@ def check(cell: Cell, stretch: int, steps: int | None, resumable: bool) -> None:
         cell.start_over()
         return
     done = learned(read_checkpoint(cell), stretch, steps)
-    with cell.remedied():
-        have = cell.steps.read(["step"])["step"].to_list()
-        if have[:done] != list(range(done)):
-            text = f"the checkpoint has learned from {done} steps, and not all of them are in this table"
-            raise Damaged(cell.steps.folder, text)
+    if cell.recorded()[:done] != list(range(done)):
+        text = (
+            f"the checkpoint has learned from {done} steps, and not all of them are in this table"
+        )
+        raise Damaged(cell.steps.folder, text, OVER.format(cell.path))
 
 
 def learned(saved: Mapping[str, Any], stretch: int, steps: int | None) -> int:

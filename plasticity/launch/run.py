@@ -127,7 +127,7 @@ def run_cell(
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     frontier = FrontierRecorder(cell, data)
     fit(cell, module, data, experiment.hardware, tracked, [condition, frontier, bar])
-    steps = cell.steps.read(["step"])["step"].to_list()
+    steps = cell.recorded()
     if steps != list(range(len(stream))):
         raise RuntimeError(
             f"the loop ended before the stream: {len(steps)} of {len(stream)} steps are recorded; a StopIteration in a "

@@ -35,17 +35,18 @@ def load(where: str | Path) -> "Results":
         results.steps.filter(polars.col("step") > 100).collect()
 
     Args:
-        where: the folder of a run; a folder with runs anywhere below it; or a glob of such folders.
+        where: the folder of a run; a folder with runs anywhere below it; or a glob of such folders. A run that is
+            linked to counts once.
 
     Raises:
         FileNotFoundError: no run lies there; names the nearest folder.
     """
     path = Path(where)
     found = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(str(where)))]
-    runs = {run: None for folder in found for run in _below(folder)}
+    runs = {run.resolve(): run for folder in reversed(found) for run in reversed(_below(folder))}
     if not runs:
         raise FileNotFoundError(_missing(path, found))
-    return Results(tuple(map(Run, runs)))
+    return Results(tuple(map(Run, reversed(runs.values()))))
 
 
 Unmoved = Mapping[tuple[int, str], Sequence[Cell]]

@@ -135,6 +135,16 @@ class Cell:
         """One row per step."""
         return self.table("steps")
 
+    def recorded(self) -> list[int]:
+        """The steps of which there is a row, in order; those of a whole record are 0, 1, 2, ...
+
+        Raises:
+            Damaged: a part is missing or not as it was written.
+        """
+        with self.remedied():
+            rows = self.steps.read(["step"])
+        return rows["step"].to_list() if len(rows) else []
+
     @property
     def probes(self) -> Table:
         """One row per probe of a regime; step s means after s updates."""
