@@ -114,6 +114,9 @@ def run_cell(
     cell.begin(meta, digest(decided), where.digest)
     module = restore.loop(experiment, stream, network, contender.strategy)
     learner = module.learner
+    if not learner.strategy.resumable and cell.checkpoint.exists():
+        who = type(learner.strategy).__name__
+        console.print(f"{cell.name}: starts over, for {who} cannot be resumed", style="dim")
     restore.check(cell, experiment.stretch, stream.steps, learner.strategy.resumable)
     run_id = f"{experiment.name}-{where.path.name}"
     tracked = loggers(experiment.wandb, cell, run_id, config)

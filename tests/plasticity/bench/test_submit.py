@@ -173,7 +173,7 @@ def test_a_full_disk_says_how_to_go_on(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (tmp_path / "tiny.yaml").write_text(TINY)
-    monkeypatch.setattr("plasticity.engine.pretrain.save_weights", full)
+    monkeypatch.setattr("plasticity.engine.archive.save", full)
     done = call("bench", "tiny.yaml", "--jobs=1")
     assert done.code == 1 and "Traceback" not in done.err
     told = "No space left on device; what is done is kept; go on with the same command"
