@@ -12,7 +12,7 @@ import pytest
 import torch
 import wandb
 
-from plasticity.launch import folder
+from plasticity.results import sealed
 from plasticity.results.store import Run
 
 from ...calling import GOOD, Call, refused
@@ -60,7 +60,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(
     def write_nothing(path: Path, data: bytes) -> None:
         raise full
 
-    monkeypatch.setattr(folder, "write_whole", write_nothing)
+    monkeypatch.setattr(sealed, "write_whole", write_nothing)
     told = refused(call, "run", "good.yaml", "--run-dir", "deep/er/run")
     assert told.endswith("got: No space left on device\n")
 
@@ -120,7 +120,7 @@ def same_record(one: Run, other: Run) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", ["parquet", "json", "ckpt"])
+@pytest.mark.parametrize("kind", ["parquet", "json", "safetensors"])
 def test_a_full_disk_says_how_to_go_on(
     kind: str, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

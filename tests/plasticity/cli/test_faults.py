@@ -201,7 +201,7 @@ COMMANDS: dict[Words, str] = {
         "run",
         "good.yaml",
         "--name=" + "a" * 300,
-    ): "expected a folder that can be written, got: File name too long",
+    ): "name: expected 1 to 100 printable bytes",
     (
         "run",
         "good.yaml",

@@ -55,10 +55,11 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert [(e.label, e.seed) for e in wanted] == [("MLP", 0), ("LSTM", 0), ("MLP", 1), ("LSTM", 1)]
     for entry in wanted:
         curves(entry)
-    made = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.p*")}
+    kept = "*.[ps]a*"
+    made = {p: p.stat().st_mtime_ns for p in tmp_path.rglob(kept)}
     assert sum(p.name == WEIGHTS for p in made) == 4
     assert list(run(wanted, jobs=2)) == [0, 1, 2, 3]
-    assert made == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.p*")}
+    assert made == {p: p.stat().st_mtime_ns for p in tmp_path.rglob(kept)}
     assert len(entries([experiment(tmp_path, steps=21)])) == 4
     curves(entries([experiment(tmp_path, steps=21)])[0])
     assert len(list(tmp_path.rglob(WEIGHTS))) == 5, "another plan is another pretraining"
