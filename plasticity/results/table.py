@@ -143,21 +143,22 @@ class Table:
             shutil.rmtree(self.folder)
 
     def _merge(self, files: list[PartFile]) -> None:
-        if len(files) < 2:
-            return
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        if len(files) > 1:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
 
-        opened = [self._open(file) for file in files]
-        facts = [_facts(data) for data in opened]
-        rows = [(part, n) for fact in facts for part, n in fact["parts"]]
-        merged = pa.concat_tables([pq.read_table(pa.BufferReader(data)) for data in opened])
-        span = PartFile(files[0].first, files[-1].last, Path())
-        self._write(span, merged, rows, [facts[0]["after"]])
+            opened = [self._open(file) for file in files]
+            facts = [_facts(data) for data in opened]
+            rows = [(part, n) for fact in facts for part, n in fact["parts"]]
+            merged = pa.concat_tables([pq.read_table(pa.BufferReader(data)) for data in opened])
+            span = PartFile(files[0].first, files[-1].last, Path())
+            self._write(span, merged, rows, [facts[0]["after"]])
         kept = {file.path for file in self.files()}
         for path in self.folder.glob("[0-9]*.parquet"):
             if path not in kept:
                 path.unlink()
+        for path in self.folder.glob(".*.partial"):  # of a merge of other parts that was killed
+            path.unlink()
 
     def _write(
         self,
