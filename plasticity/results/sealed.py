@@ -107,8 +107,12 @@ def read_sealed_json(path: Path, place: str) -> dict[str, Any]:
         Damaged: the seal does not fit.
         OSError: there is no such file, or it cannot be read.
     """
-    value = json.loads(open_sealed(path, place))
-    del value["seal"]
+    data = open_sealed(path, place)
+    try:
+        value = json.loads(data)
+        del value["seal"]
+    except (ValueError, TypeError, KeyError, RecursionError):  # somebody else sealed it
+        raise Damaged(path, "it is no JSON mapping") from None
     return value
 
 

@@ -15,7 +15,7 @@ from .damage import BITS, FOLDERS, damaged
 from .reading import called, judged, read, refused
 from .worlds import differing, record
 
-FLIPS, BROKEN = amount(8, 200), amount(8, 100)
+FLIPS, BROKEN = amount(4, 200), amount(4, 100)
 """How many files are flipped or cut, and how many folders damaged otherwise."""
 RUNS = ("finished", "unfinished")
 RIGHT: dict[str, Any] = {}

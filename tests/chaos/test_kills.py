@@ -31,7 +31,7 @@ PLANS: dict[str, tuple[int, tuple[str, ...]]] = {
     "wandb": (40, ("--wandb.mode=offline",)),
 }
 """Title -> (durable operations between two kills, about; what is said on the command line). `chunk` merges parts."""
-SHORT = ["EWC", "Replay", "LoRA"]
+SHORT = ["Replay"]
 if FULL:  # imported once, for all processes
     SERVER.set_forkserver_preload([*PRELOADED, "plasticity.integrations.avalanche"])
 

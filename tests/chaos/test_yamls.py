@@ -14,7 +14,7 @@ PLACE = re.compile(r"(warning: )?x\.yaml(:\d+:\d+)?: ")
 """A line of a refusal begins so; a warning does too."""
 
 
-@pytest.mark.parametrize("seed", range(amount(60, 1000)))
+@pytest.mark.parametrize("seed", range(amount(40, 1000)))
 def test_a_mutation_is_refused_in_its_place_or_taken(seed: int, call: Call, tally: Tally) -> None:
     did, data = mutated(GOOD, seed)
     Path("x.yaml").write_bytes(data)
