@@ -30,7 +30,9 @@ def loaded(run: str) -> dict[str, dict[str, Any]]:
         ConfigError, FileNotFoundError: it refuses.
     """
     results = plasticity.load(run)
-    found = {row["label"]: {"summary": row} for row in results.summary.to_dicts()}
+    found: dict[str, dict[str, Any]] = {
+        row["label"]: {"summary": row} for row in results.summary.to_dicts()
+    }
     for frame in FRAMES:
         rows = getattr(results, frame).collect()
         for label, tables in found.items():
