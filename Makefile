@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test lint chaos bench docs clean
 
 # Running needs .venv/.run; tests, lint, docs and benchmarks need all: .venv/.ready.
 setup: $(VENV)/.ready
@@ -38,6 +38,11 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+# Faults injected: kills, flipped bits, damaged folders, payloads, broken YAMLs; `make test` has a short form.
+chaos: setup
+	CHAOS=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/chaos tests/plasticity/bench/test_fuzz.py \
+		--numprocesses=auto --dist=worksteal
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks -o addopts=--import-mode=importlib --benchmark-only -q -s

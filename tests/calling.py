@@ -57,9 +57,8 @@ def refused(call: Call, *words: str) -> str:
 
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["plasticity.launch.run", "plasticity.engine.trainer", "plasticity.cli.running"]
-)
+PRELOADED = ["plasticity.launch.run", "plasticity.engine.trainer", "plasticity.cli.running"]
+SERVER.set_forkserver_preload(PRELOADED)
 
 
 def begun(*words: str | Path) -> BaseProcess:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from plasticity import cli
 
 from .calling import GOOD, Call, Done
+from .chaos.amount import FULL, Tally, lines
 
 torch.set_num_threads(1)
 
@@ -43,3 +45,29 @@ def call(
         return Done(code, told.out, told.err)
 
     return plasticity
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Tally:
+    """Counts an outcome; `make chaos` prints the sums over the tests of a file."""
+    counts: dict[str, int] = {}
+    record_property("tally", (request.path.stem.removeprefix("test_"), counts))
+
+    def count(outcome: str) -> None:
+        counts[outcome] = counts.get(outcome, 0) + 1
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line of figures for each file of tests that counts."""
+    reports = [r for key in ("passed", "failed") for r in terminalreporter.getreports(key)]
+    tallies = [
+        value
+        for r in reports
+        if r.when == "call"
+        for key, value in r.user_properties
+        if key == "tally"
+    ]
+    for line in lines(tallies) if FULL else ():
+        terminalreporter.write_line(line)

@@ -78,7 +78,10 @@ def open_sealed(path: Path, place: str) -> bytes:
         Damaged: it does not fit, or there is none.
         OSError: there is no such file, or it cannot be read.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise Damaged(path, "it is a folder: expected a file") from None
     found = re.findall(re.escape(MARK) + rb"([0-9a-f]{64})", data)
     if not found and b"plasticity-seal-" not in data and data:
         raise Damaged(path, "it has no seal: it is damaged, or older than sealed files")
@@ -104,8 +107,12 @@ def read_sealed_json(path: Path, place: str) -> dict[str, Any]:
         Damaged: the seal does not fit.
         OSError: there is no such file, or it cannot be read.
     """
-    value = json.loads(open_sealed(path, place))
-    del value["seal"]
+    data = open_sealed(path, place)
+    try:
+        value = json.loads(data)
+        del value["seal"]
+    except (ValueError, TypeError, KeyError, RecursionError):  # somebody else sealed it
+        raise Damaged(path, "it is no JSON mapping") from None
     return value
 
 

@@ -31,7 +31,7 @@ from typing import Any
 import yaml
 
 from plasticity.core.errors import ConfigError, Problem
-from plasticity.core.names import printable
+from plasticity.core.names import folder_name, printable
 from plasticity.results.sealed import (
     Damaged,
     digest,
@@ -79,6 +79,21 @@ class Cell:
         """
         with self.remedied():
             return read_sealed_json(self.path / "cell.json", "cell.json")
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was fixed; before that the folder holds at most a lock and why it failed.
+
+        Raises:
+            Damaged: there is something else, and it does not say of what cell.
+        """
+        file = self.path / "cell.json"
+        if file.exists() or not self.path.is_dir():
+            return file.exists()
+        if any(p.name != "error.txt" and p.name[0] != "." for p in self.path.iterdir()):
+            text = "it is missing, and without it nobody knows of which cell the other files are"
+            raise Damaged(file, text, OVER.format(self.path))
+        return False
 
     @property
     def identity(self) -> str:
@@ -218,16 +233,18 @@ class Run:
         """Every cell that was begun, in the order of the YAML.
 
         Raises:
-            Damaged: one was begun under another YAML than lies here now.
+            Damaged: one was begun under another YAML than lies here now, or in another folder; of one there are tables
+                and no cell.json.
         """
-        begun = [(Cell(p.parent), Cell(p.parent).meta) for p in self.path.glob("cells/*/cell.json")]
+        begun = [(cell, cell.meta) for cell in map(Cell, self.path.glob("cells/*")) if cell.begun]
         ours = self.digest if begun else None
         for cell, meta in begun:
+            file, name = cell.path / "cell.json", folder_name(meta["label"], f"-seed{meta['seed']}")
             if meta["yaml"] != ours:
                 text = "it was begun under another experiment.yaml than the one of this run"
-                raise Damaged(
-                    cell.path / "cell.json", text, "put that one back, or remove the cell"
-                )
+                raise Damaged(file, text, "put that one back, or remove the cell")
+            if cell.name != name:
+                raise Damaged(file, f"it is of the cell {name}", "put its folder back in its place")
         return [cell for cell, _ in sorted(begun, key=lambda each: each[1]["index"])]
 
     def begin(self, text: str, environment: Mapping[str, Any]) -> None:
@@ -265,7 +282,14 @@ class Run:
         try:
             found = yaml.safe_load(file.read_bytes())
             known = _told(found) in self._about["yaml"]
-        except (yaml.YAMLError, ValueError, AttributeError, TypeError, RecursionError):
+        except (
+            yaml.YAMLError,
+            ValueError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+            IsADirectoryError,
+        ):
             found, known = {}, False
         if not known:
             text = "it is not as it was when the run began (but for `wandb` and `out`, which may be changed)"

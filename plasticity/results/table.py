@@ -106,7 +106,9 @@ class Table:
             Damaged: one is not as it was written, or is missing.
         """
         return self._steady(
-            lambda: [(n, rows) for _, data in self._opened() for n, rows in _facts(data)["parts"]]
+            lambda: [
+                (n, rows) for f, data in self._opened() for n, rows in _facts(f, data)["parts"]
+            ]
         )
 
     def files(self) -> list[PartFile]:
@@ -143,21 +145,22 @@ class Table:
             shutil.rmtree(self.folder)
 
     def _merge(self, files: list[PartFile]) -> None:
-        if len(files) < 2:
-            return
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        if len(files) > 1:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
 
-        opened = [self._open(file) for file in files]
-        facts = [_facts(data) for data in opened]
-        rows = [(part, n) for fact in facts for part, n in fact["parts"]]
-        merged = pa.concat_tables([pq.read_table(pa.BufferReader(data)) for data in opened])
-        span = PartFile(files[0].first, files[-1].last, Path())
-        self._write(span, merged, rows, [facts[0]["after"]])
+            opened = [self._open(file) for file in files]
+            facts = [_facts(*each) for each in zip(files, opened, strict=True)]
+            rows = [(part, n) for fact in facts for part, n in fact["parts"]]
+            merged = pa.concat_tables([pq.read_table(pa.BufferReader(data)) for data in opened])
+            span = PartFile(files[0].first, files[-1].last, Path())
+            self._write(span, merged, rows, [facts[0]["after"]])
         kept = {file.path for file in self.files()}
         for path in self.folder.glob("[0-9]*.parquet"):
             if path not in kept:
                 path.unlink()
+        for path in self.folder.glob(".*.partial"):  # of a merge of other parts that was killed
+            path.unlink()
 
     def _write(
         self,
@@ -192,7 +195,7 @@ class Table:
         last = -1
         for file in self.files():
             data = self._open(file)
-            after = _facts(data)["after"]
+            after = _facts(file, data)["after"]
             if after != last:
                 missing = f"part {after}" if after > last else f"what follows part {last}"
                 raise Damaged(file.path, f"it follows part {after}, and {missing} is missing")
@@ -210,7 +213,7 @@ class Table:
         if self._held[0] != file.path or file.first == file.last:
             data = self._open(file)
             frame, found, first = pl.read_parquet(io.BytesIO(data)), {}, 0
-            for part, rows in _facts(data)["parts"]:
+            for part, rows in _facts(file, data)["parts"]:
                 found[part] = frame[first : first + rows]
                 first += rows
             self._held = file.path, found
@@ -232,8 +235,15 @@ class Table:
         return read()
 
 
-def _facts(data: bytes) -> dict[str, Any]:
-    """How many rows each part of a file has, and which part it follows."""
+def _facts(file: PartFile, data: bytes) -> dict[str, Any]:
+    """How many rows each part of a file has, and which part it follows.
+
+    Raises:
+        Damaged: it has a seal that fits, and is no parquet of ours: somebody else sealed it.
+    """
     import polars as pl
 
-    return json.loads(pl.read_parquet_metadata(io.BytesIO(data))["plasticity"])
+    try:
+        return json.loads(pl.read_parquet_metadata(io.BytesIO(data))["plasticity"])
+    except (KeyError, ValueError, pl.exceptions.PolarsError):
+        raise Damaged(file.path, "it is no part of a table") from None

@@ -10,6 +10,7 @@ import pytest
 from rich.table import Table
 
 from plasticity.cli.common import PlainConsole
+from plasticity.core.names import folder_name
 from plasticity.results.store import Cell, Run
 
 from ...calling import Call
@@ -39,7 +40,8 @@ def test_a_report_of_a_strangers_run(call: Call, tmp_path: Path) -> None:
         tmp_path / "x[1]", {"Frozen": [0.0, 0.1], "EWC": [0.5, 0.6]}, name="[/b]\x1b]0;owned\x07"
     )
     cell = run.cells()[-1]
-    cell.begin(cell.meta | {"label": "=1+[/red]\x1b[2J"}, cell.identity, run.digest)
+    cell.begin(cell.meta | {"label": (label := "=1+[/red]\x1b[2J")}, cell.identity, run.digest)
+    cell.path.rename(cell.path.with_name(folder_name(label, "-seed1")))
     done = call("report", str(run.path), "--export", str(tmp_path / "files"))
     assert done.code == 0, done
     page = (run.path / "report.html").read_text()

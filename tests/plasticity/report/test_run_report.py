@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from plasticity.config.recipe import recipe
+from plasticity.core.names import folder_name
 from plasticity.core.predictors import PREDICTORS
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.summary import summarise
@@ -35,7 +36,7 @@ class Told(Recurring):
 
 def cell(run: Run, index: int, label: str, seed: int, steps: int, done: bool = True) -> Cell:
     """A cell in a world A B A B of four visits, with made-up bits."""
-    made = Cell(run.path / "cells" / f"cell{index}")
+    made = Cell(run.path / "cells" / folder_name(label, f"-seed{seed}"))
     meta = {"label": label, "seed": seed, "index": index, "pretrained_gap": 0.01 * (1 + seed)}
     made.begin(meta, "made up", run.digest)
     rng, period = np.random.default_rng(index), steps // 4
@@ -175,7 +176,7 @@ def test_an_unfinished_run_shows_what_there_is(run: Run, tmp_path: Path) -> None
     text = write([read(run)], tmp_path / "page.html").read_text()
     assert "unfinished, 80 steps so far" in text
     assert rows(read(run))[0].numbers["skill"][0] is not None
-    begun = Cell(run.path / "cells" / "begun")
+    begun = Cell(run.path / "cells" / "Late-seed0")
     meta = {"label": "Late", "seed": 0, "index": 9, "pretrained_gap": None}
     begun.begin(meta, "made up", run.digest)
     assert "unfinished, 0 steps so far" in write([read(run)], tmp_path / "page.html").read_text()

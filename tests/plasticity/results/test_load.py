@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from plasticity.core.names import folder_name
 from plasticity.results.load import load
 from plasticity.results.store import Cell, Run
 
@@ -94,6 +95,7 @@ def test_a_notebook_shows_strategies(folder: Path) -> None:
     run = Run(folder / "one")
     cell = next(cell for cell in run.cells() if cell.name == "EWC-seed0")
     cell.begin({"label": "<b>", "seed": 0, "index": 0}, cell.identity, run.digest)
+    cell.path.rename(cell.path.with_name(folder_name("<b>", "-seed0")))
     assert "<b>" not in found._repr_html_()
 
 

@@ -108,3 +108,19 @@ def test_whoever_else_reads_them_can(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "file")["step"].to_list() == list(range(9))
     archive.save(tmp_path / "file", {"a.weight": torch.ones(2), "b": 1}, "")
     assert load_file(tmp_path / "file")["a.weight"].tolist() == [1, 1]
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(Damaged, match="file: it is a folder: expected a file"):
+        read_sealed_json(tmp_path / "file", "place")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_stranger_sealed_and_is_something_else_is_refused(kind: Any, tmp_path: Path) -> None:
+    """Anybody can make a seal that fits."""
+    read = kind(tmp_path)
+    place = "place/0-0" if kind is _part else "place"
+    write_sealed(tmp_path / "file", b"no such thing " + BLANK.encode(), place)
+    with pytest.raises(Damaged, match="it is no "):
+        read()

@@ -61,6 +61,19 @@ def test_a_kill_while_merging_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert len(list((tmp_path / "t").iterdir())) < MERGED, "what a kill left behind is gone"
 
 
+def test_a_kill_before_a_merged_file_has_its_name_leaves_nothing(tmp_path: Path) -> None:
+    """When the merge is tried again the table has other parts, and one file may be left of all."""
+    table = Table(tmp_path, "mine")
+    for first, size in ((0, MERGED), (MERGED, 1)):
+        fill(table, size, first)
+        (tmp_path / f".00000-{first:05d}.parquet.partial").write_bytes(b"half")
+        table.merge(upto=first + size, whole=True)
+        assert len(list(tmp_path.iterdir())) == 1
+    (tmp_path / "00003.parquet").write_bytes(b"the kill came before this one was removed")
+    table.merge(upto=MERGED + 1, whole=True)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_part_that_is_written_again_replaces_its_first_try(tmp_path: Path) -> None:
     table = Table(tmp_path, "mine")
     fill(table, 4)
