@@ -24,8 +24,9 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.engine.trainer import fit
+from plasticity.results.lock import alone
 from plasticity.results.sealed import digest
-from plasticity.results.store import Cell, alone
+from plasticity.results.store import Cell
 
 
 class _Fresh(Stream):

@@ -14,8 +14,9 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import Experiment, deciding
+from plasticity.results.lock import alone
 from plasticity.results.sealed import digest
-from plasticity.results.store import Cell, Run, alone
+from plasticity.results.store import Cell, Run
 
 How = Literal["tuned", "own", "none"]
 """Whose a learning rate is: chosen by the tuning, the strategy's own, or nobody's (it moves nothing by gradients)."""

@@ -19,7 +19,8 @@ from plasticity.config.yaml_source import Located
 from plasticity.core.errors import ConfigError, Problem
 from plasticity.launch.experiment import Experiment
 from plasticity.launch.validate import build_all
-from plasticity.results.store import Run, alone
+from plasticity.results.lock import alone
+from plasticity.results.store import Run
 
 
 def resolved(experiment: Experiment) -> str:

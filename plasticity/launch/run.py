@@ -21,8 +21,9 @@ from plasticity.engine.trainer import fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
 from plasticity.results.load import derived
+from plasticity.results.lock import InUse, alone
 from plasticity.results.sealed import digest
-from plasticity.results.store import KINDS, OVER, Cell, InUse, Run, alone
+from plasticity.results.store import KINDS, OVER, Cell, Run
 from plasticity.tracking.logger import finish, loggers
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

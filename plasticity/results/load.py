@@ -35,8 +35,7 @@ def load(where: str | Path) -> "Results":
         results.steps.filter(polars.col("step") > 100).collect()
 
     Args:
-        where: the folder of a run; a folder with runs anywhere below it; or a glob of such folders. A run that is
-            linked to counts once.
+        where: the folder of a run; a folder with runs below it, links to one counted once; or a glob of such folders.
 
     Raises:
         FileNotFoundError: no run lies there; names the nearest folder.
@@ -229,11 +228,7 @@ class Results:
         return next(iter(self.configs.values()))
 
     def _scanned(self, kind: str) -> pl.LazyFrame:
-        """A table of every cell, found to be as it was written, and no value of it read yet.
-
-        Raises:
-            Damaged: a part of it is not as it was written.
-        """
+        """A table of every cell, found to be as it was written (else: Damaged), and no value of it read yet."""
         frames = []
         for run in self.runs:
             for cell in run.cells():

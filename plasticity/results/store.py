@@ -5,32 +5,22 @@ runs/<name>/<id>/               Run: one launch of one YAML
     environment.json            versions, git commit, machine
     cells/<label>-seed<k>/      Cell: one strategy under one seed
         cell.json               what it is; its identity is the SHA-256 of all that decides its numbers
-        steps/00000.parquet     one row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]
-        probes/00000.parquet    one row per probe: step, regime, <metric>/<predictor> [bits]
-        condition/00000.parquet one row per measurement of the network: step, <column>/<source>
-        frontier/00000.parquet  one row per stretch: step, regime, fresh, <live or fresh>/b<share> [bits]
-        timing/00000.parquet    one row per stretch: step, seconds
+        steps/00000.parquet ...  parts of its tables: `Cell` says what is in each
         checkpoint.safetensors  the learner after the last stretch; gone when the cell is done
         error.txt               why it failed, where it did
         summary.json            present when the cell is done
     report.html
 """
 
-import fcntl
-import logging
-import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.names import folder_name, printable
 from plasticity.results.sealed import (
     Damaged,
@@ -127,10 +117,8 @@ class Cell:
         Raises:
             Damaged: some table is not whole.
         """
-        tables = {kind: Table(self.path / kind, self.place(kind)) for kind in KINDS}
-        last = {
-            k: max((part for part, _ in table.parts()), default=-1) for k, table in tables.items()
-        }
+        parts = {kind: Table(self.path / kind, self.place(kind)).parts() for kind in KINDS}
+        last = {kind: every[-1][0] if every else -1 for kind, every in parts.items()}
         record = {"numbers": {**summary}, "last": last}
         write_sealed_json(self.path / "summary.json", record, self.place("summary"))
 
@@ -147,7 +135,7 @@ class Cell:
 
     @property
     def steps(self) -> Table:
-        """One row per step."""
+        """One row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]."""
         return self.table("steps")
 
     def recorded(self) -> list[int]:
@@ -162,12 +150,12 @@ class Cell:
 
     @property
     def probes(self) -> Table:
-        """One row per probe of a regime; step s means after s updates."""
+        """One row per probe of a regime: step, regime, <metric>/<predictor> [bits]; step s means after s updates."""
         return self.table("probes")
 
     @property
     def condition(self) -> Table:
-        """One row per measurement of the network; step s means after s updates."""
+        """One row per measurement of the network: step, <column>/<source>; step s means after s updates."""
         return self.table("condition")
 
     @property
@@ -177,7 +165,7 @@ class Cell:
 
     @property
     def timing(self) -> Table:
-        """Seconds per stretch."""
+        """One row per stretch: step, seconds."""
         return self.table("timing")
 
     @property
@@ -197,11 +185,7 @@ class Cell:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The numbers of a finished cell.
-
-        Raises:
-            Damaged: they are not as they were written.
-        """
+        """The numbers of a finished cell; Damaged where they are not as they were written."""
         return self._end["numbers"]
 
     @property
@@ -284,11 +268,11 @@ class Run:
             known = _told(found) in self._about["yaml"]
         except (
             yaml.YAMLError,
-            ValueError,
             AttributeError,
-            TypeError,
-            RecursionError,
             IsADirectoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
         ):
             found, known = {}, False
         if not known:
@@ -298,61 +282,17 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, commit, machine.
-
-        Raises:
-            Damaged: they are not as they were written.
-        """
+        """Versions, commit, machine; Damaged where they are not as they were written."""
         return {k: v for k, v in self._about.items() if k != "yaml"}
 
     @property
     def _about(self) -> dict[str, Any]:
         file = self.path / "environment.json"
         if not file.exists():
-            raise Damaged(
-                file, "it is missing, and experiment.yaml cannot be told from another without it"
-            )
+            raise Damaged(file, "it is missing, and nothing tells experiment.yaml from another")
         return read_sealed_json(file, "environment.json")
 
 
 def _told(config: Mapping[str, Any], but: Sequence[str] = ("wandb", "out")) -> str:
     """SHA-256 of what a YAML says, but for some keys."""
     return digest({k: v for k, v in config.items() if k not in but})
-
-
-class InUse(ConfigError):
-    """Another process works in a folder."""
-
-
-@contextmanager
-def alone(path: Path, wait: bool = True) -> Iterator[None]:
-    """While nobody else is inside, of whatever process; a process that is killed is out.
-
-    Two commands may want one cell, and a worker outlives a killed leader for a moment. (flock: between machines it
-    needs a file system that locks, as NFS 4, Lustre with `flock`, or GPFS do.)
-
-    Args:
-        path: a folder; it is made.
-        wait: until it is free; a warning says for whom.
-
-    Raises:
-        InUse: it is not free, and is not waited for.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with open(path / ".lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            who = lock.read().strip() or "another process"
-            if not wait:
-                text = f"in use by {who}: wait until it is done, or stop it"
-                raise InUse([Problem(str(path), text)]) from None
-            logging.getLogger(__name__).warning("%s: waits for %s", path, who)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(
-            f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}\n"
-        )
-        lock.flush()
-        yield

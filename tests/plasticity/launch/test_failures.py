@@ -171,7 +171,7 @@ def test_a_cell_of_another_run_is_refused(cut: Cell, call: Call) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from plasticity.results.store import alone
+from plasticity.results.lock import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
