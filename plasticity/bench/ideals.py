@@ -14,7 +14,7 @@ from plasticity.metrics.summary import finite
 from plasticity.metrics.visits import UNDEFINED
 
 
-class World(NamedTuple):
+class BenchWorld(NamedTuple):
     """One stream of one seed."""
 
     name: str
@@ -32,7 +32,7 @@ class World(NamedTuple):
         return (amnesic - model) / gap if gap >= UNDEFINED else None
 
 
-def worlds(suite: Suite, tuning: bool = False) -> Iterator[World]:
+def worlds(suite: Suite, tuning: bool = False) -> Iterator[BenchWorld]:
     """Every world of every seed, one after another.
 
     Args:
@@ -42,7 +42,7 @@ def worlds(suite: Suite, tuning: bool = False) -> Iterator[World]:
     part = suite.tuning if tuning else suite
     for name, recipe in part.streams.items():
         for seed in part.seeds:
-            yield World(name, seed, *reference_bits(suite, recipe, seed))
+            yield BenchWorld(name, seed, *reference_bits(suite, recipe, seed))
 
 
 def reference_bits(

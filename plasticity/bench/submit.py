@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plasticity.bench import document
-from plasticity.bench.ideals import World, worlds
+from plasticity.bench.ideals import BenchWorld, worlds
 from plasticity.bench.results import CLOSE, BenchResults, Score
 from plasticity.bench.suite import FORMER, Suite, settled
 from plasticity.bench.tuning_record import Fault, rates
@@ -36,7 +36,7 @@ def verify(
     Raises:
         ConfigError: with every fault.
     """
-    found: dict[bool, list[World]] = {True: [], False: []}
+    found: dict[bool, list[BenchWorld]] = {True: [], False: []}
     for tuning, some in found.items():
         for world in worlds(suite, tuning):
             some.append(world)
@@ -134,7 +134,7 @@ def _cells(results: BenchResults, suite: Suite) -> Iterator[Fault]:
 
 
 def _numbers(
-    results: BenchResults, suite: Suite, known: Mapping[tuple[str, int], World]
+    results: BenchResults, suite: Suite, known: Mapping[tuple[str, int], BenchWorld]
 ) -> Iterator[Fault]:
     """The bits of all but the learner are those of the world, and each skill is that of the bits beside it."""
     for i, cell in enumerate(results.cells):

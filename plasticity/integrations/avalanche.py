@@ -8,7 +8,6 @@ import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -29,6 +28,7 @@ from plasticity.integrations.avalanche_host import (
     admitted,
     completed,
     fenced,
+    own_rows,
 )
 from plasticity.nn.reservoir import Reservoir
 
@@ -173,7 +173,7 @@ class AvalanchePlugin(Strategy):
     def _let_go(self) -> None:
         """Of the experiences; what is remembered holds its own rows only."""
         guest = {k: v for k, v in self.remembered.items() if k != "buffer_dliter"}
-        guest, self.host.dataloader = _own_rows((guest, self.host.dataloader))
+        guest, self.host.dataloader = own_rows((guest, self.host.dataloader), _compact)
         self.remembered.update(guest)
         if "buffer_dataloader" in guest:
             self.remembered["buffer_dliter"] = Fresh(guest["buffer_dataloader"])
@@ -284,23 +284,8 @@ def _dataset(*columns: Tensor) -> Any:
     return utils.AvalancheDataset([TensorDataset(x, y)], data_attributes=[labels])
 
 
-def _own_rows(tree: Any) -> Any:
-    """A copy of what a plugin holds, in which a dataset is the rows that it still has, and a tensor its values."""
-    kind, copies = _library("avalanche.benchmarks.utils").AvalancheDataset, dict[int, Any]()
-
-    def look(value: Any, seen: set[int]) -> None:
-        if id(value) in seen:
-            return
-        seen.add(id(value))
-        if isinstance(value, kind):
-            copies[id(value)] = _dataset(*(default_collate(list(value)) if len(value) else ()))
-        elif isinstance(value, Tensor):
-            copies[id(value)] = value.detach().clone()
-        elif isinstance(value, Mapping | list | tuple | set):
-            for each in value.values() if isinstance(value, Mapping) else value:
-                look(each, seen)
-        elif hasattr(value, "__dict__"):
-            look(vars(value), seen)
-
-    look(tree, set())
-    return deepcopy(tree, copies)
+def _compact(value: Any) -> Any:
+    """Of a dataset, one of the rows that it still has; None of anything else."""
+    if not isinstance(value, _library("avalanche.benchmarks.utils").AvalancheDataset):
+        return None
+    return _dataset(*(default_collate(list(value)) if len(value) else ()))

@@ -2,8 +2,9 @@
 
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, Literal
 
 import numpy as np
@@ -180,3 +181,30 @@ class Fresh:
     def __next__(self) -> Any:
         """The first item of a pass."""
         return next(iter(self.loader))
+
+
+def own_rows(tree: Any, compact: Callable[[Any], Any]) -> Any:
+    """A copy of what a plugin holds, in which a dataset is the rows that it still has, and a tensor its values.
+
+    Args:
+        tree: of mappings, lists and objects; what is there twice comes back twice.
+        compact: from a dataset to one of its own rows; of anything else: None.
+    """
+    copies = dict[int, Any]()
+
+    def look(value: Any, seen: set[int]) -> None:
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            copies[id(value)] = value.detach().clone()
+        elif isinstance(value, Mapping | list | tuple | set):
+            for each in value.values() if isinstance(value, Mapping) else value:
+                look(each, seen)
+        elif (rows := compact(value)) is not None:
+            copies[id(value)] = rows
+        elif hasattr(value, "__dict__"):
+            look(vars(value), seen)
+
+    look(tree, set())
+    return deepcopy(tree, copies)

@@ -127,12 +127,6 @@ def test_pretraining_that_diverges_says_so_and_is_not_kept(call: Call) -> None:
             ),
             "00002.parquet: it is damaged, or was written for another place",
         ),
-        (
-            lambda cell: shutil.copy(
-                cell.path.parent / "Frozen-seed0/cell.json", cell.path / "cell.json"
-            ),
-            "cell.json: this cell was begun under another experiment.yaml",
-        ),
     ],
 )
 def test_no_harm_is_taken_for_a_record(harm: Any, said: str, cut: Cell, call: Call) -> None:
@@ -157,6 +151,12 @@ def test_another_yaml_is_refused(cut: Cell, call: Call) -> None:
         assert done.code == 2 and done.err.startswith("run/experiment.yaml: it is not as it was")
     file.write_text(text.replace("mode: disabled", "mode: offline"))
     assert call("report", "run").code == 0
+
+
+def test_a_cell_of_another_place_is_refused(cut: Cell, call: Call) -> None:
+    shutil.copy("run/cells/Frozen-seed0/cell.json", cut.path / "cell.json")
+    done = call("resume", "run")
+    assert done.code == 2 and "Finetune-seed0/cell.json: it is of the cell Frozen-se" in done.err
 
 
 def test_a_cell_of_another_run_is_refused(cut: Cell, call: Call) -> None:
