@@ -40,44 +40,48 @@ class EvidenceMixture(Strategy):
 
     p(y_t | past) = sum_e w_e(t) p_e(y_t | past),   w_e(t) ~ pi_e prod_{asked s < t} p_e(y_s | past of s)
 
-    for each sequence by itself, expert 0 being the pretrained network: Bayes' rule over models, inside the episode (the
-    posterior predictive of a Bayesian mixture: Hoeting et al. 1999, Statistical Science 14(4), eq. 1). An unnoticed shift
-    costs at most ln 1/pi_0 nats per episode more than the frozen network loses, and what is known of a regime is back
-    after a few symbols. From one batch to the next weights are shared, in case the regime shifted, and the pretrained
-    network keeps a floor:
+    for each sequence by itself, expert 0 being the pretrained network: Bayes' rule over models, inside the episode
+    (Bayesian model averaging: Hoeting et al. 1999, Statistical Science 14(4), eq. 1). An unnoticed shift costs an
+    episode at most ln 1/pi_0 nats more than the pretrained network loses, and what is known of a regime is back after a
+    few symbols. From one batch to the next belief is shared, in case the regime shifted, and the pretrained network
+    keeps a floor:
 
-    pi = floor [e = 0] + (1 - floor) ((1 - share) b + share / n),   b_e the mean of r_e over the batch before
-    (fixed share over the n experts alive: Herbster & Warmuth 1998, Machine Learning 32, section 5; the floor is ours)
+    pi_e = floor [e = 0] + (1 - floor) ((1 - share) b_e + share / n),   b_e the mean of r_e over the batch before
+    (fixed share over all n: Herbster & Warmuth 1998, Machine Learning 32; the mean and the floor are ours)
 
     with the responsibility r_e = w_e(T + 1), the posterior after the whole sequence. It is also the weight by which an
-    expert learns from a sequence, because sum_t ln p(y_t | past) telescopes to ln sum_e pi_e p_e(y), whose gradient is
-    sum_e r_e grad ln p_e(y) (Jacobs et al. 1991, Neural Computation 3(1)). Here an expert descends
+    expert learns from a sequence: sum_t ln p(y_t | past) telescopes to ln sum_e pi_e p_e(y), whose gradient is
+    sum_e r_e grad ln p_e(y) (mixtures of experts: Jacobs et al. 1991, Neural Computation 3(1)). An expert descends
 
     L_e = (sum_i r_ei l_i + sum_j l_j) / (sum_i r_ei + m),   l the loss of a sequence in nats per asked position,
 
-    by Adam (Kingma & Ba 2015), the m sequences j rehearsed from a reservoir of its own. It answers twice, with half its
-    weight each: by its weights, which are quick, and by their moving average, which is better where the regime lasts.
+    by Adam (Kingma & Ba 2015), the m sequences j rehearsed from a reservoir of its own; a young one takes more steps.
+    It answers by the moving average of its weights, which is better where the regime lasts, and while it learns also
+    by the weights themselves, which are quicker: half of its prior each.
 
-    If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of what explains
-    the batch best: the pretrained network, or an expert's average. When the room is full, the expert that was
+    If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of the answer that
+    explains the batch best: the pretrained network's, or an expert's. When the room is full, the expert that was
     responsible longest ago goes. Told of a shift, it takes all that are alive for equally likely; it need not be told.
     Nothing turns it into Finetune: the pretrained network always answers too, and never learns.
-    Learning is its own `update`, of experts that the network does not hold: in a Chain no other part takes part in it.
+    Learning is its own `update`, of experts that the network does not hold: in a Chain no other part shares its steps.
 
-    Cost per step: 1 + 2 n forwards, and `steps` forwards + backwards over (1 + rehearsal) batches for each expert that is
-    responsible. Memory: `experts` x 4 copies of what an expert owns, and `capacity` sequences for each.
+    Cost per step: n forwards; for each expert that is responsible one more, and `steps` forwards + backwards over
+    1 + `rehearsal` batches, of a young one up to `steps` + `eager`. Memory: for each of `experts`, 4 x what it owns,
+    and `capacity` sequences.
 
     Args:
         experts: alive at most, beside the pretrained network.
         expert: what one owns. copy: every weight; lora: a low-rank correction of every matrix; readout: the head.
         rank: of that correction.
         steps: gradient steps on each batch, times `updates: {steps}`.
+        eager: further steps on the first batch of an expert's life; on its k-th, a k-th of them.
         rehearsal: remembered sequences beside each new one.
         capacity: sequences that each expert remembers.
         share: of belief that is spread evenly from batch to batch: how often the world is thought to shift.
         floor: of the pretrained network's prior.
         momentum: of the moving average, per gradient step; 0: there is none.
-        lr: Adam's, of every expert; the experiment's optimizer is not used.
+        settling: gradient steps n after which an expert's learning rate falls: it is lr / sqrt(1 + n / settling).
+        lr: Adam's at first, of every expert; the experiment's optimizer is not used.
 
     Raises:
         ValueError: at attach, `expert` is readout, and no linear layer with weights of its own makes the logits.
@@ -91,8 +95,8 @@ class EvidenceMixture(Strategy):
     taken: Int[Tensor, " experts"]
     """Gradient steps of each expert."""
     responsible: Int[Tensor, " experts"]
-    """The step of the stream, from 1, at which each was last responsible for a sequence; 0: not born."""
-    belief: Float[Tensor, " experts+1"]
+    """The step of the stream, from 1, at which each was responsible for a sequence last; 0: not born."""
+    belief: Float[Tensor, " owners"]
     """Posterior over the pretrained network and the experts after the last batch, the mean over its sequences."""
 
     def __init__(
@@ -100,19 +104,22 @@ class EvidenceMixture(Strategy):
         experts: Count = 8,
         expert: Literal["copy", "lora", "readout"] = "copy",
         rank: Count = 4,
-        steps: Count = 2,
+        steps: Count = 1,
+        eager: Natural = 8,
         rehearsal: Natural = 2,
         capacity: Natural = CAPACITY,
         share: Fraction = 0.02,
         floor: Fraction = 0.01,
         momentum: Fraction = 0.99,
+        settling: Positive = 100.0,
         lr: Positive = 3e-3,
     ):
         super().__init__(lr)
-        self.experts, self.rank, self.steps = experts, rank, steps
+        self.experts, self.rank, self.steps, self.eager = experts, rank, steps, eager
         self.expert: Literal["copy", "lora", "readout"] = expert
         self.rehearsal, self.capacity = rehearsal, capacity
-        self.share, self.floor, self.momentum, self.rate = share, floor, momentum, lr
+        self.share, self.floor, self.momentum = share, floor, momentum
+        self.settling, self.rate = settling, lr
 
     def attach(self, learner: Learner) -> None:
         """Freeze the network, find what an expert owns, and allocate all of them."""
@@ -157,7 +164,7 @@ class EvidenceMixture(Strategy):
         assert isinstance(found, Reservoir)
         return found
 
-    def prior(self) -> Float[Tensor, " experts+1"]:
+    def prior(self) -> Float[Tensor, " owners"]:
         """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
         born = F.pad(self.responsible > 0, (1, 0), value=True)
         shared = (1 - self.share) * self.belief + self.share * born / born.sum()
@@ -173,31 +180,42 @@ class EvidenceMixture(Strategy):
         values = dict(zip(self.names, vector_to_tensors(row, like), strict=True))
         return functional_call(learner.network, values, (inputs,))
 
+    def answering(self) -> list[tuple[Tensor, int]]:
+        """Which rows answer beside the pretrained network: all averages, and the weights of who learned last."""
+        alive, latest = self.alive(), int(self.responsible.max())
+        if not self.momentum:
+            return [(self.weights, slot) for slot in alive]
+        learning = [slot for slot in alive if int(self.responsible[slot]) == latest]
+        return [(self.average, s) for s in alive] + [(self.weights, s) for s in learning]
+
     def answers(
         self, learner: Learner, inputs: Int[Tensor, "batch time"]
     ) -> Float[Tensor, "answers batch time symbols"]:
-        """Log-probabilities by each who answers: the pretrained network, all experts alive, and all their averages."""
-        kinds = [self.weights, self.average] if self.momentum else [self.weights]
-        rows = [kind[expert] for kind in kinds for expert in self.alive()]
+        """Log-probabilities by each who answers, the pretrained network first."""
+        rows = (kind[slot] for kind, slot in self.answering())
         said = [learner.network(inputs), *(self.logits(learner, row, inputs) for row in rows)]
         return torch.stack(said).double().log_softmax(-1)
 
     def evidence(
         self, said: Float[Tensor, "answers batch time symbols"], targets: Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "answers batch time+1"]:
+    ) -> Float[Tensor, "answers batch upto"]:
         """Entry t: log-probability of all that was asked before t, in nats; the last one that of the whole sequence."""
         asked = targets != IGNORE_INDEX
         index = targets.where(asked, 0).expand(len(said), -1, -1)[..., None]
         return F.pad((said.gather(-1, index)[..., 0] * asked).cumsum(-1), (1, 0))
 
     def weighed(
-        self, evidence: Float[Tensor, "answers batch time+1"]
-    ) -> Float[Tensor, "answers batch time+1"]:
+        self, evidence: Float[Tensor, "answers batch upto"]
+    ) -> Float[Tensor, "answers batch upto"]:
         """Log posterior weight of each who answers at each position: prior times evidence."""
-        prior, alive = self.prior(), self.alive()
-        halves = (len(evidence) - 1) // max(len(alive), 1)
-        own = prior[[expert + 1 for expert in alive]].div(max(halves, 1)).repeat(halves)
-        return (torch.cat([prior[:1], own]).log()[:, None, None] + evidence).log_softmax(0)
+        owners = self.owners()
+        prior = self.prior()[owners] / owners.bincount()[owners]
+        return (prior.log()[:, None, None] + evidence).log_softmax(0)
+
+    def owners(self) -> Int[Tensor, " answers"]:
+        """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
+        owners = [0, *(slot + 1 for _, slot in self.answering())]
+        return torch.tensor(owners, device=self.belief.device)
 
     @torch.no_grad()
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
@@ -210,15 +228,11 @@ class EvidenceMixture(Strategy):
         return mixed
 
     def responsibilities(
-        self, evidence: Float[Tensor, "answers batch time+1"]
-    ) -> Float[Tensor, "experts+1 batch"]:
+        self, evidence: Float[Tensor, "answers batch upto"]
+    ) -> Float[Tensor, "owners batch"]:
         """Posterior of each sequence over the pretrained network and the experts, given all of it."""
         after = self.weighed(evidence)[..., -1].exp()
-        r = after.new_zeros(self.experts + 1, after.shape[1])
-        r[0] = after[0]
-        if alive := self.alive():
-            r[[expert + 1 for expert in alive]] = after[1:].unflatten(0, (-1, len(alive))).sum(0)
-        return r
+        return after.new_zeros(self.experts + 1, after.shape[1]).index_add_(0, self.owners(), after)
 
     @torch.no_grad()
     def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
@@ -232,20 +246,21 @@ class EvidenceMixture(Strategy):
             self.bear(learner, r, evidence[..., -1])
         for expert in self.alive():
             if r[expert + 1].max() > CLAIM:
-                for step in range(self.steps * learner.updates.steps):
+                young = len(batch.inputs) / (len(batch.inputs) + int(self.memory(expert).seen))
+                steps = self.steps + int(self.eager * young)
+                for step in range(steps * learner.updates.steps):
                     self.learn(learner, expert, batch, r[expert + 1], step)
         self.claims = r
 
     def bear(
         self,
         learner: Learner,
-        r: Float[Tensor, "experts+1 batch"],
+        r: Float[Tensor, "owners batch"],
         evidence: Float[Tensor, "answers batch"],
     ) -> None:
         """A new expert takes over what the pretrained network is responsible for; `r` is changed in place."""
-        starts = [self.base(learner), *(self.average if self.momentum else self.weights)[self.alive()]]
-        each = torch.cat([evidence[:1], evidence[1:][-(len(starts) - 1) :]]) if len(starts) > 1 else evidence
-        best = int((each * r[0]).sum(1).argmax())
+        best = int((evidence * r[0]).sum(1).argmax())
+        starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
         slot = int(self.responsible.argmin())
         self.weights[slot] = self.average[slot] = starts[best]
         for buffer in (self.first, self.second, self.taken):
@@ -277,7 +292,8 @@ class EvidenceMixture(Strategy):
         n, (one, two) = int(self.taken[expert]), MOMENTS
         m, v = self.first[expert].lerp_(grad, 1 - one), self.second[expert].lerp_(grad**2, 1 - two)
         size = (v / (1 - two**n)).sqrt_().add_(TINY)
-        self.weights[expert].addcdiv_(m, size, value=-self.rate / (1 - one**n))
+        rate = self.rate / (1 + n / self.settling) ** 0.5
+        self.weights[expert].addcdiv_(m, size, value=-rate / (1 - one**n))
         self.average[expert].lerp_(self.weights[expert], max(1 - self.momentum, 2 / (n + 2)))
 
     @torch.no_grad()

@@ -67,7 +67,9 @@ class Kalman(Strategy):
         learner.network.requires_grad_(False)
         self.seen: tuple[Tensor, Tensor] | None = None
         self.step = -1  # of the stream, until which time has passed
-        self.head = [head_of(learner, type(self).__name__)]  # in a list: it is the network's module and not this one's
+        self.head = [
+            head_of(learner, type(self).__name__)
+        ]  # in a list: it is the network's module and not this one's
         self.head[0].register_forward_hook(self.note)
         symbols, width = self.mean().shape
         size = width if self.curvature == "bound" else symbols * width
