@@ -202,10 +202,11 @@ def skill(strategy: Strategy) -> float:
     network = MLP(stream.vocab, stream.symbols, width=16, depth=1)
     spec = learner(Strategy()).spec._replace(batch=8, time=12)
     made = OnlineLearner(network, strategy, AdamW(0.01), spec)
-    data, loop = StreamDataModule(stream, 40), Prequential(made, announce_shifts=False)
+    data, loop = StreamDataModule(stream, 160), Prequential(made, announce_shifts=False)
     loop.setup("fit")
     loop.configure_optimizers()
-    loop.training_step(data.on_before_batch_transfer([*data.train_dataloader().dataset], 0))
+    for chunk in data.train_dataloader():
+        loop.training_step(data.on_before_batch_transfer(chunk, 0))
     kl = torch.stack([each.scores[0] for each in loop.records]).mean(0)
     model, continual, amnesic = kl[0], kl[1 + CONTINUAL], kl[1 + AMNESIC]
     return float((amnesic - model) / (amnesic - continual))
@@ -257,7 +258,7 @@ def test_a_row_counts_by_itself_where_a_batch_is_of_two_regimes():
     )
 
 
-def test_in_pieces_it_remembers_whole_sequences_and_ends_with_the_same_posterior():
+def test_what_is_learned_in_pieces_is_remembered_whole():
     made = student()
     made.updates = Updates("chunk", 2)
     for step in range(20):
@@ -267,8 +268,11 @@ def test_in_pieces_it_remembers_whole_sequences_and_ends_with_the_same_posterior
                 made.learn(piece, made.predict(piece))
             made.finish_batch(episode)
     strategy = mixture(made)
-    assert int(strategy.belief.argmax()) == 1 and int(strategy.memory(0).seen) == 80
-    assert strategy.memory(0).inputs[:80].unique(dim=0).shape[1] == 5
+    memories = [strategy.memory(slot) for slot in strategy.alive()]
+    assert sum(int(memory.seen) for memory in memories) >= 80  # of 20 batches of 4
+    for memory in memories:
+        inputs, targets = (each[: len(memory)] for each in (memory.inputs, memory.targets))
+        assert (targets == inputs.where(ASKED, -100)).all()
 
 
 def test_it_goes_on_from_a_checkpoint_to_the_bit():
