@@ -75,7 +75,7 @@ class EvidenceMixture(Strategy):
         rank: of that correction.
         steps: gradient steps on each batch, times `updates: {steps}`.
         eager: further steps on the first batch of an expert's life; on its k-th, a k-th of them.
-        rehearsal: remembered sequences beside each new one.
+        rehearsal: remembered sequences beside each new one; 0: none is remembered.
         capacity: sequences that each expert remembers.
         share: of belief that is spread evenly from batch to batch: how often the world is thought to shift.
         floor: of the pretrained network's prior.
@@ -106,7 +106,7 @@ class EvidenceMixture(Strategy):
         rank: Count = 4,
         steps: Count = 1,
         eager: Natural = 8,
-        rehearsal: Natural = 2,
+        rehearsal: Natural = 0,
         capacity: Natural = CAPACITY,
         share: Fraction = 0.02,
         floor: Fraction = 0.01,
@@ -141,7 +141,8 @@ class EvidenceMixture(Strategy):
             self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
         self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
         self.memories = nn.ModuleList(
-            Reservoir(self.capacity, learner.spec.time) for _ in range(self.experts)
+            Reservoir(self.capacity if self.rehearsal else 0, learner.spec.time)
+            for _ in range(self.experts)
         )
         self.seen: tuple[Tensor, Tensor] | None = None
         self.claims: Tensor | None = None

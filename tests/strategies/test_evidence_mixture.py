@@ -1,7 +1,7 @@
 """The mixture against Bayes' rule in NumPy, its experts against Adam; regimes that return unannounced."""
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def mixture(made: OnlineLearner) -> EvidenceMixture:
 
 
 def student(strategy: Strategy | None = None, network: type = MLP) -> OnlineLearner:
-    return learner(strategy or EvidenceMixture(lr=0.03), network, AdamW(0.03))
+    return learner(strategy or EvidenceMixture(lr=0.03, rehearsal=1), network, AdamW(0.03))
 
 
 def visit(made: OnlineLearner, turn: int, first: int, steps: int = 20) -> int:
@@ -50,9 +50,9 @@ def visit(made: OnlineLearner, turn: int, first: int, steps: int = 20) -> int:
     return int(mixture(made).belief.argmax())
 
 
-def grown(network: type = MLP, **arguments: object) -> OnlineLearner:
+def grown(network: type = MLP, **arguments: Any) -> OnlineLearner:
     """One with two experts, neither of which is sure of anything yet."""
-    made = student(EvidenceMixture(lr=0.02, **arguments), network)
+    made = student(EvidenceMixture(lr=0.02, rehearsal=1, **arguments), network)
     for step, turn in enumerate((0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1)):
         meet(made, step, regime(turn, step))
     return made
@@ -118,7 +118,7 @@ def mixed(answers: list[Answer], data: Batch) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_predictions_are_the_mixture_of_its_experts(network: type, kind: str):
+def test_predictions_are_the_mixture_of_its_experts(network: type, kind: Any):
     made, data = grown(network, expert=kind, share=0.1, floor=0.05), regime(1, 99)
     answers = by_hand(made, data)
     assert len(answers) == 4 and sum(a.prior for a in answers) == pytest.approx(1)
@@ -188,7 +188,7 @@ def test_experts_descend_the_responsibility_weighted_loss_by_adam():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_regime_that_returns_unannounced_finds_its_expert(kind: str):
+def test_a_regime_that_returns_unannounced_finds_its_expert(kind: Any):
     made = student(EvidenceMixture(lr=0.03, expert=kind))
     assert [visit(made, turn, 20 * i) for i, turn in enumerate((0, 1, 0, 1))] == [1, 2, 1, 2]
 
@@ -217,7 +217,7 @@ def test_where_shifts_are_hidden_it_has_far_more_skill_than_finetune():
 
 
 def test_the_one_longest_without_responsibility_gives_way_and_its_memory_is_cleared():
-    made = student(EvidenceMixture(experts=2, lr=0.03))
+    made = student(EvidenceMixture(experts=2, rehearsal=1, lr=0.03))
     order = [visit(made, turn, 20 * i) for i, turn in enumerate((0, 1, 0, 2))]
     assert order == [1, 2, 1, 2]
     memory = mixture(made).memory(1)
@@ -248,7 +248,8 @@ def test_a_row_counts_by_itself_where_a_batch_is_of_two_regimes():
     for turn in (0, 1):
         visit(made, turn, 20 * turn)
     one, other = regime(0, 98), regime(1, 99)
-    both = Batch(*(torch.cat(pair) for pair in zip(one[:2], other[:2], strict=True)), ASKED)
+    inputs, targets = (torch.cat(pair) for pair in zip(one[:2], other[:2], strict=True))
+    both = Batch(inputs, targets, ASKED)
     strategy = mixture(made)
     strategy.predict(made, both)
     assert strategy.seen is not None
@@ -276,7 +277,7 @@ def test_what_is_learned_in_pieces_is_remembered_whole():
 
 
 def test_it_goes_on_from_a_checkpoint_to_the_bit():
-    one, other = grown(), student(EvidenceMixture(lr=0.02))
+    one, other = grown(), student(EvidenceMixture(lr=0.02, rehearsal=1))
     other.load_state_dict(one.state_dict())
     for made in (one, other):
         for step in (11, 12):
