@@ -31,8 +31,9 @@ class Chain(Strategy):
 
     Raises:
         ValueError: two parts replace the prediction, the update, the loss, or what is trained, or take the step; a part
-            acts on gradient steps beside one that takes none (Frozen, Kalman); a part holds on to parameters
-            that another one gives a new meaning at each shift (LoRAPool, OLoRA); or a part has a learning rate.
+            acts on gradient steps beside one that shares none (Frozen, Kalman, EvidenceMixture); a part holds on to
+            parameters that another one gives a new meaning at each shift (LoRAPool, OLoRA); or a part has a learning
+            rate.
     """
 
     off = {"parts": ()}
@@ -146,7 +147,7 @@ def refuse(parts: Sequence[Strategy]) -> None:
             if not one.descends and (lost or not any(map(other.replacing, BESIDE))):
                 what = " and ".join(f"`{hook}`" for hook in lost) or "gradient descent"
                 raise ValueError(
-                    f"parts: {names[0]} takes no gradient step, and {names[1]} acts by {what}, which is then never "
+                    f"parts: {names[0]} shares no gradient step, and {names[1]} acts by {what}, which is then never "
                     "done: expected one of them"
                 )
             if one.renews and other.anchored:

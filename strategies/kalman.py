@@ -67,7 +67,9 @@ class Kalman(Strategy):
         learner.network.requires_grad_(False)
         self.seen: tuple[Tensor, Tensor] | None = None
         self.step = -1  # of the stream, until which time has passed
-        self.head = [_head(learner)]  # in a list: it is the network's module and not this one's
+        self.head = [
+            head_of(learner, type(self).__name__)
+        ]  # in a list: it is the network's module and not this one's
         self.head[0].register_forward_hook(self.note)
         symbols, width = self.mean().shape
         size = width if self.curvature == "bound" else symbols * width
@@ -173,8 +175,12 @@ class Kalman(Strategy):
 
 
 @torch.no_grad()
-def _head(learner: Learner) -> nn.Linear:
+def head_of(learner: Learner, whose: str) -> nn.Linear:
     """The linear layer whose output is the logits.
+
+    Args:
+        learner: whose network it is in.
+        whose: name of the strategy that looks for it, for messages.
 
     Raises:
         ValueError: there is none, or its weights are not its own.
@@ -199,6 +205,6 @@ def _head(learner: Learner) -> nn.Linear:
         if out is logits and own:
             return module
     raise ValueError(
-        f"Kalman: {type(network).__name__} has no nn.Linear whose output is the logits and whose weights are "
+        f"{whose}: {type(network).__name__} has no nn.Linear whose output is the logits and whose weights are "
         "parameters that nothing else uses: expected such a head, to infer it"
     )

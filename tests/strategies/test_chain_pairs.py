@@ -105,19 +105,19 @@ def test_the_two_orders_are_refused_together():
 
 
 def test_most_pairs_work():
-    """Refused are those beside Frozen and Kalman; two that replace one hook; and adapters with what counts weights."""
+    """Refused are those beside what shares no step; two that replace one hook; adapters with what counts weights."""
     refused = {(a, b) for a in NAMES for b in NAMES if isinstance(together(a, b), str)}
     adapters = {"LoRA", "LoRAPool", "OLoRA"}
     unlike = {"ContinualBackprop", "ReDo", "GPM", *adapters}
     anchored = {name for name in NAMES if getattr(strategies, name).anchored}
-    updates = {"Frozen", "Kalman", "GDumb", "Gated", "LoRAPool"}
+    updates = {"Frozen", "Kalman", "EvidenceMixture", "GDumb", "Gated", "LoRAPool"}
     twice = {(name, name) for name in ("SelfEdit", "DynamicEvaluation")}
     expected = twice | {
         (a, b)
         for one in NAMES
         for two in NAMES
         for a, b in ((one, two), (two, one))
-        if one in ("Frozen", "Kalman")
+        if one in ("Frozen", "Kalman", "EvidenceMixture")
         or (one in updates and two in updates)
         or (one in adapters and two in unlike)
         or (one in ("LoRAPool", "OLoRA") and two in anchored)
@@ -133,10 +133,12 @@ def test_where_no_step_is_taken_what_acts_on_steps_is_refused_with_the_reason(
     with pytest.raises(ValueError) as refusal:
         Chain([EWC(), still()])
     assert str(refusal.value) == (
-        f"parts: {name} takes no gradient step, and EWC acts by `penalty`, which is then never done: "
+        f"parts: {name} shares no gradient step, and EWC acts by `penalty`, which is then never done: "
         "expected one of them"
     )
-    with pytest.raises(ValueError, match=f"^parts: {name} takes no gradient step, and Replay acts"):
+    with pytest.raises(
+        ValueError, match=f"^parts: {name} shares no gradient step, and Replay acts"
+    ):
         Chain([Chain([still()]), Chain([Replay()])])
 
 

@@ -157,7 +157,10 @@ def test_validation_is_silent_where_all_acts(call: Call):
 @pytest.mark.parametrize(
     "strategy, text",
     [
-        ({"type": "Chain", "parts": [{"type": "Kalman"}, {"type": "Replay"}]}, "takes no gradient"),
+        (
+            {"type": "Chain", "parts": [{"type": "Kalman"}, {"type": "Replay"}]},
+            "shares no gradient",
+        ),
         ({"type": "Chain", "parts": [{"type": "LoRA"}, {"type": "GPM"}]}, "beside LoRA"),
         ({"type": "Chain", "parts": [{"type": "ReDo"}, {"type": "LoRA"}]}, "beside LoRA"),
         ({"type": "Kalman", "curvature": "exact"}, "take `curvature: bound`"),

@@ -1,0 +1,316 @@
+"""Bayesian mixture of experts: a frozen network beside plastic ones, weighed by evidence inside the episode."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from plasticity import (
+    CAPACITY,
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    Natural,
+    Positive,
+    Prediction,
+    Reservoir,
+    Strategy,
+    add_adapters,
+    tensors_to_vector,
+    vector_to_tensors,
+)
+
+from .kalman import head_of
+
+CLAIM = 0.3
+"""Least responsibility for a sequence to be remembered by an expert, or to make it learn."""
+MOMENTS = 0.9, 0.99
+"""Decay of Adam's moments, the second faster than usual: an expert sees its regime for a hundred steps or so."""
+TINY = 1e-8
+"""Adam's epsilon, in nats per unit of weight."""
+
+
+class EvidenceMixture(Strategy):
+    """Bayesian mixture of experts: the pretrained network, kept as it is, and an expert for each regime met so far.
+
+    p(y_t | past) = sum_e w_e(t) p_e(y_t | past),   w_e(t) ~ pi_e prod_{asked s < t} p_e(y_s | past of s)
+
+    for each sequence by itself, expert 0 being the pretrained network: Bayes' rule over models, inside the episode
+    (Bayesian model averaging: Hoeting et al. 1999, Statistical Science 14(4), eq. 1). An unnoticed shift costs an
+    episode at most ln 1/pi_0 nats more than the pretrained network loses, and what is known of a regime is back after a
+    few symbols. From one batch to the next belief is shared, in case the regime shifted, and the pretrained network
+    keeps a floor:
+
+    pi_e = floor [e = 0] + (1 - floor) ((1 - share) b_e + share / n),   b_e the mean of r_e over the batch before
+    (fixed share over all n: Herbster & Warmuth 1998, Machine Learning 32; the mean and the floor are ours)
+
+    with the responsibility r_e = w_e(T + 1), the posterior after the whole sequence. It is also the weight by which an
+    expert learns from a sequence: sum_t ln p(y_t | past) telescopes to ln sum_e pi_e p_e(y), whose gradient is
+    sum_e r_e grad ln p_e(y) (mixtures of experts: Jacobs et al. 1991, Neural Computation 3(1)). An expert descends
+
+    L_e = (sum_i r_ei l_i + sum_j l_j) / (sum_i r_ei + m),   l the loss of a sequence in nats per asked position,
+
+    by Adam (Kingma & Ba 2015), the m sequences j rehearsed from a reservoir of its own; a young one takes more steps.
+    It answers by the moving average of its weights, which is better where the regime lasts, and while it learns also
+    by the weights themselves, which are quicker: half of its prior each.
+
+    If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of the answer that
+    explains the batch best: the pretrained network's, or an expert's. When the room is full, the expert that was
+    responsible longest ago goes. Told of a shift, it takes all that are alive for equally likely; it need not be told.
+    Nothing turns it into Finetune: the pretrained network always answers too, and never learns.
+    Learning is its own `update`, of experts that the network does not hold: in a Chain no other part shares its steps.
+
+    Cost per step: n forwards; for each expert that is responsible one more, and `steps` forwards + backwards over
+    1 + `rehearsal` batches, of a young one up to `steps` + `eager`. Memory: for each of `experts`, 4 x what it owns,
+    and `capacity` sequences.
+
+    Args:
+        experts: alive at most, beside the pretrained network.
+        expert: what one owns. copy: every weight; lora: a low-rank correction of every matrix; readout: the head.
+        rank: of that correction.
+        steps: gradient steps on each batch, times `updates: {steps}`.
+        eager: further steps on the first batch of an expert's life; on its k-th, a k-th of them.
+        rehearsal: remembered sequences beside each new one; 0: none is remembered.
+        capacity: sequences that each expert remembers.
+        share: of belief that is spread evenly from batch to batch: how often the world is thought to shift.
+        floor: of the pretrained network's prior.
+        momentum: of the moving average, per gradient step; 0: there is none.
+        settling: gradient steps n after which an expert's learning rate falls: it is lr / sqrt(1 + n / settling).
+        lr: Adam's at first, of every expert; the experiment's optimizer is not used.
+
+    Raises:
+        ValueError: at attach, `expert` is readout, and no linear layer with weights of its own makes the logits.
+    """
+
+    descends = False
+    weights: Float[Tensor, "experts numbers"]
+    average: Float[Tensor, "experts numbers"]
+    first: Float[Tensor, "experts numbers"]
+    second: Float[Tensor, "experts numbers"]
+    taken: Int[Tensor, " experts"]
+    """Gradient steps of each expert."""
+    responsible: Int[Tensor, " experts"]
+    """The step of the stream, from 1, at which each was responsible for a sequence last; 0: not born."""
+    belief: Float[Tensor, " owners"]
+    """Posterior over the pretrained network and the experts after the last batch, the mean over its sequences."""
+
+    def __init__(
+        self,
+        experts: Count = 8,
+        expert: Literal["copy", "lora", "readout"] = "copy",
+        rank: Count = 4,
+        steps: Count = 1,
+        eager: Natural = 8,
+        rehearsal: Natural = 0,
+        capacity: Natural = CAPACITY,
+        share: Fraction = 0.02,
+        floor: Fraction = 0.01,
+        momentum: Fraction = 0.99,
+        settling: Positive = 100.0,
+        lr: Positive = 3e-3,
+    ):
+        super().__init__(lr)
+        self.experts, self.rank, self.steps, self.eager = experts, rank, steps, eager
+        self.expert: Literal["copy", "lora", "readout"] = expert
+        self.rehearsal, self.capacity = rehearsal, capacity
+        self.share, self.floor, self.momentum = share, floor, momentum
+        self.settling, self.rate = settling, lr
+
+    def attach(self, learner: Learner) -> None:
+        """Freeze the network, find what an expert owns, and allocate all of them."""
+        network = learner.network.requires_grad_(False)
+        if self.expert == "lora":
+            adapted = add_adapters(network, self.rank, None, learner.seed)
+            owned = [p for each in adapted for p in each.adapter.parameters()]
+            network.requires_grad_(False)
+        elif self.expert == "readout":
+            owned = [*head_of(learner, type(self).__name__).parameters()]
+        else:
+            owned = [*network.parameters()]
+        ids = {id(p) for p in owned}
+        self.names = [name for name, p in network.named_parameters() if id(p) in ids]
+        base = self.base(learner)
+        for name in ("weights", "average", "first", "second"):
+            self.register_buffer(name, base.new_zeros(self.experts, len(base)))
+        for name in ("taken", "responsible"):
+            self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
+        self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
+        self.memories = nn.ModuleList(
+            Reservoir(self.capacity if self.rehearsal else 0, learner.spec.time)
+            for _ in range(self.experts)
+        )
+        self.seen: tuple[Tensor, Tensor] | None = None
+        self.claims: Tensor | None = None
+
+    def trainable(self, learner: Learner) -> list[nn.Parameter]:
+        """Nothing that the network holds: experts learn by an optimizer of their own."""
+        return []
+
+    def base(self, learner: Learner) -> Float[Tensor, " numbers"]:
+        """What an expert owns, as the pretrained network has it."""
+        return tensors_to_vector(map(learner.network.get_parameter, self.names))
+
+    def alive(self) -> list[int]:
+        """The experts that were born, by slot."""
+        return self.responsible.nonzero().flatten().tolist()
+
+    def memory(self, expert: int) -> Reservoir:
+        """What an expert rehearses."""
+        found = self.memories[expert]
+        assert isinstance(found, Reservoir)
+        return found
+
+    def prior(self) -> Float[Tensor, " owners"]:
+        """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
+        born = F.pad(self.responsible > 0, (1, 0), value=True)
+        shared = (1 - self.share) * self.belief + self.share * born / born.sum()
+        shared = (1 - self.floor) * shared
+        shared[0] += self.floor
+        return shared
+
+    def logits(
+        self, learner: Learner, row: Float[Tensor, " numbers"], inputs: Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time symbols"]:
+        """Those of the network with other values of what an expert owns."""
+        like = [learner.network.get_parameter(name) for name in self.names]
+        values = dict(zip(self.names, vector_to_tensors(row, like), strict=True))
+        return functional_call(learner.network, values, (inputs,))
+
+    def answering(self) -> list[tuple[Tensor, int]]:
+        """Which rows answer beside the pretrained network: all averages, and the weights of who learned last."""
+        alive, latest = self.alive(), int(self.responsible.max())
+        if not self.momentum:
+            return [(self.weights, slot) for slot in alive]
+        learning = [slot for slot in alive if int(self.responsible[slot]) == latest]
+        return [(self.average, s) for s in alive] + [(self.weights, s) for s in learning]
+
+    def answers(
+        self, learner: Learner, inputs: Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "answers batch time symbols"]:
+        """Log-probabilities by each who answers, the pretrained network first."""
+        rows = (kind[slot] for kind, slot in self.answering())
+        said = [learner.network(inputs), *(self.logits(learner, row, inputs) for row in rows)]
+        return torch.stack(said).double().log_softmax(-1)
+
+    def evidence(
+        self, said: Float[Tensor, "answers batch time symbols"], targets: Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "answers batch upto"]:
+        """Entry t: log-probability of all that was asked before t, in nats; the last one that of the whole sequence."""
+        asked = targets != IGNORE_INDEX
+        index = targets.where(asked, 0).expand(len(said), -1, -1)[..., None]
+        return F.pad((said.gather(-1, index)[..., 0] * asked).cumsum(-1), (1, 0))
+
+    def weighed(
+        self, evidence: Float[Tensor, "answers batch upto"]
+    ) -> Float[Tensor, "answers batch upto"]:
+        """Log posterior weight of each who answers at each position: prior times evidence."""
+        owners = self.owners()
+        prior = self.prior()[owners] / owners.bincount()[owners]
+        return (prior.log()[:, None, None] + evidence).log_softmax(0)
+
+    def owners(self) -> Int[Tensor, " answers"]:
+        """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
+        owners = [0, *(slot + 1 for _, slot in self.answering())]
+        return torch.tensor(owners, device=self.belief.device)
+
+    @torch.no_grad()
+    def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
+        """Log-probabilities of the mixture."""
+        said = self.answers(learner, batch.inputs)
+        evidence = self.evidence(said, batch.targets)
+        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0)
+        mixed = mixed.to(self.weights.dtype)
+        self.seen = mixed, evidence
+        return mixed
+
+    def responsibilities(
+        self, evidence: Float[Tensor, "answers batch upto"]
+    ) -> Float[Tensor, "owners batch"]:
+        """Posterior of each sequence over the pretrained network and the experts, given all of it."""
+        after = self.weighed(evidence)[..., -1].exp()
+        return after.new_zeros(self.experts + 1, after.shape[1]).index_add_(0, self.owners(), after)
+
+    @torch.no_grad()
+    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
+        """Each expert learns from what it is responsible for; if none is, one is born."""
+        if self.seen is None or self.seen[0] is not prediction.logits:  # another came between
+            self.predict(learner, batch)
+        assert self.seen is not None
+        evidence, self.seen = self.seen[1], None
+        r = self.responsibilities(evidence)
+        if r[0].mean() > 0.5:
+            self.bear(learner, r, evidence[..., -1])
+        for expert in self.alive():
+            if r[expert + 1].max() > CLAIM:
+                young = len(batch.inputs) / (len(batch.inputs) + int(self.memory(expert).seen))
+                steps = self.steps + int(self.eager * young)
+                for step in range(steps * learner.updates.steps):
+                    self.learn(learner, expert, batch, r[expert + 1], step)
+        self.claims = r
+
+    def bear(
+        self,
+        learner: Learner,
+        r: Float[Tensor, "owners batch"],
+        evidence: Float[Tensor, "answers batch"],
+    ) -> None:
+        """A new expert takes over what the pretrained network is responsible for; `r` is changed in place."""
+        best = int((evidence * r[0]).sum(1).argmax())
+        starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
+        slot = int(self.responsible.argmin())
+        self.weights[slot] = self.average[slot] = starts[best]
+        for buffer in (self.first, self.second, self.taken):
+            buffer[slot] = 0
+        self.memory(slot).clear()
+        self.responsible[slot] = learner.step + 1
+        r[slot + 1] += r[0]
+        r[0] = 0
+
+    def learn(
+        self, learner: Learner, expert: int, batch: Batch, r: Float[Tensor, " batch"], step: int
+    ) -> None:
+        """One step of Adam on an expert's responsibility-weighted loss, and its average follows."""
+        size, length = batch.inputs.shape
+        rng = self.rng(learner, "rehearse", expert, length, step)
+        inputs, targets = self.memory(expert).sample(self.rehearsal * size, rng)
+        after = 0, learner.spec.time - length  # a piece of an episode; what is causal is not moved
+        inputs = torch.cat([F.pad(batch.inputs, after), inputs])
+        new = batch.targets.where(batch.asked, IGNORE_INDEX)
+        targets = torch.cat([F.pad(new, after, value=IGNORE_INDEX), targets])
+        share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.weights.dtype)
+        asked = (targets != IGNORE_INDEX).sum(1).clamp(min=1)
+        theta = self.weights[expert].clone().requires_grad_()
+        with torch.enable_grad():
+            logits = self.logits(learner, theta, inputs)
+            each = F.cross_entropy(logits.mT, targets, reduction="none").sum(1) / asked
+            (grad,) = torch.autograd.grad((share * each).sum() / share.sum(), theta)
+        self.taken[expert] += 1
+        n, (one, two) = int(self.taken[expert]), MOMENTS
+        m, v = self.first[expert].lerp_(grad, 1 - one), self.second[expert].lerp_(grad**2, 1 - two)
+        size = (v / (1 - two**n)).sqrt_().add_(TINY)
+        rate = self.rate / (1 + n / self.settling) ** 0.5
+        self.weights[expert].addcdiv_(m, size, value=-rate / (1 - one**n))
+        self.average[expert].lerp_(self.weights[expert], max(1 - self.momentum, 2 / (n + 2)))
+
+    @torch.no_grad()
+    def after_batch(self, learner: Learner, batch: Batch) -> None:
+        """Note who is responsible for what; what each is responsible for, it remembers."""
+        if (r := self.claims) is None:
+            return
+        self.claims = None
+        self.belief.copy_(r.mean(1))
+        for expert in self.alive():
+            rows = (r[expert + 1] > CLAIM).nonzero().flatten()
+            if len(rows):
+                self.responsible[expert] = learner.step + 1
+                self.memory(expert).add(batch.rows(rows), self.rng(learner, "remember", expert))
+
+    def on_shift(self, learner: Learner) -> None:
+        """The pretrained network and all experts are equally likely."""
+        born = F.pad(self.responsible > 0, (1, 0), value=True)
+        self.belief.copy_(born / born.sum())
