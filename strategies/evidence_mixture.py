@@ -29,10 +29,11 @@ from .kalman import head_of
 
 CLAIM = 0.3
 """Least responsibility for a sequence to be remembered by an expert, or to make it learn."""
-MOMENTS = 0.9, 0.99
-"""Decay of Adam's moments, the second faster than usual: an expert sees its regime for a hundred steps or so."""
-TINY = 1e-8
-"""Adam's epsilon, in nats per unit of weight."""
+ADAM = 0.9, 0.99, 1e-8
+"""Decays of its moments, the second faster than usual, for an expert sees few steps; its epsilon, in nats per unit."""
+Symbols = Int[Tensor, "batch time"]
+Said = Float[Tensor, "answers batch time symbols"]
+Evidence = Float[Tensor, "answers batch upto"]
 
 
 class EvidenceMixture(Strategy):
@@ -62,12 +63,11 @@ class EvidenceMixture(Strategy):
     If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of the answer that
     explains the batch best: the pretrained network's, or an expert's. When the room is full, the expert that was
     responsible longest ago goes. Told of a shift, it takes all that are alive for equally likely; it need not be told.
-    Nothing turns it into Finetune: the pretrained network always answers too, and never learns.
-    Learning is its own `update`, of experts that the network does not hold: in a Chain no other part shares its steps.
+    Nothing turns it into Finetune: the pretrained network always answers too, and never learns. In a Chain no other
+    part shares its steps, for they are of experts that the network does not hold.
 
-    Cost per step: n forwards; for each expert that is responsible one more, and `steps` forwards + backwards over
-    1 + `rehearsal` batches, of a young one up to `steps` + `eager`. Memory: for each of `experts`, 4 x what it owns,
-    and `capacity` sequences.
+    Cost per step: n forwards, and for each responsible expert one more and `steps` forwards + backwards (young: up to
+    `eager` more) over 1 + `rehearsal` batches. Memory: for each of `experts`, 4 x what it owns, and `capacity` sequences.
 
     Args:
         experts: alive at most, beside the pretrained network.
@@ -148,7 +148,7 @@ class EvidenceMixture(Strategy):
         self.claims: Tensor | None = None
 
     def trainable(self, learner: Learner) -> list[nn.Parameter]:
-        """Nothing that the network holds: experts learn by an optimizer of their own."""
+        """None of the network's."""
         return []
 
     def base(self, learner: Learner) -> Float[Tensor, " numbers"]:
@@ -169,15 +169,15 @@ class EvidenceMixture(Strategy):
         """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
         born = F.pad(self.responsible > 0, (1, 0), value=True)
         shared = (1 - self.share) * self.belief + self.share * born / born.sum()
-        shared = (1 - self.floor) * shared
+        shared *= 1 - self.floor
         shared[0] += self.floor
         return shared
 
     def logits(
-        self, learner: Learner, row: Float[Tensor, " numbers"], inputs: Int[Tensor, "batch time"]
+        self, learner: Learner, row: Tensor, inputs: Symbols
     ) -> Float[Tensor, "batch time symbols"]:
         """Those of the network with other values of what an expert owns."""
-        like = [learner.network.get_parameter(name) for name in self.names]
+        like = list(map(learner.network.get_parameter, self.names))
         values = dict(zip(self.names, vector_to_tensors(row, like), strict=True))
         return functional_call(learner.network, values, (inputs,))
 
@@ -189,25 +189,19 @@ class EvidenceMixture(Strategy):
         learning = [slot for slot in alive if int(self.responsible[slot]) == latest]
         return [(self.average, s) for s in alive] + [(self.weights, s) for s in learning]
 
-    def answers(
-        self, learner: Learner, inputs: Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "answers batch time symbols"]:
+    def answers(self, learner: Learner, inputs: Symbols) -> Said:
         """Log-probabilities by each who answers, the pretrained network first."""
         rows = (kind[slot] for kind, slot in self.answering())
         said = [learner.network(inputs), *(self.logits(learner, row, inputs) for row in rows)]
         return torch.stack(said).double().log_softmax(-1)
 
-    def evidence(
-        self, said: Float[Tensor, "answers batch time symbols"], targets: Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "answers batch upto"]:
+    def evidence(self, said: Said, targets: Symbols) -> Evidence:
         """Entry t: log-probability of all that was asked before t, in nats; the last one that of the whole sequence."""
         asked = targets != IGNORE_INDEX
         index = targets.where(asked, 0).expand(len(said), -1, -1)[..., None]
         return F.pad((said.gather(-1, index)[..., 0] * asked).cumsum(-1), (1, 0))
 
-    def weighed(
-        self, evidence: Float[Tensor, "answers batch upto"]
-    ) -> Float[Tensor, "answers batch upto"]:
+    def weighed(self, evidence: Evidence) -> Evidence:
         """Log posterior weight of each who answers at each position: prior times evidence."""
         owners = self.owners()
         prior = self.prior()[owners] / owners.bincount()[owners]
@@ -216,21 +210,18 @@ class EvidenceMixture(Strategy):
     def owners(self) -> Int[Tensor, " answers"]:
         """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
         owners = [0, *(slot + 1 for _, slot in self.answering())]
-        return torch.tensor(owners, device=self.belief.device)
+        return self.responsible.new_tensor(owners)
 
     @torch.no_grad()
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
         """Log-probabilities of the mixture."""
         said = self.answers(learner, batch.inputs)
         evidence = self.evidence(said, batch.targets)
-        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0)
-        mixed = mixed.to(self.weights.dtype)
+        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0).to(self.weights)
         self.seen = mixed, evidence
         return mixed
 
-    def responsibilities(
-        self, evidence: Float[Tensor, "answers batch upto"]
-    ) -> Float[Tensor, "owners batch"]:
+    def responsibilities(self, evidence: Evidence) -> Float[Tensor, "owners batch"]:
         """Posterior of each sequence over the pretrained network and the experts, given all of it."""
         after = self.weighed(evidence)[..., -1].exp()
         return after.new_zeros(self.experts + 1, after.shape[1]).index_add_(0, self.owners(), after)
@@ -241,8 +232,8 @@ class EvidenceMixture(Strategy):
         if self.seen is None or self.seen[0] is not prediction.logits:  # another came between
             self.predict(learner, batch)
         assert self.seen is not None
-        evidence, self.seen = self.seen[1], None
-        r = self.responsibilities(evidence)
+        r = self.responsibilities(evidence := self.seen[1])
+        self.seen = None
         if r[0].mean() > 0.5:
             self.bear(learner, r, evidence[..., -1])
         for expert in self.alive():
@@ -253,12 +244,7 @@ class EvidenceMixture(Strategy):
                     self.learn(learner, expert, batch, r[expert + 1], step)
         self.claims = r
 
-    def bear(
-        self,
-        learner: Learner,
-        r: Float[Tensor, "owners batch"],
-        evidence: Float[Tensor, "answers batch"],
-    ) -> None:
+    def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> None:
         """A new expert takes over what the pretrained network is responsible for; `r` is changed in place."""
         best = int((evidence * r[0]).sum(1).argmax())
         starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
@@ -271,9 +257,7 @@ class EvidenceMixture(Strategy):
         r[slot + 1] += r[0]
         r[0] = 0
 
-    def learn(
-        self, learner: Learner, expert: int, batch: Batch, r: Float[Tensor, " batch"], step: int
-    ) -> None:
+    def learn(self, learner: Learner, expert: int, batch: Batch, r: Tensor, step: int) -> None:
         """One step of Adam on an expert's responsibility-weighted loss, and its average follows."""
         size, length = batch.inputs.shape
         rng = self.rng(learner, "rehearse", expert, length, step)
@@ -290,9 +274,9 @@ class EvidenceMixture(Strategy):
             each = F.cross_entropy(logits.mT, targets, reduction="none").sum(1) / asked
             (grad,) = torch.autograd.grad((share * each).sum() / share.sum(), theta)
         self.taken[expert] += 1
-        n, (one, two) = int(self.taken[expert]), MOMENTS
+        n, (one, two, tiny) = int(self.taken[expert]), ADAM
         m, v = self.first[expert].lerp_(grad, 1 - one), self.second[expert].lerp_(grad**2, 1 - two)
-        size = (v / (1 - two**n)).sqrt_().add_(TINY)
+        size = (v / (1 - two**n)).sqrt_().add_(tiny)
         rate = self.rate / (1 + n / self.settling) ** 0.5
         self.weights[expert].addcdiv_(m, size, value=-rate / (1 - one**n))
         self.average[expert].lerp_(self.weights[expert], max(1 - self.momentum, 2 / (n + 2)))
