@@ -67,7 +67,7 @@ class EvidenceMixture(Strategy):
     part shares its steps, for they are of experts that the network does not hold.
 
     Cost per step: n forwards, and for each responsible expert one more and `steps` forwards + backwards (young: up to
-    `eager` more) over 1 + `rehearsal` batches. Memory: for each of `experts`, 4 x what it owns, and `capacity` sequences.
+    `eager` more) over 1 + `rehearsal` batches. Memory, for each of `experts`: 4 x what it owns, `capacity` sequences.
 
     Args:
         experts: alive at most, beside the pretrained network.
