@@ -50,6 +50,8 @@ def alike(one: Any, other: Any, seen: frozenset[int] = frozenset()) -> bool:
     if isinstance(one, Tensor):
         same = one.shape == other.shape and one.dtype == other.dtype
         return same and bool(((one == other) | ((one != one) & (other != other))).all())
+    if isinstance(one, nn.Module):
+        one, other = dict(one.state_dict()), dict(other.state_dict())
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and alike(one.tolist(), other.tolist())
     if isinstance(one, Mapping):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -160,6 +160,10 @@ class GraphsObserver(LadderObserver):
             log_weights += log(mass[every, :, unit])
             knowledge += self._gain(unit, done, before)
         return found
+
+    def state(self) -> dict[str, Any]:
+        """What was seen; how episodes are written and variables obey is the tunnel's."""
+        return {"log_weights": self.log_weights, "knowledge": self.knowledge}
 
     def absorb(self, inputs: Symbols, targets: Symbols) -> "GraphsObserver":
         """Adds every unit to the knowledge of its mechanisms, and weighs the graphs by what that was worth."""

@@ -16,6 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from plasticity import Stream, networks
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
+from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
@@ -46,7 +47,7 @@ def seconds(stream: Stream, width: int, folder: Path) -> tuple[float, int]:
     data = StreamDataModule(stream, 100)
     began = time.process_time()
     fit(Cell(folder), loop, data, TrainerConfig(threads=1))
-    return time.process_time() - began, len(data.state_dict()["memory"])
+    return time.process_time() - began, len(archive.packed(data.state_dict()))
 
 
 @pytest.mark.parametrize("kind", [Abrupt, Compositional])
