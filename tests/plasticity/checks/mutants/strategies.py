@@ -209,7 +209,7 @@ STRATEGIES: list[Mutant] = [
     (AsksForItsScores, LEARNING),
     (SearchesItsLearner, set()),
     (SearchesTheStack, {KEY}),
-    (KeepsItsGrader, {KEY, REACH, RESUMES}),
+    (KeepsItsGrader, {KEY, REACH}),
     (PeeksAtInputs, {CAUSAL, RESUMES}),
     (PeeksAtTargets, {CAUSAL}),
     (PeeksAtOthers, {CAUSAL}),
