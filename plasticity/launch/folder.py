@@ -22,6 +22,9 @@ from plasticity.launch.validate import build_all
 from plasticity.results.lock import alone
 from plasticity.results.store import Run
 
+BEFORE = {".lock", "environment.json"}
+"""What a kill may leave of a run that had not begun: it begins with its YAML."""
+
 
 def resolved(experiment: Experiment) -> str:
     """The experiment as YAML, with every default filled in; reads back as the same experiment."""
@@ -101,14 +104,12 @@ def _git(*words: str) -> str | None:
 
 
 def _expect_empty(folder: Path) -> None:
-    """Nothing happens if nothing is there but a lock.
+    """Nothing happens if no run has begun there, nor anything else is.
 
     Raises:
         ConfigError: something is.
     """
-    if folder.exists() and not (
-        folder.is_dir() and {p.name for p in folder.iterdir()} <= {".lock"}
-    ):
+    if folder.exists() and not (folder.is_dir() and {p.name for p in folder.iterdir()} <= BEFORE):
         begun = (folder / "experiment.yaml").exists()
         hint = f"; go on with: plasticity resume {folder}" if begun else ""
         raise _refusal(folder, f"expected a new or empty folder, this one is in use{hint}")

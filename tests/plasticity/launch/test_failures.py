@@ -190,6 +190,14 @@ def test_a_second_process_is_told_who_works_here(cut: Cell, call: Call) -> None:
     assert call("resume", "run").code == 0, "a process that was killed holds nothing"
 
 
+def test_a_kill_before_the_yaml_leaves_a_folder_that_can_be_used(call: Call) -> None:
+    call(*RUN)
+    shutil.rmtree("run/cells")
+    Path("run/report.html").unlink()
+    Path("run/experiment.yaml").unlink()
+    assert call(*RUN).code == 0
+
+
 def test_a_kill_after_the_summary_leaves_no_checkpoint_for_ever(call: Call) -> None:
     call(*RUN)
     cell = Run(Path("run")).cells()[0]
