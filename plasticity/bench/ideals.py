@@ -10,8 +10,8 @@ from plasticity.config.recipe import Recipe
 from plasticity.core.predictors import INFORMED, PREDICTORS
 from plasticity.core.stream import Stream
 from plasticity.engine.datamodule import Item, StreamDataModule
+from plasticity.metrics.skill import closed
 from plasticity.metrics.summary import finite
-from plasticity.metrics.visits import UNDEFINED
 
 
 class BenchWorld(NamedTuple):
@@ -28,8 +28,7 @@ class BenchWorld(NamedTuple):
         amnesic, continual = self.bits["amnesic"], self.bits["continual"]
         if model is None or amnesic is None or continual is None:
             return None
-        gap = amnesic - continual
-        return (amnesic - model) / gap if gap >= UNDEFINED else None
+        return closed(amnesic, model, continual)
 
 
 def worlds(suite: Suite, tuning: bool = False) -> Iterator[BenchWorld]:

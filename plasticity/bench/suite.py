@@ -1,7 +1,5 @@
 """Suite: one YAML file is one of these. The worlds, networks and strategies that a leaderboard is made of."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -21,6 +19,7 @@ from plasticity.core.updates import Updates
 from plasticity.diagnostics import Condition
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.launch.experiment import CellSpec, Experiment
+from plasticity.results.sealed import digest
 from plasticity.tracking import Wandb
 
 YOUNGER: Mapping[str, Mapping[str, Any]] = {"pretrain": {"tunnels": []}}
@@ -111,8 +110,7 @@ class Suite:
         for key in ("name", "version", "contenders", "hardware"):
             del asked[key]
         asked["precision"] = self.hardware.precision
-        text = json.dumps(settled(asked), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(settled(asked))[:16]
 
     def experiments(self, out: str, tuning: bool = False) -> dict[str, Experiment]:
         """Name of a stream -> every network and strategy in it, under every seed.

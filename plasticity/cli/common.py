@@ -100,9 +100,9 @@ def existing(folder: Path) -> Path:
 
 
 def print_table(of: "RunNumbers") -> None:
-    """What fits a terminal of the table of a run; and what must be known before any verdict on it."""
+    """What fits a terminal of the table of a run; what must be known before any verdict on it; and the verdict."""
     from plasticity.report.notes import notes
-    from plasticity.report.run_report import CAPTION, COLUMNS, rows, title
+    from plasticity.report.run_report import CAPTION, COLUMNS, answer, rows, title
 
     table = Table(
         title=title(of.run), caption=CAPTION, box=None, header_style="bold", pad_edge=False
@@ -121,6 +121,8 @@ def print_table(of: "RunNumbers") -> None:
     out.print(table)
     for note in before:
         out.print(note, style="yellow", highlight=False, soft_wrap=True)
+    found = answer(of)
+    out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
 
 
 def warn(problem: object) -> None:

@@ -38,8 +38,6 @@ def report(
     stored = [reports.read(each) for each in runs]
     for each in stored:
         print_table(each)
-        found = reports.answer(each)
-        out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
     _written("report", run_page.page(stored), to or run_dirs[0] / "report.html", export)
     if len(runs) > 1:
         words = " ".join(map(str, run_dirs))

@@ -109,11 +109,9 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
 def _report(where: "Run") -> None:
     """The table, the verdict and the page."""
     from plasticity.report.run_page import write
-    from plasticity.report.run_report import answer, read
+    from plasticity.report.run_report import read
 
     of = read(where)
     print_table(of)
-    found = answer(of)
-    out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
     page = write([of], where.path / "report.html")
     out.print(f"report: {page}", highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -52,8 +53,6 @@ def packed(tree: Any) -> bytes:
     Raises:
         TypeError: something else is in it; the message says where.
     """
-    import safetensors.torch
-
     tensors: dict[str, Tensor] = {}
     about = json.dumps({"seal": BLANK, "tree": _packed(tree, tensors, "")})
     return safetensors.torch.save(tensors, {"plasticity": about})
@@ -65,8 +64,6 @@ def unpacked(data: bytes) -> Any:
     Raises:
         ValueError: they are those of no tree.
     """
-    import safetensors.torch
-
     try:
         size = int.from_bytes(data[:8], "little")
         about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["plasticity"])

@@ -26,8 +26,6 @@ class FrontierRecorder(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the row, before the stretch is checkpointed."""
         assert isinstance(pl_module, Prequential)
-        if not pl_module.records:
-            return
         regime, step = pl_module.records[-1].regime, pl_module.learner.step + 1
         bits = losses(self.data.reference, regime, self._probes)
         if bits is not None:

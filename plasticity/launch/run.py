@@ -52,7 +52,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
     ]
     failed: list[str] = []
     with alone(where.path, wait=False), bars(console) as progress:
-        assert where.digest and where.cells() is not None  # they are as they were written
+        where.cells()  # they, and the YAML, are as they were written
         for index, (seed, label, contender) in enumerate(jobs):
             cell = Cell(where.path / "cells" / folder_name(label, f"-seed{seed}"))
             if cell.done:
@@ -70,7 +70,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
                 if isinstance(error, InUse) or getattr(error, "errno", None) in FULL:
                     raise
                 failed.append(cell.name)
-                cell.error.write_text(traceback.format_exc(), errors="backslashreplace")
+                cell.fail(traceback.format_exc())
                 text = f"{cell.name}: failed: {reason(error)}; see {cell.error}"
                 console.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
     return failed

@@ -234,15 +234,14 @@ def _try(task: Task) -> Outcome:
             return Outcome(task.name, False, None)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".partition("\n")[0]
-            task.cell.error.write_text(traceback.format_exc(), "utf-8", "replace")
+            task.cell.fail(traceback.format_exc())
     return Outcome(task.name, False, failure)
 
 
 def _lost(arguments: tuple[Any, ...], why: str) -> Outcome:
     """A cell whose workers died, which nothing in them could tell."""
     (task,) = arguments
-    task.cell.path.mkdir(parents=True, exist_ok=True)
-    task.cell.error.write_text(f"{why}\n", "utf-8", "replace")
+    task.cell.fail(f"{why}\n")
     return Outcome(task.name, False, why.partition("\n")[0])
 
 

@@ -28,8 +28,13 @@ def skill(steps: pl.DataFrame, predictor: str = "model") -> float | None:
     amnesic, mine, continual = (
         float(steps[f"kl/{name}"].to_numpy().mean()) for name in ("amnesic", predictor, "continual")
     )
-    gap = amnesic - continual
-    return (amnesic - mine) / gap if gap >= UNDEFINED else None
+    return closed(amnesic, mine, continual)
+
+
+def closed(start: float, mine: float, ideal: float) -> float | None:
+    """The share of the gap between start and ideal that is closed; None where they differ by under UNDEFINED bits."""
+    gap = start - ideal
+    return (start - mine) / gap if gap >= UNDEFINED else None
 
 
 def skills(steps: pl.DataFrame, found: Sequence[Visit]) -> list[float | None]:
@@ -76,12 +81,7 @@ def gain(steps: pl.DataFrame, frozen: Float[np.ndarray, " steps"] | None) -> flo
     mine, continual = (
         float(steps[f"kl/{name}"].to_numpy().mean()) for name in ("model", "continual")
     )
-    return gain_of(float(frozen.mean()), mine, continual)
-
-
-def gain_of(start: float, mine: float, continual: float) -> float | None:
-    """The gain from means over all steps, in bits; None where it is undefined."""
-    return (start - mine) / (start - continual) if start - continual >= UNDEFINED else None
+    return closed(float(frozen.mean()), mine, continual)
 
 
 @formula(

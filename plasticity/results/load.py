@@ -15,7 +15,7 @@ from jaxtyping import Float
 from plasticity.core.errors import did_you_mean
 from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.significance import spread
-from plasticity.metrics.skill import gain, gain_of
+from plasticity.metrics.skill import closed, gain
 from plasticity.metrics.summary import finite, summarise
 from plasticity.results.store import Cell, Run
 
@@ -146,7 +146,7 @@ def _gain(cell: Cell, stored: Mapping[str, Any], frozen: Unmoved | None) -> floa
             for k in ("steps", "kl/amnesic", "kl/continual")
         ):
             names = (other.summary["kl/model"], stored["kl/model"], stored["kl/continual"])
-            return None if None in names else finite({"": gain_of(*names)})[""]
+            return None if None in names else finite({"": closed(*names)})[""]
     if not twins or not len(steps := cell.steps.read(BAND)):
         return None
     return finite({"": gain(steps, never_updated(cell, steps, frozen))})[""]

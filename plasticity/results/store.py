@@ -139,11 +139,7 @@ class Cell:
         return self.table("steps")
 
     def recorded(self) -> list[int]:
-        """The steps of which there is a row, in order; those of a whole record are 0, 1, 2, ...
-
-        Raises:
-            Damaged: a part is missing or not as it was written.
-        """
+        """The steps of which there is a row, in order: 0, 1, 2, ... of a whole record; Damaged where a part is."""
         with self.remedied():
             rows = self.steps.read(["step"])
         return rows["step"].to_list() if len(rows) else []
@@ -177,6 +173,10 @@ class Cell:
     def error(self) -> Path:
         """Why the cell failed when it was last tried."""
         return self.path / "error.txt"
+
+    def fail(self, why: str) -> None:
+        """Write down why it failed, for people: whatever cannot be encoded is replaced."""
+        write_whole(self.error, why.encode("utf-8", "replace"))
 
     @property
     def done(self) -> bool:
@@ -221,7 +221,7 @@ class Run:
                 and no cell.json.
         """
         begun = [(cell, cell.meta) for cell in map(Cell, self.path.glob("cells/*")) if cell.begun]
-        ours = self.digest if begun else None
+        ours = self.digest
         for cell, meta in begun:
             file, name = cell.path / "cell.json", folder_name(meta["label"], f"-seed{meta['seed']}")
             if meta["yaml"] != ours:
