@@ -252,7 +252,7 @@ def _named(
     sweep.name = sweep.name or f"{experiment.name}-sweep"
     said = ",".join(f"{_short(key)}={_word(value)}" for key, value in settings.items())
     seeds = list(sweep.seeds or experiment.seeds or [experiment.seed])
-    name = folder_name(said) or experiment.name
+    name = folder_name(said) if said else experiment.name  # seeds alone vary nothing
     folder = str(Path(out or experiment.out).absolute())  # workers elsewhere begin elsewhere
     return replace(experiment, seeds=seeds, name=name, out=folder)
 

@@ -116,6 +116,14 @@ def test_a_cell_that_fails_is_named_tried_again_and_harms_no_other(call: Call) -
     assert not [*Path("runs").glob("*/*/cells/*/error.txt")]
 
 
+def test_a_sweep_of_seeds_alone_is_called_as_its_experiment(call: Call) -> None:
+    """In a folder, which was called unnamed."""
+    sweep("experiment: good.yaml\nseeds: [0]\n")
+    assert call("sweep", "sweep.yaml", "--jobs", "1").code == 0
+    (run,) = plasticity.load("runs/tiny-sweep").runs
+    assert run.name == "tiny" and run.path.name.startswith("tiny-")
+
+
 def test_a_killed_worker_and_a_killed_driver_lose_no_finished_cell(call: Call) -> None:
     text = SWEEP.replace('"stream.probe": 2', '"stream.probe": 2, stream.steps: 400')
     sweep(text.replace("symbols: [2, 3]", "symbols: [3]"))
