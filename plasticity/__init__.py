@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from plasticity.metrics.gravity import LawChange, law_change
     from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
+    from plasticity.nn.averaged_adam import AveragedAdam
     from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
     from plasticity.nn.linear_inputs import LinearMap, linear_maps
     from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
@@ -88,6 +89,7 @@ _HOMES = {
     "metrics.gravity": "LawChange law_change",
     "metrics.regret": "code_length",
     "metrics.visits": "probed",
+    "nn.averaged_adam": "AveragedAdam",
     "nn.hidden_units": "HiddenUnits activations dormancy hidden_units",
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",

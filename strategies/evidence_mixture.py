@@ -1,6 +1,6 @@
 """Bayesian mixture of experts: a frozen network beside plastic ones, weighed by evidence inside the episode."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch.func import functional_call
 from plasticity import (
     CAPACITY,
     IGNORE_INDEX,
+    AveragedAdam,
     Batch,
     Count,
     Fraction,
@@ -29,8 +30,10 @@ from .kalman import head_of
 
 CLAIM = 0.3
 """Least responsibility for a sequence to be remembered by an expert, or to make it learn."""
-ADAM = 0.9, 0.99, 1e-8
-"""Decays of its moments, the second faster than usual, for an expert sees few steps; its epsilon, in nats per unit."""
+NOVICE = 10
+"""Steps of the stream after a birth in which there is no other: what nobody knows is the newborn's to learn."""
+MOVED = 10.0
+"""By how many nats a batch must speak for an expert's weights, against their average, if its regime has moved."""
 Symbols = Int[Tensor, "batch time"]
 Said = Float[Tensor, "answers batch time symbols"]
 Evidence = Float[Tensor, "answers batch upto"]
@@ -56,31 +59,34 @@ class EvidenceMixture(Strategy):
 
     L_e = (sum_i r_ei l_i + sum_j l_j) / (sum_i r_ei + m),   l the loss of a sequence in nats per asked position,
 
-    by Adam (Kingma & Ba 2015), the m sequences j rehearsed from a reservoir of its own; a young one takes more steps.
-    It answers by the moving average of its weights, which is better where the regime lasts, and while it learns also
-    by the weights themselves, which are quicker: half of its prior each.
+    by Adam (Kingma & Ba 2015), the m sequences j rehearsed from a reservoir of its own. It answers by the moving
+    average of its weights. Until it is settled it takes one step more on each batch, and answers also by the weights
+    themselves, which are quicker: half of its prior each. It is unsettled anew where its weights explain a batch
+    better than their average by 10 nats: its regime has moved.
 
     If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of the answer that
-    explains the batch best: the pretrained network's, or an expert's. When the room is full, the expert that was
-    responsible longest ago goes. Told of a shift, it takes all that are alive for equally likely; it need not be told.
+    explains the batch best: the pretrained network's, or an expert's; but not within 10 steps of the last birth, when
+    the newborn takes over. When the room is full, the expert that was responsible longest ago goes. Told of a
+    shift, it takes all that are alive for equally likely; it need not be told.
     Nothing turns it into Finetune: the pretrained network always answers too, and never learns. In a Chain no other
     part shares its steps, for they are of experts that the network does not hold.
 
-    Cost per step: n forwards, and for each responsible expert one more and `steps` forwards + backwards (young: up to
-    `eager` more) over 1 + `rehearsal` batches. Memory, for each of `experts`: 4 x what it owns, `capacity` sequences.
+    Cost per step: n forwards, and for each responsible expert `steps` forwards + backwards (unsettled: one more, and a
+    forward) over 1 + `rehearsal` batches. Memory, for each of `experts`: 4 x what it owns, `capacity` sequences.
 
     Args:
         experts: alive at most, beside the pretrained network.
         expert: what one owns. copy: every weight; lora: a low-rank correction of every matrix; readout: the head.
         rank: of that correction.
         steps: gradient steps on each batch, times `updates: {steps}`.
-        eager: further steps on the first batch of an expert's life; on its k-th, a k-th of them.
+        unsettled: gradient steps from which an expert is settled; twice as many, and its weights do not answer.
         rehearsal: remembered sequences beside each new one; 0: none is remembered.
         capacity: sequences that each expert remembers.
         share: of belief that is spread evenly from batch to batch: how often the world is thought to shift.
         floor: of the pretrained network's prior.
         momentum: of the moving average, per gradient step; 0: there is none.
-        settling: gradient steps n after which an expert's learning rate falls: it is lr / sqrt(1 + n / settling).
+        settling: an expert's learning rate is lr / sqrt(1 + n / settling) after n gradient steps, of which a fifth
+            counts where its regime has moved.
         lr: Adam's at first, of every expert; the experiment's optimizer is not used.
 
     Raises:
@@ -88,12 +94,8 @@ class EvidenceMixture(Strategy):
     """
 
     descends = False
-    weights: Float[Tensor, "experts numbers"]
-    average: Float[Tensor, "experts numbers"]
-    first: Float[Tensor, "experts numbers"]
-    second: Float[Tensor, "experts numbers"]
-    taken: Int[Tensor, " experts"]
-    """Gradient steps of each expert."""
+    born: Int[Tensor, " experts"]
+    """The step of the stream, from 1, at which each was born."""
     responsible: Int[Tensor, " experts"]
     """The step of the stream, from 1, at which each was responsible for a sequence last; 0: not born."""
     belief: Float[Tensor, " owners"]
@@ -105,17 +107,17 @@ class EvidenceMixture(Strategy):
         expert: Literal["copy", "lora", "readout"] = "copy",
         rank: Count = 4,
         steps: Count = 1,
-        eager: Natural = 8,
+        unsettled: Natural = 32,
         rehearsal: Natural = 0,
         capacity: Natural = CAPACITY,
         share: Fraction = 0.02,
-        floor: Fraction = 0.01,
+        floor: Fraction = 0.05,
         momentum: Fraction = 0.99,
         settling: Positive = 100.0,
-        lr: Positive = 3e-3,
+        lr: Positive = 5e-3,
     ):
         super().__init__(lr)
-        self.experts, self.rank, self.steps, self.eager = experts, rank, steps, eager
+        self.experts, self.rank, self.steps, self.unsettled = experts, rank, steps, unsettled
         self.expert: Literal["copy", "lora", "readout"] = expert
         self.rehearsal, self.capacity = rehearsal, capacity
         self.share, self.floor, self.momentum = share, floor, momentum
@@ -135,9 +137,8 @@ class EvidenceMixture(Strategy):
         ids = {id(p) for p in owned}
         self.names = [name for name, p in network.named_parameters() if id(p) in ids]
         base = self.base(learner)
-        for name in ("weights", "average", "first", "second"):
-            self.register_buffer(name, base.new_zeros(self.experts, len(base)))
-        for name in ("taken", "responsible"):
+        self.adam = AveragedAdam(self.experts, base, self.rate, self.momentum, self.settling)
+        for name in ("born", "responsible"):
             self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
         self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
         self.memories = nn.ModuleList(
@@ -161,17 +162,13 @@ class EvidenceMixture(Strategy):
 
     def memory(self, expert: int) -> Reservoir:
         """What an expert rehearses."""
-        found = self.memories[expert]
-        assert isinstance(found, Reservoir)
-        return found
+        return cast(Reservoir, self.memories[expert])
 
     def prior(self) -> Float[Tensor, " owners"]:
         """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
         born = F.pad(self.responsible > 0, (1, 0), value=True)
         shared = (1 - self.share) * self.belief + self.share * born / born.sum()
-        shared *= 1 - self.floor
-        shared[0] += self.floor
-        return shared
+        return F.pad(shared.new_tensor([self.floor]), (0, self.experts)) + (1 - self.floor) * shared
 
     def logits(
         self, learner: Learner, row: Tensor, inputs: Symbols
@@ -184,10 +181,11 @@ class EvidenceMixture(Strategy):
     def answering(self) -> list[tuple[Tensor, int]]:
         """Which rows answer beside the pretrained network: all averages, and the weights of who learned last."""
         alive, latest = self.alive(), int(self.responsible.max())
+        weights, average = self.adam.weights, self.adam.average
         if not self.momentum:
-            return [(self.weights, slot) for slot in alive]
-        learning = [slot for slot in alive if int(self.responsible[slot]) == latest]
-        return [(self.average, s) for s in alive] + [(self.weights, s) for s in learning]
+            return [(weights, slot) for slot in alive]
+        quick = (self.responsible == latest) & (self.adam.settled < 2 * self.unsettled)
+        return [(average, slot) for slot in alive] + [(weights, s) for s in alive if quick[s]]
 
     def answers(self, learner: Learner, inputs: Symbols) -> Said:
         """Log-probabilities by each who answers, the pretrained network first."""
@@ -209,15 +207,14 @@ class EvidenceMixture(Strategy):
 
     def owners(self) -> Int[Tensor, " answers"]:
         """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
-        owners = [0, *(slot + 1 for _, slot in self.answering())]
-        return self.responsible.new_tensor(owners)
+        return self.responsible.new_tensor([0, *(slot + 1 for _, slot in self.answering())])
 
     @torch.no_grad()
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
         """Log-probabilities of the mixture."""
         said = self.answers(learner, batch.inputs)
         evidence = self.evidence(said, batch.targets)
-        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0).to(self.weights)
+        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0).to(self.adam.weights)
         self.seen = mixed, evidence
         return mixed
 
@@ -234,31 +231,38 @@ class EvidenceMixture(Strategy):
         assert self.seen is not None
         r = self.responsibilities(evidence := self.seen[1])
         self.seen = None
+        known = dict(zip(self.alive(), evidence[1:, :, -1], strict=False))
+        last = int(self.born.argmax())
         if r[0].mean() > 0.5:
-            self.bear(learner, r, evidence[..., -1])
+            if not 0 < int(self.born[last]) > learner.step + 1 - NOVICE:
+                last = self.bear(learner, r, evidence[..., -1])
+                known.pop(last, None)
+            r[last + 1] += r[0]
+            r[0] = 0
         for expert in self.alive():
             if r[expert + 1].max() > CLAIM:
-                young = len(batch.inputs) / (len(batch.inputs) + int(self.memory(expert).seen))
-                steps = self.steps + int(self.eager * young)
+                steps = self.steps + (int(self.adam.settled[expert]) < self.unsettled)
                 for step in range(steps * learner.updates.steps):
-                    self.learn(learner, expert, batch, r[expert + 1], step)
+                    said = self.learn(learner, expert, batch, r[expert + 1], step)
+                    ahead = said - known.pop(expert, said)
+                    if (r[expert + 1] * ahead).sum() > MOVED:
+                        self.adam.unsettle(expert)
         self.claims = r
 
-    def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> None:
-        """A new expert takes over what the pretrained network is responsible for; `r` is changed in place."""
+    def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> int:
+        """The slot of a new expert, a copy of what explains best what the pretrained network is responsible for."""
         best = int((evidence * r[0]).sum(1).argmax())
         starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
         slot = int(self.responsible.argmin())
-        self.weights[slot] = self.average[slot] = starts[best]
-        for buffer in (self.first, self.second, self.taken):
-            buffer[slot] = 0
+        self.adam.start(slot, starts[best])
         self.memory(slot).clear()
-        self.responsible[slot] = learner.step + 1
-        r[slot + 1] += r[0]
-        r[0] = 0
+        self.responsible[slot] = self.born[slot] = learner.step + 1
+        return slot
 
-    def learn(self, learner: Learner, expert: int, batch: Batch, r: Tensor, step: int) -> None:
-        """One step of Adam on an expert's responsibility-weighted loss, and its average follows."""
+    def learn(
+        self, learner: Learner, expert: int, batch: Batch, r: Tensor, step: int
+    ) -> Float[Tensor, " batch"]:
+        """One step on an expert's responsibility-weighted loss: how probable it found each sequence before, in nats."""
         size, length = batch.inputs.shape
         rng = self.rng(learner, "rehearse", expert, length, step)
         inputs, targets = self.memory(expert).sample(self.rehearsal * size, rng)
@@ -266,20 +270,16 @@ class EvidenceMixture(Strategy):
         inputs = torch.cat([F.pad(batch.inputs, after), inputs])
         new = batch.targets.where(batch.asked, IGNORE_INDEX)
         targets = torch.cat([F.pad(new, after, value=IGNORE_INDEX), targets])
-        share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.weights.dtype)
+        share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.adam.weights.dtype)
         asked = (targets != IGNORE_INDEX).sum(1).clamp(min=1)
-        theta = self.weights[expert].clone().requires_grad_()
+        theta = self.adam.weights[expert].clone().requires_grad_()
         with torch.enable_grad():
             logits = self.logits(learner, theta, inputs)
-            each = F.cross_entropy(logits.mT, targets, reduction="none").sum(1) / asked
-            (grad,) = torch.autograd.grad((share * each).sum() / share.sum(), theta)
-        self.taken[expert] += 1
-        n, (one, two, tiny) = int(self.taken[expert]), ADAM
-        m, v = self.first[expert].lerp_(grad, 1 - one), self.second[expert].lerp_(grad**2, 1 - two)
-        size = (v / (1 - two**n)).sqrt_().add_(tiny)
-        rate = self.rate / (1 + n / self.settling) ** 0.5
-        self.weights[expert].addcdiv_(m, size, value=-rate / (1 - one**n))
-        self.average[expert].lerp_(self.weights[expert], max(1 - self.momentum, 2 / (n + 2)))
+            each = F.cross_entropy(logits.mT, targets, reduction="none").sum(1)
+            loss = (share * each / asked).sum() / share.sum()
+            (grad,) = torch.autograd.grad(loss, theta)
+        self.adam.descend(expert, grad)
+        return -each.detach()[: len(r)]
 
     @torch.no_grad()
     def after_batch(self, learner: Learner, batch: Batch) -> None:

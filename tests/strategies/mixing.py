@@ -43,7 +43,7 @@ def visit(made: OnlineLearner, turn: int, first: int, steps: int = 20) -> int:
 def grown(network: type = MLP, **arguments: Any) -> OnlineLearner:
     """One with two experts, neither of which is sure of anything yet."""
     made = student(EvidenceMixture(lr=0.02, rehearsal=1, **arguments), network)
-    for step, turn in enumerate((0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1)):
+    for step, turn in enumerate((0,) * 10 + (1, 1, 1, 1, 1, 0, 1)):
         meet(made, step, regime(turn, step))
     return made
 
@@ -62,10 +62,10 @@ def by_hand(made: OnlineLearner, data: Batch) -> list[Answer]:
     strategy = mixture(made)
     last = strategy.responsible.tolist()
     born = [slot for slot, step in enumerate(last) if step]
-    rows = {slot: [strategy.average[slot]] for slot in born}
+    rows = {slot: [strategy.adam.average[slot]] for slot in born}
     for slot in born:
-        if last[slot] == max(last):
-            rows[slot].append(strategy.weights[slot])
+        if last[slot] == max(last) and int(strategy.adam.settled[slot]) < 2 * strategy.unsettled:
+            rows[slot].append(strategy.adam.weights[slot])
 
     def said(network: nn.Module) -> np.ndarray:
         with torch.no_grad():

@@ -22,7 +22,7 @@ from streams import Markov, Recurring
 
 from .mixing import Answer, by_hand, grown, mixed, mixture, regime, student, visit
 from .teaching import meet
-from .tiny import ASKED, batch, learner
+from .tiny import ASKED, answered, batch, learner
 
 NETWORKS = [Transformer, LSTM, Mamba, MLP]
 KINDS = ["copy", "lora", "readout"]
@@ -43,7 +43,7 @@ def test_predictions_are_the_mixture_of_its_experts(network: type, kind: Any):
 def test_belief_is_the_mean_responsibility_and_the_frozen_networks_share_is_never_below_the_floor():
     made, data = grown(share=0.1, floor=0.05), regime(0, 99)
     _, after = mixed(by_hand(made, data), data)
-    meet(made, 11, data)
+    meet(made, 17, data)
     strategy = mixture(made)
     np.testing.assert_allclose(strategy.belief[:3].numpy(), after.mean(1), atol=1e-6)
     assert not strategy.belief[3:].any() and strategy.prior()[0] >= 0.05
@@ -72,7 +72,7 @@ def test_a_sequence_costs_at_most_the_prior_more_than_by_the_frozen_network():
 def test_experts_descend_the_responsibility_weighted_loss_by_adam():
     """The first from its birth, the second beside it: one step a batch, rows weighed by hand, a torch optimizer."""
     made = student(
-        EvidenceMixture(lr=0.01, settling=1e12, eager=0, rehearsal=0, momentum=0.0, experts=1)
+        EvidenceMixture(lr=0.01, settling=1e12, unsettled=0, rehearsal=0, momentum=0.0, experts=1)
     )
     copy = deepcopy(made.network).requires_grad_(True)
     adam = torch.optim.Adam(copy.parameters(), 0.01, betas=(0.9, 0.99))
@@ -96,7 +96,7 @@ def test_experts_descend_the_responsibility_weighted_loss_by_adam():
         adam.step()
         meet(made, step, data)
         theta = torch.cat([p.detach().flatten() for p in copy.parameters()])
-        torch.testing.assert_close(strategy.weights[0], theta, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(strategy.adam.weights[0], theta, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -192,7 +192,7 @@ def test_it_goes_on_from_a_checkpoint_to_the_bit():
     one, other = grown(), student(EvidenceMixture(lr=0.02, rehearsal=1))
     other.load_state_dict(one.state_dict())
     for made in (one, other):
-        for step in (11, 12):
+        for step in (17, 18):
             meet(made, step, regime(1, step))
     data = regime(0, 99)
     assert torch.equal(*(made.strategy.predict(made, data) for made in (one, other)))
@@ -216,3 +216,33 @@ def test_the_network_itself_stays_as_it_was():
     visit(made, 0, 0)
     pairs = zip(before.parameters(), made.network.parameters(), strict=True)
     assert isinstance(made.network, nn.Module) and all(torch.equal(*pair) for pair in pairs)
+
+
+def test_within_ten_steps_of_a_birth_the_newborn_learns_what_nobody_knows():
+    made = student()
+    visit(made, 0, 0, 5)
+    assert visit(made, 1, 5, 2) == 1 and mixture(made).alive() == [0]  # step 6 is the seventh
+    fresh = student()
+    visit(fresh, 0, 0, 10)
+    assert visit(fresh, 1, 10, 2) == 2 and mixture(fresh).born.tolist()[:2] == [1, 11]
+
+
+def test_a_settled_expert_answers_by_its_average_alone_until_its_regime_moves():
+    """Half of the answers change where the mixture does not notice that the regime is another."""
+    made = student(EvidenceMixture(lr=0.03, experts=1, floor=0.0, share=0.0, unsettled=8))
+    for step in range(30):
+        meet(made, step, regime(0, step))
+    strategy = mixture(made)
+    assert len(strategy.answering()) == 1 and strategy.adam.settled[0] == strategy.adam.taken[0]
+    moved = strategy.adam.taken[0].item()
+    for step in range(30, 36):
+        data = regime(0, step)
+        meet(made, step, answered(data, data.targets.where(data.inputs != 0, 1)))
+    assert strategy.adam.taken[0] - moved >= 6 and strategy.adam.settled[0] < moved // 2
+    assert len(strategy.answering()) == 2
+
+
+def test_an_unsettled_expert_takes_one_step_more_on_each_batch():
+    made = student(EvidenceMixture(lr=1e-4, steps=1, unsettled=5))
+    visit(made, 0, 0, 4)
+    assert mixture(made).adam.taken[0] == 2 + 2 + 2 + 1
