@@ -110,6 +110,11 @@ class Chain(Strategy):
         for part in self._ordered:
             part.after_batch(learner, batch)
 
+    def beliefs(self) -> Float[Tensor, " owners"] | None:
+        """Of the first part that has any."""
+        found = (part.beliefs() for part in self._leaves)
+        return next((each for each in found if each is not None), None)
+
     def idle(self, steps: int | None, shifts: bool, updates: int = 1) -> str | None:
         """What some part cannot do."""
         each = ((type(leaf).__name__, leaf.idle(steps, shifts, updates)) for leaf in self._leaves)

@@ -66,13 +66,11 @@ class EvidenceMixture(Strategy):
 
     If the pretrained network holds more than half of b, a new expert is born in its place, as a copy of the answer that
     explains the batch best: the pretrained network's, or an expert's; but not within 10 steps of the last birth, when
-    the newborn takes over. When the room is full, the expert that was responsible longest ago goes. Told of a
-    shift, it takes all that are alive for equally likely; it need not be told.
-    Nothing turns it into Finetune: the pretrained network always answers too, and never learns. In a Chain no other
-    part shares its steps, for they are of experts that the network does not hold.
-
-    Cost per step: n forwards, and for each responsible expert `steps` forwards + backwards (unsettled: one more, and a
-    forward) over 1 + `rehearsal` batches. Memory, for each of `experts`: 4 x what it owns, `capacity` sequences.
+    the newborn takes over. When the room is full, the expert that was responsible longest ago goes. Told of a shift, it
+    takes all that are alive for equally likely; it need not be told. Nothing turns it into Finetune; in a Chain no
+    other part shares its steps. Cost per step: n forwards, and for each responsible expert `steps` forwards + backwards
+    (unsettled: one more, and a forward) over 1 + `rehearsal` batches. Memory, for each of `experts`: 4 x what it owns,
+    `capacity` sequences.
 
     Args:
         experts: alive at most, beside the pretrained network.
@@ -99,7 +97,6 @@ class EvidenceMixture(Strategy):
     responsible: Int[Tensor, " experts"]
     """The step of the stream, from 1, at which each was responsible for a sequence last; 0: not born."""
     belief: Float[Tensor, " owners"]
-    """Posterior over the pretrained network and the experts after the last batch, the mean over its sequences."""
 
     def __init__(
         self,
@@ -136,15 +133,13 @@ class EvidenceMixture(Strategy):
             owned = [*network.parameters()]
         ids = {id(p) for p in owned}
         self.names = [name for name, p in network.named_parameters() if id(p) in ids]
-        base = self.base(learner)
-        self.adam = AveragedAdam(self.experts, base, self.rate, self.momentum, self.settling)
+        rates = self.rate, self.momentum, self.settling
+        self.adam = AveragedAdam(self.experts, self.base(learner), *rates)
         for name in ("born", "responsible"):
             self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
         self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
-        self.memories = nn.ModuleList(
-            Reservoir(self.capacity if self.rehearsal else 0, learner.spec.time)
-            for _ in range(self.experts)
-        )
+        sizes = self.capacity if self.rehearsal else 0, learner.spec.time
+        self.memories = nn.ModuleList(Reservoir(*sizes) for _ in range(self.experts))
         self.seen: tuple[Tensor, Tensor] | None = None
         self.claims: Tensor | None = None
 
@@ -164,10 +159,14 @@ class EvidenceMixture(Strategy):
         """What an expert rehearses."""
         return cast(Reservoir, self.memories[expert])
 
+    def evenly(self) -> Float[Tensor, " owners"]:
+        """The pretrained network and all experts are equally likely."""
+        born = F.pad(self.responsible > 0, (1, 0), value=True)
+        return born / born.sum()
+
     def prior(self) -> Float[Tensor, " owners"]:
         """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
-        born = F.pad(self.responsible > 0, (1, 0), value=True)
-        shared = (1 - self.share) * self.belief + self.share * born / born.sum()
+        shared = (1 - self.share) * self.belief + self.share * self.evenly()
         return F.pad(shared.new_tensor([self.floor]), (0, self.experts)) + (1 - self.floor) * shared
 
     def logits(
@@ -268,8 +267,7 @@ class EvidenceMixture(Strategy):
         inputs, targets = self.memory(expert).sample(self.rehearsal * size, rng)
         after = 0, learner.spec.time - length  # a piece of an episode; what is causal is not moved
         inputs = torch.cat([F.pad(batch.inputs, after), inputs])
-        new = batch.targets.where(batch.asked, IGNORE_INDEX)
-        targets = torch.cat([F.pad(new, after, value=IGNORE_INDEX), targets])
+        targets = torch.cat([F.pad(batch.targets, after, value=IGNORE_INDEX), targets])
         share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.adam.weights.dtype)
         asked = (targets != IGNORE_INDEX).sum(1).clamp(min=1)
         theta = self.adam.weights[expert].clone().requires_grad_()
@@ -284,17 +282,19 @@ class EvidenceMixture(Strategy):
     @torch.no_grad()
     def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Note who is responsible for what; what each is responsible for, it remembers."""
-        if (r := self.claims) is None:
+        r, self.claims = self.claims, None
+        if r is None:
             return
-        self.claims = None
         self.belief.copy_(r.mean(1))
         for expert in self.alive():
-            rows = (r[expert + 1] > CLAIM).nonzero().flatten()
-            if len(rows):
+            if len(rows := (r[expert + 1] > CLAIM).nonzero().flatten()):
                 self.responsible[expert] = learner.step + 1
                 self.memory(expert).add(batch.rows(rows), self.rng(learner, "remember", expert))
 
+    def beliefs(self) -> Float[Tensor, " owners"]:
+        """The posterior after the last batch, the mean over its sequences."""
+        return self.belief
+
     def on_shift(self, learner: Learner) -> None:
         """The pretrained network and all experts are equally likely."""
-        born = F.pad(self.responsible > 0, (1, 0), value=True)
-        self.belief.copy_(born / born.sum())
+        self.belief.copy_(self.evenly())

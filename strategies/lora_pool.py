@@ -1,6 +1,8 @@
 """A pool of low-rank adapters, one per regime, selected by likelihood."""
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import vector_to_parameters
 
@@ -102,6 +104,12 @@ class LoRAPool(Strategy):
         if best != live:
             for p in self.params():
                 learner.optimizer.state.pop(p, None)
+
+    def beliefs(self) -> Float[Tensor, " owners"] | None:
+        """It is sure of the live adapter."""
+        if not self.rank:
+            return None
+        return F.one_hot(self.used.argmax() + 1, self.slots + 1).double()
 
     def tried(self, learner: Learner, batch: Batch, adapter: Tensor) -> float:
         """The loss on a batch with this adapter, in nats per asked position."""

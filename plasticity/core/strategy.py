@@ -60,6 +60,7 @@ class Strategy(nn.Module):
     | project_gradients | after backward, before the optimizer | each, in order |
     | after_step | after the optimizer | each, in order |
     | after_batch | after whole episodes were learned | each, in order |
+    | beliefs | after a step, for the record | the first part's that has any |
 
     Args:
         lr: learning rate of this strategy; null: the experiment's optimizer decides.
@@ -137,6 +138,14 @@ class Strategy(nn.Module):
         With a detector: when it raises the alarm, which it may once all of a step is predicted; what was predicted last
         (the batch, or the last piece of it) is then predicted again, and learned from.
         """
+
+    def beliefs(self) -> Float[Tensor, " owners"] | None:
+        """Which regime it takes to be live, for the record alone: probabilities, summing to 1; None: it takes none.
+
+        Asked after every step. The first is of the network as it was pretrained, the others of what it holds for a
+        regime each, always in the same places. Recorded as `belief/0`, `belief/1`, ...; drawn beside the true regimes.
+        """
+        return None
 
     def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
         """Learn from one batch, or a piece of it: the lines that call the rest.

@@ -48,6 +48,8 @@ class Record(NamedTuple):
     answers: int
     """How many were graded: asked positions of all sequences; scores are means over them."""
     scores: Float[Tensor, "metric predictor"]
+    belief: Float[Tensor, " owners"] | None
+    """Which regime the strategy took to be live once it had learned from the step; None: it takes none."""
 
 
 class Prequential(pl.LightningModule):
@@ -95,7 +97,7 @@ class Prequential(pl.LightningModule):
             RuntimeError: something in it raised a StopIteration, which Lightning takes for the end of the stretch.
         """
         try:
-            met = [self.prequential_step(each) for each in chunk]
+            met = [(*self.prequential_step(each), self._believed()) for each in chunk]
         except StopIteration as error:
             raise RuntimeError(
                 f"a StopIteration within step {self.learner.step}, which would end the loop"
@@ -105,7 +107,8 @@ class Prequential(pl.LightningModule):
         for i, value in zip(graded, scores, strict=True):
             step, shift, _, key, predictions = chunk[i]
             answers = predictions.shape[1:3].numel()
-            self.records.append(Record(step, shift, met[i][1], key.live, answers, value))
+            _, alarm, belief = met[i]
+            self.records.append(Record(step, shift, alarm, key.live, answers, value, belief))
 
     def prequential_step(self, item: ScoredBatch) -> tuple[Tensor, bool]:
         """One step: predict, note what was said, learn.
@@ -137,6 +140,10 @@ class Prequential(pl.LightningModule):
             said.append(_joined(answers, dim=1))
             learner.finish_batch(episode)
         return _joined(said, dim=0), alarm
+
+    def _believed(self) -> Float[Tensor, " owners"] | None:
+        belief = self.learner.strategy.beliefs()
+        return None if belief is None else belief.detach().clone()  # it goes on moving
 
     def alarmed(self, batch: Batch, said: Sequence[Float[Tensor, "rows asked symbols"]]) -> bool:
         """Show the detector the mean loss of the step's predictions: does it raise the alarm?"""

@@ -57,7 +57,7 @@ class Bar(pl.Callback):
         return f"{float(bits):.3f} bits from amnesic"
 
     def _window(self, module: Prequential) -> str:
-        recent = [scores[0] for *_, scores in module.records[-20:]]
+        recent = [each.scores[0] for each in module.records[-20:]]
         if not recent:
             return ""
         kl = torch.stack(recent).mean(0)

@@ -97,7 +97,7 @@ class Recorder(pl.Callback):
     def _write_steps(self, module: Prequential, stretch: int) -> None:
         if not module.records:
             return
-        steps, shifts, alarms, regimes, answers, scores = zip(*module.records, strict=True)
+        steps, shifts, alarms, regimes, answers, scores, beliefs = zip(*module.records, strict=True)
         head = {
             "step": np.array(steps),
             "regime": np.array(regimes, np.int32),
@@ -105,6 +105,8 @@ class Recorder(pl.Callback):
             "alarm": np.array(alarms),
             "answers": np.array(answers, np.int32),
         }
+        if all(belief is not None for belief in beliefs):
+            head |= {f"belief/{i}": p for i, p in enumerate(torch.stack(beliefs).T.cpu().numpy())}
         self.cell.steps.write(stretch, head | _table(scores))
 
     def _write_probes(self, module: Prequential, part: int, step: int) -> None:

@@ -15,9 +15,9 @@ MOVED = 5
 class AveragedAdam(nn.Module):
     """Several vectors that descend gradients of their own, each followed by its moving average.
 
-    Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) at the rate lr / sqrt(1 + n / settling); the average
-    (Polyak & Juditsky 1992, SIAM J. Control Optim. 30(4)) forgets: its step is max(1 - momentum, 2 / (n + 2)) of the way.
-    n counts a vector's steps, and most are forgotten once what it is after has moved.
+    Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) at the rate lr / sqrt(1 + n / settling). The average (Polyak
+    & Juditsky 1992, SIAM J. Control Optim. 30(4)) forgets: it goes max(1 - momentum, 2 / (n + 2)) of the way. n counts
+    a vector's steps, and most are forgotten once what it is after has moved.
 
     Args:
         rows: how many.

@@ -13,7 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plasticity.plots.frontier import frontier
+    from plasticity.plots.belief_areas import beliefs
+    from plasticity.plots.frontiers import frontier
     from plasticity.plots.heat_maps import Heat, heat_map
     from plasticity.plots.leaderboards import critical_differences, skill_by_block
     from plasticity.plots.lines import Curve, Span, averaged, curves
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from plasticity.plots.worlds import anomalies_needed, conversation_start, ladder_rung, law_odds
 
 _HOMES = {
-    "frontier": "frontier",
+    "belief_areas": "beliefs",
+    "frontiers": "frontier",
     "heat_maps": "Heat heat_map",
     "leaderboards": "critical_differences skill_by_block",
     "lines": "Curve Span averaged curves",

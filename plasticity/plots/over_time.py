@@ -85,7 +85,7 @@ def bits_over_time(drawn: OverTime, ax: Axes | None = None) -> Axes:
     ax = ax or blank(WIDTH, 290 + RIBBON * len(drawn.ribbons))
     curves(drawn.curves, "stream step", UP, drawn.spans, ax=ax)
     if drawn.ribbons:
-        _ribbons(ax, drawn.ribbons)
+        ribbons(ax, drawn.ribbons)
     return ax
 
 
@@ -135,7 +135,7 @@ def _regimes(
     full: Mapping[str, Mapping[int, pl.DataFrame]],
 ) -> tuple[list[Span], dict[str, list[Span]]]:
     """(what all agree on, what each seed meets); one of them is empty. A schedule may heed the learner, too."""
-    met = {label: {s: _spans(t) for s, t in each.items()} for label, each in full.items()}
+    met = {label: {s: spans(t) for s, t in each.items()} for label, each in full.items()}
     if shared := _agreed([spans for each in met.values() for spans in each.values()]):
         return shared, {}
     ribbons = dict[str, list[Span]]()
@@ -159,16 +159,17 @@ def _agreed(each: Sequence[list[Span]]) -> list[Span]:
     return longest
 
 
-def _spans(table: pl.DataFrame) -> list[Span]:
+def spans(table: pl.DataFrame) -> list[Span]:
+    """The visits of a step table, with the letters of their regimes."""
     return [Span(v.start, v.stop, letter(v.regime)) for v in visits(table)]
 
 
-def _ribbons(ax: Axes, ribbons: Mapping[str, Sequence[Span]]) -> None:
-    """Above the curves, one below the other."""
-    high = RIBBON * len(ribbons) / 200
+def ribbons(ax: Axes, each: Mapping[str, Sequence[Span]]) -> None:
+    """Regimes above what is drawn, a ribbon for each title, one below the other."""
+    high = RIBBON * len(each) / 200
     above = ax.inset_axes((0, 1.01, 1, high), sharex=ax)
-    above.set_ylim(len(ribbons), 0)
-    for row, spans in enumerate(ribbons.values()):
+    above.set_ylim(len(each), 0)
+    for row, spans in enumerate(each.values()):
         first, last = ax.get_xlim()
         for nth, span in enumerate(spans):
             a, b = max(span.start, first), min(span.stop, last)
@@ -180,7 +181,7 @@ def _ribbons(ax: Axes, ribbons: Mapping[str, Sequence[Span]]) -> None:
                 above.annotate(
                     span.letter, ((a + b) / 2, row + 0.5), size=9, ha="center", va="center"
                 )
-    above.set_yticks(np.arange(len(ribbons)) + 0.5, [*ribbons])
+    above.set_yticks(np.arange(len(each)) + 0.5, [*each])
     above.tick_params(left=False, bottom=False, labelbottom=False, labelsize=9.5)
     above.spines[:].set_visible(False)
     above.grid(False)

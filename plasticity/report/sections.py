@@ -9,7 +9,8 @@ import polars as pl
 from plasticity.core.predictors import SHARES
 from plasticity.metrics.frontier import Points, points
 from plasticity.metrics.visits import probed
-from plasticity.plots.frontier import frontier
+from plasticity.plots import belief_areas
+from plasticity.plots.frontiers import frontier
 from plasticity.plots.heat_maps import Heat, heat_map
 from plasticity.plots.over_time import COLUMNS as STEPS
 from plasticity.plots.over_time import bits_over_time, plotted, windowed
@@ -31,6 +32,8 @@ from plasticity.results.store import Cell, Run
 
 PROBES = ["step", "regime", "kl/model", "kl/continual", "kl_amnesic/model"]
 """Of a probe table, what is drawn."""
+SEEDS = 3
+"""Of a strategy whose beliefs are drawn, at most."""
 
 
 class RunData(NamedTuple):
@@ -121,6 +124,29 @@ def over_time(of: RunData) -> Section:
     return Section("Bits from the truth over time", [Words(words), zoomable])
 
 
+def believed(of: RunData) -> Section | None:
+    """Which regime a strategy took to be live, beside the true one; None: no strategy said."""
+    pictures = list[Picture]()
+    for label, cells in of.groups.items():
+        for cell in cells[:SEEDS]:
+            if belief_areas.columns(cell.steps.part(0)):
+                table = cell.steps.read()
+                table = table.select(*belief_areas.COLUMNS, *belief_areas.columns(table))
+                title = f"{label}, seed {cell.seed}"
+                pictures.append(
+                    Picture(belief_areas.beliefs(table, title), f"belief {title}", table)
+                )
+    if not pictures:
+        return None
+    words = (
+        "After each step, how probable the strategy takes it that the pretrained network knows the live regime best, "
+        "or one of its experts, which it was not told to name; above, the regime that is live. The same colour where "
+        "a letter comes back: it knows the regime again. "
+        f"{'The first seeds.' if len(of.cells) > len(pictures) else ''}"
+    )
+    return Section("Which regime it takes to be live", [Words(words.strip()), Pictures(pictures)])
+
+
 def probes(of: RunData) -> Section:
     """What was forgotten: heat maps of held-out probes."""
     title = "What was forgotten: held-out probes of every regime"
@@ -180,7 +206,7 @@ def costs(of: RunData) -> Section:
     return Section("What it cost, and where the bits went", [table, note])
 
 
-SECTIONS = (verdict, skill, over_time, probes, beside_exact, costs)
+SECTIONS = (verdict, skill, over_time, believed, probes, beside_exact, costs)
 """What a reader wants first, first; below them come the folded ones of `details`."""
 
 

@@ -188,7 +188,7 @@ class Results:
 
     @property
     def steps(self) -> pl.LazyFrame:
-        """One row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits]."""
+        """One row per step: step, regime, shift, alarm, answers, <metric>/<predictor> [bits], belief/<slot>."""
         return self._scanned("steps")
 
     @property

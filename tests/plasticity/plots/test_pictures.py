@@ -12,6 +12,7 @@ from plasticity.plots import (
     Curve,
     Heat,
     anomalies_needed,
+    beliefs,
     conversation_start,
     critical_differences,
     distance_moved,
@@ -36,6 +37,9 @@ NEEDED = pl.DataFrame(
         "changed": [True, True, False, True],
     }
 )
+BELIEFS = pl.DataFrame(
+    {"step": [0, 1], "regime": [0, 1], "shift": [False, True], "belief/0": [1.0, 0.2], "belief/1": [0.0, 0.8]}
+)  # fmt: skip
 EVERY: list[Callable[..., Axes]] = [
     lambda **k: heat_map(HEAT, **k),
     lambda **k: skill_by_block({"EWC": [0.5, -0.2]}, ["one", "two"], **k),
@@ -46,6 +50,7 @@ EVERY: list[Callable[..., Axes]] = [
     lambda **k: anomalies_needed(NEEDED, "rate", "chance of an anomaly", **k),
     lambda **k: ladder_rung(LINE, "step", "bits", margin=(0.4, "seeing taken for doing"), **k),
     lambda **k: conversation_start(LINE, **k),
+    lambda **k: beliefs(BELIEFS, **k),
 ]
 
 
@@ -132,3 +137,12 @@ def test_anomalies_hollow_where_the_mind_never_changed() -> None:
         np.asarray(line.get_ydata()).tolist() for line in ax.lines if line.get_marker() != "o"
     ]
     assert medians == [[90, 40], [3]]
+
+
+def test_what_the_package_gives_is_the_picture_after_its_module_was_imported_too() -> None:
+    import plasticity.plots as plots
+
+    for name in dir(plots):
+        if name in plots._HOME:
+            assert getattr(plots, name) is getattr(plots, name), name
+            assert not isinstance(getattr(plots, name), type(plots)), name
