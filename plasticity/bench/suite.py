@@ -178,9 +178,11 @@ def settled(value: Any, name: str = "") -> Any:
 
 
 def shipped() -> dict[str, Path]:
-    """Name -> file of every suite that comes with this package, in its newest version."""
+    """Name -> file of every suite that comes with this package: `cpu-small` in its newest version, `v1/cpu-small`."""
     folder = Path(str(files("plasticity.bench"))) / "suites"
-    return {path.stem: path for path in sorted(folder.glob("v*/*.yaml"))}
+    every = sorted(folder.glob("v*/*.yaml"), key=lambda path: int(path.parent.name[1:]))
+    newest = {path.stem: path for path in every}
+    return newest | {f"{path.parent.name}/{path.stem}": path for path in every}
 
 
 def find(name: str) -> Path:

@@ -107,7 +107,7 @@ def submit(
     from plasticity.engine.progress import bars
 
     results = read(file)
-    name = suite or _shipped(results.suite.name, file)
+    name = suite or _shipped(results.suite.name, results.suite.version, file)
     asked = _suite(name, [])
     draws = _drawn(results, rerun, seed) if rerun else []
     try:
@@ -167,8 +167,8 @@ def _again(
     screen.print(f"run again: {len(draws)} cells, {told}", highlight=False, soft_wrap=True)
 
 
-def _shipped(name: str, file: Path) -> str:
-    """The name of a shipped suite, for a stranger's file names no other file of this machine.
+def _shipped(name: str, version: str, file: Path) -> str:
+    """The name of a shipped suite in its version, for a stranger's file names no other file of this machine.
 
     Raises:
         ConfigError: it is none.
@@ -180,7 +180,7 @@ def _shipped(name: str, file: Path) -> str:
         near = did_you_mean(name, known) or f" Known: {', '.join(known)}."
         text = f"expected the name of a shipped suite, got {name!r}.{near} Of another: --suite FILE"
         raise ConfigError([Problem(f"{file}: suite.name", text)])
-    return name
+    return older if (older := f"v{version}/{name}") in known else name
 
 
 def _suite(name: str, contenders: list[str]) -> "Suite":

@@ -20,7 +20,7 @@ from plasticity.networks.matched import parameters
 
 from .arena import suite
 
-SIZES = {"cpu-small": (4, 2, 8, 3), "gpu": (6, 4, 12, 3)}
+SIZES = {"v1/cpu-small": (4, 2, 8, 3), "cpu-small": (5, 2, 12, 5), "gpu": (6, 4, 12, 3)}
 
 
 @pytest.fixture(params=SIZES, scope="module")
@@ -30,14 +30,15 @@ def found(request: pytest.FixtureRequest) -> Suite:
 
 
 def test_they_are_shipped() -> None:
-    assert SIZES.keys() == shipped().keys()
+    assert SIZES.keys() | {"v1/gpu", "v2/cpu-small"} == shipped().keys()
+    assert shipped()["cpu-small"] == shipped()["v2/cpu-small"] != shipped()["v1/cpu-small"]
     home = Path(str(plasticity.__file__)).parent
     assert all(path.is_relative_to(home) for path in shipped().values())
 
 
-def test_their_sizes(found: Suite) -> None:
+def test_their_sizes(found: Suite, request: pytest.FixtureRequest) -> None:
     sizes = tuple(map(len, (found.streams, found.networks, found.strategies, found.seeds)))
-    assert sizes == SIZES[found.name]
+    assert sizes == SIZES[request.node.callspec.params["found"]]
 
 
 def test_every_part_is_built(found: Suite) -> None:
@@ -65,7 +66,7 @@ def test_their_networks_are_of_one_size(found: Suite) -> None:
 
 
 def test_the_whole_of_cpu_small(tmp_path: Path) -> None:
-    contest = Contest(suite(tmp_path, file=find("cpu-small")), str(tmp_path), 2)
+    contest = Contest(suite(tmp_path, file=find("v1/cpu-small")), str(tmp_path), 2)
     assert [who for who, how in contest.how.items() if how == "none"] == [
         ("Transformer", "Frozen"),
         ("LSTM", "Frozen"),
@@ -117,7 +118,7 @@ def test_what_is_published_rests_on_these_defaults() -> None:
     Who comes here with a new argument that changes no number puts it in YOUNGER, and here; who changed a default, or
     what an argument means, raises the suite's version, for its results are to be found again.
     """
-    found = suite(Path(), file=find("cpu-small"))
+    found = suite(Path(), file=find("v1/cpu-small"))
     former = json.loads(json.dumps(recipe.plain(found)))
     del former["hardware"]["devices"], former["pretrain"]["tunnels"]
     text = json.dumps(former, sort_keys=True).encode()
