@@ -13,13 +13,13 @@ from plasticity.engine.config import Pretrain
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain import _Pretraining, fresh
 from plasticity.networks import MLP
-from streams import HMM, Bijection, Markov, Padded, Recall, Recurrence, Urn
+from streams import HMM, SULA, Bijection, Choice, Markov, Padded, Recall, Recurrence, Urn
 
 from ...streams.runs import Episode, law
 from ...streams.worlds import World, worlds
 
 EACH = {type(world.tunnel): world for world in reversed(worlds())}
-SOME = [EACH[cls] for cls in (Urn, Markov, HMM, Bijection, Recall, Recurrence)]
+SOME = [EACH[cls] for cls in (Urn, Markov, HMM, Bijection, Recall, Recurrence, SULA, Choice)]
 """The first world of each of these."""
 
 
