@@ -1,7 +1,8 @@
 """What a network was taught, and how far that goes: python experiments/teaching.py runs/teaching.
 
-Of every target and seed of the sweep, the pretrained network, on four tunnels: the one it was taught on, the same with
-its features in another order (where there are several), with one feature more, and SULA. Printed are means over seeds and their 95 % intervals:
+Of every target and seed of the sweep, the pretrained network, on several tunnels: the one it was taught on, the same
+with its features in another order (where there are several), with one feature more, and SULA. Printed are means over
+seeds and their 95 % intervals:
 
     kl              KL(amnesic || network), bits per asked position
     accuracy        of its best guess: mean p(guess), p the exact amnesic predictive
