@@ -64,7 +64,7 @@ def test_argmax_and_oracle_are_the_enumerated_ones(world: World) -> None:
             latent = group.latents[row]
             known = law(lambda choose, latent=latent: world.program(latent, choose))
             x, y = batch.inputs[row].tolist(), key.drawn[row].tolist()
-            for i, t in enumerate(np.flatnonzero(batch.asked)):
+            for i, t in enumerate(np.flatnonzero(batch.asked).tolist()):
                 wanted = best(joint if target == "argmax" else known, x, y, t, tunnel.symbols)
                 np.testing.assert_allclose(told[row, i], wanted, atol=1e-9)
 
