@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plasticity.bench.results import SCHEMA, BenchResults, Choice, Environment, How, Identity, Score
+from plasticity.bench.results import (
+    SCHEMA,
+    BenchResults,
+    Environment,
+    How,
+    Identity,
+    Score,
+    TunedRate,
+)
 from plasticity.bench.suite import Suite
 from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.launch import cells
@@ -69,7 +77,7 @@ class Contest:
             for each in self._cases(True, dict.fromkeys(tuned, lr))
         ]
 
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[TunedRate]:
         """The rate with the best mean skill over the held-out worlds; of equals, the lowest. Needs `tuning` done."""
         found: dict[tuple[str, str], dict[float, list[float | None]]] = {}
         for each in self.tuning():
@@ -80,10 +88,10 @@ class Contest:
         for (network, strategy), how in self.how.items():
             skills = {lr: _mean(s) for lr, s in found.get((network, strategy), {}).items()}
             named = {f"{lr:g}": skill for lr, skill in skills.items()}
-            made.append(Choice(network, strategy, how, best(skills), named))
+            made.append(TunedRate(network, strategy, how, best(skills), named))
         return made
 
-    def counted(self, choices: list[Choice]) -> list[CellJob]:
+    def counted(self, choices: list[TunedRate]) -> list[CellJob]:
         """The cells that count, at these rates; the seeds outermost."""
         return self._cases(False, {(c.network, c.strategy): c.lr for c in choices})
 

@@ -74,7 +74,7 @@ class Environment:
 
 
 @dataclass
-class Choice:
+class TunedRate:
     """The learning rate of one strategy with one network, and how it was chosen.
 
     Args:
@@ -148,7 +148,7 @@ class BenchResults:
     strategies: Mapping[str, Mapping[str, Any]]
     contenders: Sequence[str]
     environment: Environment
-    rates: Sequence[Choice]
+    rates: Sequence[TunedRate]
     cells: Sequence[Score]
 
     def write(self, path: Path) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from plasticity.bench.contest import best
-from plasticity.bench.results import CLOSE, BenchResults, Choice, How
+from plasticity.bench.results import CLOSE, BenchResults, How, TunedRate
 from plasticity.bench.suite import Suite
 from plasticity.launch.cells import rate
 from plasticity.launch.experiment import single
@@ -54,7 +54,7 @@ def rates(results: BenchResults, suite: Suite, ceilings: Sequence[float | None])
             yield f"cells.{i}.trainable", f"expected {text}, got {cell.trainable}"
 
 
-def _claimed(choice: Choice, results: BenchResults) -> How:
+def _claimed(choice: TunedRate, results: BenchResults) -> How:
     """Whose the rate of a contender is by its arguments; that it has none is its own word."""
     arguments = results.strategies.get(choice.strategy, {})
     if choice.how == "none" or "lr" not in arguments:
@@ -62,7 +62,7 @@ def _claimed(choice: Choice, results: BenchResults) -> How:
     return "tuned" if arguments["lr"] is None else "own"
 
 
-def _choice(choice: Choice, suite: Suite, ceiling: float | None) -> Iterator[Fault]:
+def _choice(choice: TunedRate, suite: Suite, ceiling: float | None) -> Iterator[Fault]:
     """One record: the whole grid, no skill beyond the truth's, the best of them chosen."""
     if choice.how != "tuned":
         if choice.skills:

@@ -9,6 +9,9 @@ from plasticity.core.bounded import Count, Natural, NonNegative, Positive
 from plasticity.core.network import Network
 from plasticity.core.tunnel import Tunnel
 
+PretrainTarget = Literal["samples", "posterior", "argmax", "oracle"]
+"""What a pretraining takes cross-entropy on."""
+
 
 class TrainerConfig:
     """Where and how Lightning runs.
@@ -62,8 +65,11 @@ class Pretrain:
         warmup: steps of linear warm-up.
         clip: largest gradient norm.
         weight_decay: decoupled.
-        target: samples: cross-entropy on the symbols that came. posterior: on the amnesic observer's whole
-            predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
+        target: what cross-entropy is taken on. samples: the symbols that came. posterior: the amnesic observer's
+            whole predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
+            argmax: its most probable symbol (what Qiu et al., Nature Communications 17:1238, distil); the optimum is
+            sure of it. oracle: the informed observer's most probable symbol, the right answer where there is one; the
+            optimum is the probability that a symbol is that. Symbols that tie share the target evenly.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
         lrs: peak learning rates of the networks named here by their type, in place of lr.
         tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
@@ -77,14 +83,14 @@ class Pretrain:
         warmup: Natural = 100,
         clip: Positive = 1.0,
         weight_decay: NonNegative = 0.0,
-        target: Literal["samples", "posterior"] = "samples",
+        target: PretrainTarget = "samples",
         seed: Natural | None = None,
         lrs: Mapping[str, Positive] | None = None,
         tunnels: Sequence[Recipe[Tunnel]] = (),
     ):
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
-        self.target: Literal["samples", "posterior"] = target
+        self.target: PretrainTarget = target
         self.lrs = dict(lrs or {})
         self.tunnels = list(tunnels)
 

@@ -16,7 +16,7 @@ from plasticity.core.learner import Learner
 from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
-from plasticity.core.tunnel import Batch, Tunnel
+from plasticity.core.tunnel import AnswerKey, Batch, Tunnel
 from plasticity.engine import archive
 from plasticity.engine.config import Pretrain
 from plasticity.engine.datamodule import StreamDataModule
@@ -28,9 +28,26 @@ from plasticity.results.lock import alone
 from plasticity.results.sealed import digest
 from plasticity.results.store import Cell
 
+TIE = 1e-9
+"""Symbols whose probabilities are within this share of the largest tie with it."""
+
 
 class _Fresh(Stream):
     """Tunnels are drawn at random, equally often: for each sequence, or for each batch if they ask differently."""
+
+    oracle = False
+    """Whether the key of a step holds the informed observer's predictive, in place of the amnesic one's."""
+
+    def keyed(self, step: int) -> tuple[Batch, AnswerKey]:
+        """Batch `step`, and what its teacher knows."""
+        batch, key = super().keyed(step)
+        if not self.oracle:
+            return batch, key
+        known = torch.empty_like(key.posterior)
+        for rows, _, tunnel, latents in self.groups(step):
+            drawn = batch.inputs[rows].numpy(), key.drawn[rows].numpy()
+            known[rows] = torch.from_numpy(tunnel.informed(latents).predict(*drawn))
+        return batch, key._replace(posterior=known)
 
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
         """A tunnel for each sequence, or one for all."""
@@ -52,7 +69,22 @@ def fresh(
         probe: held-out episodes per tunnel.
     """
     steps, apart = max(plan.steps, 1), seed + (1 << 31)
-    return _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
+    world = _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
+    world.oracle = plan.target == "oracle"
+    return world
+
+
+def most_probable(
+    predictive: Float[Tensor, "*shape symbols"],
+) -> Float[Tensor, "*shape symbols"]:
+    """All on the most probable symbol; those that tie share it evenly, as a coin between them would on average.
+
+    >>> most_probable(torch.tensor([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]))
+    tensor([[0.0000, 1.0000, 0.0000],
+            [0.5000, 0.0000, 0.5000]])
+    """
+    best = predictive >= predictive.amax(-1, keepdim=True) * (1 - TIE)
+    return best / best.sum(-1, keepdim=True).to(predictive)
 
 
 class _Pretraining(Strategy):
@@ -62,14 +94,16 @@ class _Pretraining(Strategy):
         super().__init__(plan.lr)
         self.plan = plan
         self.posterior: Float[Tensor, "batch time symbols"] = torch.empty(0, 0, 0)
-        """The amnesic observer's, of the batch that is learned from."""
+        """The amnesic observer's, of the batch that is learned from; where the target is oracle, the informed one's."""
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy, in nats per asked position."""
         if self.plan.target == "samples":
             return super().loss(learner, batch, logits)
-        log_probs = logits[:, batch.asked].log_softmax(-1)
-        return -(self.posterior[:, batch.asked].to(log_probs) * log_probs).sum(-1).mean()
+        log_probs, taught = logits[:, batch.asked].log_softmax(-1), self.posterior[:, batch.asked]
+        if self.plan.target != "posterior":
+            taught = most_probable(taught)
+        return -(taught.to(log_probs) * log_probs).sum(-1).mean()
 
     def project_gradients(self, learner: Learner) -> None:
         """Clip the gradient, and set this step's learning rate."""

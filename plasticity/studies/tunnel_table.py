@@ -1,5 +1,6 @@
 """The tunnel table: how exactly does each network infer in context? Pretrained, then scored on held-out episodes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from rich.table import Table as RichTable
 
 from plasticity.config.recipe import Recipe
 from plasticity.core.network import Network
-from plasticity.core.predictors import MODEL
+from plasticity.core.predictors import AMNESIC, MODEL
 from plasticity.core.stream import Stream
 from plasticity.engine import scorer
 from plasticity.engine.pretrain import fresh, pretrained
@@ -31,10 +32,13 @@ from plasticity.results.table import Table as Stored
 EPISODES = 2048
 """Held-out episodes on which an entry is scored; the same for every network of a seed."""
 BASELINES = ("memoryless", "position", "uniform")
+CONSTANT = "best constant"
+"""Not a predictor but a number: the entropy that, said everywhere, has the least mean entropy error."""
 TITLES = ("task", "network", "parameters", "KL", "excess loss", "entropy error", "of memoryless")
 CAPTION = (
     "KL from the exact observer (the amnesic one), log loss beyond it, and |difference of entropies|: bits per "
-    "asked position. Of memoryless: KL as a share of the best predictor that sees the last symbol only; "
+    "asked position. The last is no proper score: beside it the best constant entropy, which knows nothing. "
+    "Of memoryless: KL as a share of the best predictor that sees the last symbol only; "
     "0 is exact inference, 1 is no use of the past."
 )
 
@@ -60,7 +64,7 @@ class TunnelRow(NamedTuple):
     predictor: str
     params: int | None
     kl: list[float]
-    """KL(amnesic || predictor)."""
+    """KL(amnesic || predictor); none of the best constant, which is no distribution."""
     excess: list[float]
     """Log loss less the amnesic observer's, on the symbols that came: the same thing, sampled."""
     entropy: list[float]
@@ -110,17 +114,25 @@ def curves(entry: TableEntry) -> pl.DataFrame:
 
 @torch.no_grad()
 def score(network: Network, world: Stream) -> dict[str, np.ndarray]:
-    """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes."""
+    """Every metric of every predictor at every asked position of every tunnel, in bits, on the world's probes.
+
+    And the entropy error of the best constant: mean |H(amnesic) - c|, which is least where c is the median.
+    """
     reference, found, tunnels, places = ReferencePredictors(world), [], [], []
+    entropies = list[torch.Tensor]()
     for regime, (batch, key) in zip(world.probed, world.keyed_probes(), strict=True):
         exact = torch.from_numpy(reference.predict(batch, key, world.probe_groups(regime)))
         parts = batch.inputs.split(256)
         logits = torch.cat([network(part)[:, batch.asked] for part in parts])
         scores = scorer.score(logits, batch.targets[:, batch.asked], exact)
         found.append(scores.flatten(0, 1).numpy())
+        entropies.append(torch.special.entr(exact[AMNESIC]).sum(-1) / scorer.BIT)
         places.append(np.flatnonzero(batch.asked.numpy()))
         tunnels.append(np.full(len(places[-1]), world.tunnel_index(regime)))
     head = {"tunnel": np.concatenate(tunnels), "position": np.concatenate(places)}
+    constant = torch.cat([each.flatten() for each in entropies]).quantile(0.5)
+    errors = torch.cat([(each - constant).abs().mean(0) for each in entropies])
+    head[f"entropy_error_amnesic/{CONSTANT}"] = errors.numpy()
     return head | dict(zip(SCORES, np.concatenate(found, axis=1), strict=True))
 
 
@@ -137,6 +149,9 @@ def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[TunnelRow]:
         first = mine[0][0].label
         tables = [table for entry, table in mine if entry.label == first]
         found += [_row(task, name, None, tables, name, past) for name in BASELINES]
+        if all(f"entropy_error_amnesic/{CONSTANT}" in table.columns for table in tables):
+            error = [_mean(table, f"entropy_error_amnesic/{CONSTANT}") for table in tables]
+            found.append(TunnelRow(task, CONSTANT, None, [], [], error, math.nan))
     return found
 
 
@@ -195,8 +210,9 @@ def _picture(task: str, done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> Pict
 def _cells(row: TunnelRow) -> list[str]:
     """What a line shows."""
     size = "" if row.params is None else f"{row.params:,}"
-    scores = [spread(values, 4) for values in (row.kl, row.excess, row.entropy)]
-    return [row.task, row.predictor, size, *scores, f"{row.of_memoryless:.3f}"]
+    scores = [spread(v, 4) if v else "" for v in (row.kl, row.excess, row.entropy)]
+    share = "" if math.isnan(row.of_memoryless) else f"{row.of_memoryless:.3f}"
+    return [row.task, row.predictor, size, *scores, share]
 
 
 def _curve(tables: Sequence[pl.DataFrame], who: str, look: Look) -> Curve:

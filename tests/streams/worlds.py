@@ -6,6 +6,7 @@ A Dirichlet is stood for by the points of a quadrature that is exact for as few 
 from collections.abc import Callable
 from functools import partial
 from itertools import permutations, product
+from math import exp
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy as np
 from plasticity import Tunnel
 from streams import (
     HMM,
+    SULA,
     BeliefRevision,
     Bijection,
     Binding,
     ChangePoint,
+    Choice,
     ContextTree,
     FilteringHMM,
     Markov,
@@ -177,6 +180,43 @@ def recurrence(tunnel: Recurrence, time: int, latent: Any, choose: Choose) -> tu
     return x, y
 
 
+def labels(tunnel: SULA, time: int, right: Any, choose: Choose) -> tuple[Any, Any]:
+    x, y = list[int](), list[int]()
+    for _ in range(time // 2):
+        word = choose(uniform(tunnel.words))
+        wrong = choose([0.5, 0.5] if tunnel.shuffled else [tunnel.right, 1 - tunnel.right])
+        shown = 1 - right if wrong else right
+        x += [3 + word, shown]
+        y += [shown, 0]
+    return [*x, 2], [*y, right]
+
+
+def shopping(tunnel: Choice, rounds: int, weights: Any, choose: Choose) -> tuple[Any, Any]:
+    """Weights in halves."""
+    order = tunnel.order or range(tunnel.features)
+    x, y = list[int](), list[int]()
+    for _ in range(rounds):
+        utilities = list[float]()
+        for _ in range(3):
+            level = {f: choose(uniform(tunnel.levels)) for f in order}
+            x += [3 + f * tunnel.levels + level[f] for f in order]
+            worth = {f: level[f] / max(tunnel.levels - 1, 1) for f in order}
+            utilities.append(sum(weights[f] / 2 * worth[f] for f in order))
+        if tunnel.noise:
+            mass = [exp(u / tunnel.noise) for u in utilities]
+        else:
+            mass = [float(u > max(utilities) - 1e-9) for u in utilities]
+        taken = choose([m / sum(mass) for m in mass])
+        y += [0] * (len(x) - len(y) - 1) + [taken, 0]
+        x.append(taken)
+    return x[:-1], y[:-1]
+
+
+def preferences(tunnel: Choice) -> list[tuple[float, Any]]:
+    every = [w for w in product((-2, -1, 0, 1, 2), repeat=tunnel.features) if any(w)]
+    return equal(every)
+
+
 def programs(tunnel: Recurrence) -> list[tuple[float, tuple[int, int, int]]]:
     p = tunnel.modulus
     every = [(tunnel.prior / p**2, (1, a, b)) for a, b in product(range(p), repeat=2)]
@@ -229,6 +269,11 @@ def worlds() -> list[World]:
         (Recurrence(3, 0.6, "shuffled", symbols=4, horizon=1, items=3), 9),
     ):
         add(program, time, programs(program), partial(recurrence, program, time))
+    for sula, time in ((SULA(2, 0.8), 5), (SULA(2, shuffled=True), 3), (SULA(1), 1)):
+        add(sula, time, equal((0, 1)), partial(labels, sula, time))
+    for shop, rounds in ((Choice(1, 2), 2), (Choice(1, 3, 0.4), 1), (Choice(2, 2, 0.7, [1, 0]), 1)):
+        time = shop.round * rounds - 1
+        add(shop, time, preferences(shop), partial(shopping, shop, rounds))
     return found
 
 

@@ -21,7 +21,7 @@ from plasticity.bench.leaderboard import (
     shown,
     skill,
 )
-from plasticity.bench.results import BenchResults, Choice, Environment, Identity, Score
+from plasticity.bench.results import BenchResults, Environment, Identity, Score, TunedRate
 from plasticity.metrics.ranking import ranks
 
 STREAMS, NETWORKS, SEEDS = ("calm", "wild"), ("LSTM", "Mamba"), (0, 1)
@@ -48,11 +48,11 @@ def score(strategy: str, i: int) -> Score:
 @pytest.fixture
 def results() -> BenchResults:
     rates = [
-        Choice(network, "Finetune", "tuned", lr, {"0.001": 0.1, "0.01": 0.3, "0.1": None})
+        TunedRate(network, "Finetune", "tuned", lr, {"0.001": 0.1, "0.01": 0.3, "0.1": None})
         for network, lr in zip(NETWORKS, (0.001, 0.01), strict=True)
     ]
-    rates += [Choice(network, "Frozen", "none", None, {}) for network in NETWORKS]
-    rates += [Choice(network, "Lost", "own", None, {}) for network in NETWORKS]
+    rates += [TunedRate(network, "Frozen", "none", None, {}) for network in NETWORKS]
+    rates += [TunedRate(network, "Lost", "own", None, {}) for network in NETWORKS]
     environment = Environment("3.11", {"torch": "2"}, None, False, "x86", 2, 1, ["plasticity"])
     scores = [score(name, i) for i in range(8) for name in SKILLS]
     strategies = {name: {"type": name} for name in SKILLS}

@@ -9,7 +9,7 @@ import pytest
 
 import plasticity
 from plasticity.bench.contest import Contest
-from plasticity.bench.results import Choice
+from plasticity.bench.results import TunedRate
 from plasticity.bench.suite import FORMER, Suite, find, shipped
 from plasticity.config import recipe
 from plasticity.core.errors import ConfigError
@@ -73,7 +73,7 @@ def test_the_whole_of_cpu_small(tmp_path: Path) -> None:
     ]
     tuning = contest.tuning()
     assert len(tuning) == 2 * 7 * 4 * 2 * 2  # networks, strategies, rates, worlds, seeds
-    counted = contest.counted([Choice(*who, how, None, {}) for who, how in contest.how.items()])
+    counted = contest.counted([TunedRate(*who, how, None, {}) for who, how in contest.how.items()])
     assert len(counted) == 4 * 2 * 8 * 3
     assert len(contest.networks()) == 2 * (3 * 3 + 2 * 2), "two worlds share their tunnel"
     assert len({each.cell(tmp_path).path for each in tuning + counted}) == len(tuning + counted)

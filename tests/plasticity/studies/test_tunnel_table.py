@@ -17,7 +17,7 @@ from plasticity.networks import LSTM, MLP
 from plasticity.studies.tunnel_table import curves, entries, rows, run, score
 from plasticity.tracking import Wandb
 from strategies import Frozen
-from streams import Abrupt, Binding
+from streams import SULA, Abrupt, Binding, Padded
 
 
 def experiment(folder: Path, steps: int = 20) -> Experiment:
@@ -75,11 +75,34 @@ def test_a_worker_makes_what_this_process_would(tmp_path: Path) -> None:
 def test_rows_are_means_over_seeds_and_positions(tmp_path: Path) -> None:
     done = [(e, curves(e)) for e in entries([experiment(tmp_path)])]
     table = {row.predictor: row for row in rows(done)}
-    assert list(table) == ["MLP", "LSTM", "memoryless", "position", "uniform"]
+    assert list(table) == ["MLP", "LSTM", "memoryless", "position", "uniform", "best constant"]
     lstm = [curve for entry, curve in done if entry.label == "LSTM"]
     assert table["LSTM"].kl == [pytest.approx(c["kl_amnesic/model"].mean()) for c in lstm]
     assert table["memoryless"].of_memoryless == pytest.approx(1)
     assert table["MLP"].params == sum(p.numel() for p in MLP(6, 3, width=8, depth=1).parameters())
+
+
+def test_the_best_constant_entropy_is_the_one_of_the_papers_task() -> None:
+    """SULA at k = 0, 1, 2, 4, 8: .329 for the best constant (.096 bit), .363 for none at all (measured elsewhere)."""
+    tunnels = [Padded(SULA(), vocab=20, symbols=2, length=2 * k + 1) for k in (0, 1, 2, 4, 8)]
+    world = fresh(tunnels, Pretrain(steps=1, batch=1), 17, 0, probe=2000)
+    table = score(MLP(20, 2, width=4, depth=1), world)
+    assert table["entropy_error_amnesic/best constant"].mean() == pytest.approx(0.329, abs=0.01)
+    exact = [tunnel.observer() for tunnel in tunnels]
+    entropies = list[float]()
+    for observer, tunnel in zip(exact, tunnels, strict=True):
+        x, y = tunnel.draw(
+            tunnel.latents(2000, np.random.default_rng(1)), 17, np.random.default_rng(2)
+        )
+        p = observer.predict(x, y)[:, tunnel.asked(17)]
+        entropies += (-(p * np.log2(np.maximum(p, 1e-300))).sum(-1)).ravel().tolist()
+    each = [float(np.abs(np.array(entropies) - c).mean()) for c in np.linspace(0, 1, 1001)]
+    assert min(each) == pytest.approx(0.329, abs=0.01)
+    assert np.argmin(each) / 1000 == pytest.approx(0.096, abs=0.005)
+    assert each[0] == pytest.approx(0.363, abs=0.01)
+    np.testing.assert_allclose(
+        table["entropy_error_amnesic/best constant"].mean(), min(each), atol=0.015
+    )
 
 
 def test_the_interval_is_students() -> None:
