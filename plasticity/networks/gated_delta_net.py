@@ -58,7 +58,7 @@ class GatedDelta(nn.Module):
         v = v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         decay = -self.A_log.exp() * F.softplus(a + self.dt_bias)
         y = gated_delta_rule(unit(q), unit(k), v, decay.mT, b.sigmoid().mT)
-        y = self.norm(y.transpose(1, 2)).flatten(2)
+        y = self.norm(y.transpose(1, 2).to(self.norm.weight)).flatten(2)
         return self.out_proj(y * F.silu(z))
 
     def declare_units(self) -> HiddenUnits:
@@ -97,7 +97,7 @@ def gated_delta_rule(
     beta: Float[Tensor, "batch heads time"],
     chunk: int = CHUNK,
 ) -> Float[Tensor, "batch heads time values"]:
-    """What is read at each time from a memory that begins at zero, in chunks.
+    """What is read at each time from a memory that begins at zero, in chunks; in float32 or more.
 
     With g_i = exp(sum of decay up to i) inside a chunk, S the memory before it (keys x values), and the rows of the
     matrices Q, K, V at times i, the corrections U that are written solve (the UT transform of the WY representation:
@@ -116,8 +116,8 @@ def gated_delta_rule(
         beta: b_t.
         chunk: positions taken at once.
     """
-    kind, time = v.dtype, v.shape[2]
-    exact = torch.promote_types(kind, torch.float32)  # no triangular solver takes less
+    time = v.shape[2]
+    exact = torch.promote_types(v.dtype, torch.float32)  # no triangular solver takes less
     chunk = min(chunk, time)
     pad = -time % chunk
     q, k, v = (F.pad(x.to(exact), (0, 0, 0, pad)).unflatten(2, (-1, chunk)) for x in (q, k, v))
@@ -137,7 +137,7 @@ def gated_delta_rule(
         new = written[:, :, n] - erased[:, :, n] @ memory
         outputs.append(opened[:, :, n] @ memory + read[:, :, n] @ new)
         memory = memory * grown[:, :, n, -1:] + kept[:, :, n].mT @ new
-    return torch.cat(outputs, 2)[:, :, :time].to(kind)
+    return torch.cat(outputs, 2)[:, :, :time]
 
 
 class GatedDeltaNet(Stack):
