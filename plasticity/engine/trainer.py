@@ -25,6 +25,8 @@ from plasticity.results.stretches import Stretches
 
 SCORES = [f"{column}/{name}" for column in COLUMNS for name in (MODEL, *PREDICTORS)]
 """Columns of the step and probe tables, in the order of the scores."""
+MOVED = "kl_pretrained/model"
+"""One more of the probe table: bits from the network before any update to the learner."""
 
 
 class NotifyStream(pl.Callback):
@@ -110,6 +112,7 @@ class Recorder(pl.Callback):
     def _write_probes(self, module: Prequential, part: int, step: int) -> None:
         regimes, scores = zip(*module.probed, strict=True)
         head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
+        head |= {MOVED: np.array([module.moved[regime] for regime in regimes])}
         self.cell.probes.write(part, head | _table(scores))
 
 
