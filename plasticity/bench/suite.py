@@ -26,8 +26,9 @@ YOUNGER: Mapping[str, Mapping[str, Any]] = {
     "": {"budget": None},
     "pretrain": {"tunnels": [], "meta": None},
 }
-"""Class, or key of a suite ("": the suite itself) -> arguments that came after results were published, and the values that change no
-number. An argument that a suite rests on is added here when it is added to its class; else the suite is another."""
+"""Class, or key of a suite, or "" for the suite itself -> arguments that came after results were published, and the
+values that change no number. An argument that a suite rests on is added here when it is added to its class; else the
+suite is another."""
 FORMER = {"f550c00299605b3a": "eababeb73be28552"}
 """Hash of a suite -> that under which its results were published before. That was of more: of everything in the file,
 so that it changed with `hardware.devices` and `pretrain.tunnels`, which came later and change none of its numbers."""
