@@ -60,7 +60,7 @@ def batch_meta_loss(learner: Learner, batch: Batch, plan: Meta) -> Float[Tensor,
 
     Where the gradient goes through the inner ones, in kernels that have a second derivative.
     """
-    with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False):
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
         each = [
             meta_loss(learner, part, plan.lr, plan.order, plan.steps)
             for part in by_latent(batch, plan.latents)
