@@ -138,7 +138,7 @@ def test_what_is_published_rests_on_these_defaults() -> None:
         ("--strategies=[{type: EWC}, {type: EWC}]", "strategies: EWC is there twice"),
         ("--name=a/b", "name: expected 1 to 100 printable bytes"),
         ("--nets=3", "unknown key 'nets'"),
-        ("--budget={backwards: 2}", "did you mean 'backward'"),
+        ("--budget={backwards: 2}", "Did you mean 'backward'"),
         ("--budget={backward: 0}", "budget.backward: expected"),
     ],
 )
