@@ -37,6 +37,7 @@ class ContinualBackprop(Strategy):
     | LSTM | cell | the residual stream adds 1 to sum|w_out|, and its share of the mean is lost; what enters the cell |
     | | | (g) becomes 0 with w_out, so that the stream hears nothing; the three gates are redrawn |
     | Mamba | inner channel | the gate z becomes 0 in place of w_out; no bias follows: the mean is lost |
+    | gated delta | channel of the values | what is stored of it becomes 0 in place of w_out; the mean is lost |
 
     Cost per step: forward + backward + one forward without gradient. Memory: five numbers per unit.
 

@@ -31,10 +31,10 @@ class GPM(Strategy):
     So what a protected layer says of past inputs stays, and with it what the next layer is shown. Held as M M^T.
     A matrix whose span is full moves no more: width is what new regimes are learned with.
 
-    Matrices with known inputs: linear maps; the embedding (one-hot inputs: the span is the symbols seen); the
-    short convolution of Mamba (each channel's window of the past); both matrices of the LSTM (x_t and h_{t-1}).
-    All the rest, biases, norms, and Mamba's A_log, D and dt_bias, multiply a number and not a vector, so one input
-    spans all there is: they are frozen from the first shift on (the authors' code does so with batch norm).
+    Matrices with known inputs: linear maps; the embedding (one-hot inputs: the span is the symbols seen); short
+    convolutions (each channel's window of the past); both matrices of the LSTM (x_t and h_{t-1}). All the rest,
+    biases, norms, and A_log, D and dt_bias of Mamba and Gated DeltaNet, multiply a number and not a vector, so one
+    input spans all there is: they are frozen from the first shift on (the authors' code does so with batch norm).
 
     Departs from the paper, which trains with plain SGD: momentum, Adam's division and weight decay leave the
     subspace after the projection, so the step is projected once more; under plain SGD that changes nothing. One

@@ -111,7 +111,7 @@ class Kalman(Strategy):
     def features(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, "n width"]:
         """What the head was shown at the asked positions, and a 1 if it has a bias."""
         if self.seen is None or self.seen[1] is not logits:  # another forward pass came between
-            learner.network.forward(batch.inputs)
+            learner.network.eager(batch.inputs)
         assert self.seen is not None
         x, self.seen = self.seen[0][:, batch.asked].flatten(0, 1).double(), None
         return x if self.head[0].bias is None else nn.functional.pad(x, (0, 1), value=1.0)
@@ -193,7 +193,7 @@ def head_of(learner: Learner, whose: str) -> nn.Linear:
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     handles = [module.register_forward_hook(note) for module in linear]
     try:
-        logits = network.forward(torch.zeros_like(learner.asked, dtype=torch.int64)[None])
+        logits = network.eager(torch.zeros_like(learner.asked, dtype=torch.int64)[None])
     finally:
         for handle in handles:
             handle.remove()

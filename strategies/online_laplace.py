@@ -154,7 +154,7 @@ class OnlineLaplace(Strategy):
 
         handles = [layer.register_forward_hook(note) for layer in self.linear]
         try:
-            logits = learner.network.forward(inputs)
+            logits = learner.network.eager(inputs)
         finally:
             for handle in handles:
                 handle.remove()

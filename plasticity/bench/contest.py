@@ -16,6 +16,7 @@ from plasticity.bench.results import (
     TunedRate,
 )
 from plasticity.bench.suite import Suite
+from plasticity.core.errors import ConfigError, Problem
 from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.launch import cells
 from plasticity.launch.cells import CellJob, Done, case
@@ -53,10 +54,14 @@ class Contest:
         }
 
     def run(self) -> Iterator[Done]:
-        """Everything; yields each part as it is done."""
+        """Everything; yields each part as it is done.
+
+        Raises:
+            ConfigError: a cell took more than the suite's budget; it names what, and whose.
+        """
         yield from cells.pretrain(self.networks(), Engine(jobs=self.jobs))
-        yield from cells.run(self.tuning(), self.places, Engine(jobs=self.jobs))
-        yield from cells.run(self.counted(self.choices()), self.places, Engine(jobs=self.jobs))
+        yield from self._within_budget(self.tuning())
+        yield from self._within_budget(self.counted(self.choices()))
 
     def __len__(self) -> int:
         """Pretrainings and cells, done or not."""
@@ -130,6 +135,20 @@ class Contest:
             {who: found[f"kl/{who}"] for who in (MODEL, *PREDICTORS)},
             found["diverged/step"],
         )
+
+    def _within_budget(self, wanted: list[CellJob]) -> Iterator[Done]:
+        """Run them, and look at each that is done."""
+        named = {each.name: each for each in wanted}
+        for done in cells.run(wanted, self.places, Engine(jobs=self.jobs)):
+            if self.suite.budget:
+                summary = named[done.name].cell(self.places).summary
+                problems = [
+                    Problem(f"budget.{key}", f"{text}, by {done.name}")
+                    for key, text in self.suite.budget.excess(summary)
+                ]
+                if problems:
+                    raise ConfigError(problems)
+            yield done
 
     def _cases(self, tuning: bool, rates: dict[tuple[str, str], Any]) -> list[CellJob]:
         """One for each seed, world, and (network, strategy) that has an entry among the rates."""

@@ -22,9 +22,13 @@ from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.sealed import digest
 from plasticity.tracking import Wandb
 
-YOUNGER: Mapping[str, Mapping[str, Any]] = {"pretrain": {"tunnels": []}}
-"""Class, or key of a suite -> arguments that came after results were published, and the values that change no
-number. An argument that a suite rests on is added here when it is added to its class; else the suite is another."""
+YOUNGER: Mapping[str, Mapping[str, Any]] = {
+    "": {"budget": None},
+    "pretrain": {"tunnels": [], "meta": None},
+}
+"""Class, or key of a suite, or "" for the suite itself -> arguments that came after results were published, and the
+values that change no number. An argument that a suite rests on is added here when it is added to its class; else the
+suite is another."""
 FORMER = {"f550c00299605b3a": "eababeb73be28552"}
 """Hash of a suite -> that under which its results were published before. That was of more: of everything in the file,
 so that it changed with `hardware.devices` and `pretrain.tunnels`, which came later and change none of its numbers."""
@@ -53,6 +57,30 @@ class Tuning:
 
 
 @dataclass
+class Budget:
+    """What a strategy may cost at most, as its cells measure it; null: as much as it likes.
+
+    Args:
+        forward: passes of a network forward, for each that one prediction takes (`cost/forward`).
+        backward: the same, backward (`cost/backward`).
+        memory_bytes: of the strategy's buffers (`cost/memory_bytes`).
+    """
+
+    forward: Positive | None = None
+    backward: Positive | None = None
+    memory_bytes: Natural | None = None
+
+    def excess(self, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(argument, what was expected) of all that a cell took too much of."""
+        pairs = ((key, allowed, summary.get(f"cost/{key}")) for key, allowed in vars(self).items())
+        return [
+            (key, f"expected at most {allowed:g}, got {took:.5g}")
+            for key, allowed, took in pairs
+            if allowed is not None and took is not None and took > allowed * (1 + 1e-9)
+        ]
+
+
+@dataclass
 class Suite:
     """Streams x networks x strategies x seeds, and how learning rates are chosen.
 
@@ -72,6 +100,7 @@ class Suite:
         updates: how finely a batch is cut into updates, and how many each.
         stretch: steps between probes and checkpoints.
         hardware: where it runs.
+        budget: what a strategy may cost; a contest in which one costs more is called off.
     """
 
     name: str
@@ -89,9 +118,12 @@ class Suite:
     updates: Updates = field(default_factory=Updates)
     stretch: Count = 25
     hardware: TrainerConfig = field(default_factory=TrainerConfig)
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.budget and self.hardware.compile != "off":
+            raise ValueError("budget: expected hardware.compile off, where passes are counted")
         for key in ("streams", "seeds"):
             if not getattr(self, key):
                 raise ValueError(f"{key}: expected at least one")

@@ -53,6 +53,30 @@ class TrainerConfig:
         return None
 
 
+class Meta:
+    """A meta-learned start: pretraining by what is answered while plain gradient descent learns, as in deployment.
+
+    Each batch holds sequences under a few latents, (steps + 1) parts of equal size for each: a part is answered, and
+    learned from by one step of SGD before the next is (`plasticity/engine/meta.py` has the equation).
+
+    Args:
+        steps: inner steps.
+        lr: of the inner steps.
+        order: first: inner gradients are taken for constants; full: the gradient goes through them.
+        latents: of each batch.
+    """
+
+    def __init__(
+        self,
+        steps: Count = 3,
+        lr: Positive = 0.1,
+        order: Literal["first", "full"] = "first",
+        latents: Count = 4,
+    ):
+        self.steps, self.lr, self.latents = steps, lr, latents
+        self.order: Literal["first", "full"] = order
+
+
 class Pretrain:
     """The first phase: plain training on the stream's tunnels, a fresh latent for every episode.
 
@@ -73,6 +97,10 @@ class Pretrain:
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
         lrs: peak learning rates of the networks named here by their type, in place of lr.
         tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
+        meta: learn to be learned from: inner steps of gradient descent inside each step; null: none.
+
+    Raises:
+        ValueError: with meta, the batch does not divide, or the target is the posterior of one who does not learn.
     """
 
     def __init__(
@@ -87,12 +115,19 @@ class Pretrain:
         seed: Natural | None = None,
         lrs: Mapping[str, Positive] | None = None,
         tunnels: Sequence[Recipe[Tunnel]] = (),
+        meta: Meta | None = None,
     ):
+        if meta and batch % (parts := meta.latents * (meta.steps + 1)):
+            raise ValueError(
+                f"batch: expected a multiple of meta.latents x (meta.steps + 1) = {parts}, got {batch}"
+            )
+        if meta and target != "samples":
+            raise ValueError(f"target: expected samples where there is meta, got {target}")
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: PretrainTarget = target
         self.lrs = dict(lrs or {})
-        self.tunnels = list(tunnels)
+        self.tunnels, self.meta = list(tunnels), meta
 
     def of(self, network: type[Network]) -> "Pretrain":
         """The plan for networks of this type: its learning rate is decided."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import pytorch_lightning as pl
@@ -75,7 +76,11 @@ class Prequential(pl.LightningModule):
         self.learner, self.announce_shifts, self.detector = learner, announce_shifts, detector
         self.records: list[Record] = []
         self.probed: list[tuple[int, Tensor]] = []
+        self.moved: dict[int, float] = {}
+        """Regime -> KL(pretrained || model) on its probe when it was probed last, in bits per asked position."""
         self._sound = False
+        self._pretrained = [deepcopy(learner.network)]  # a list, so that no checkpoint holds it
+        self._before: dict[int, Float[Tensor, "batch asked symbols"]] = {}
 
     def setup(self, stage: str) -> None:
         """Attach the strategy, once, before any checkpoint is loaded."""
@@ -160,7 +165,17 @@ class Prequential(pl.LightningModule):
             logits = self.learner.strategy.predict(self.learner, item.batch)
             if not self._sound:
                 self._assert_causal(item, logits)
-            self.probed.append((item.step, score([item], [logits[:, item.batch.asked]])[0]))
+            said = logits[:, item.batch.asked]
+            self.probed.append((item.step, score([item], [said])[0]))
+            self.moved[item.step] = float(scorer.kl(_log_probs(said), self._untouched(item)).mean())
+
+    def _untouched(self, item: ScoredBatch) -> Float[Tensor, "batch asked symbols"]:
+        """What the network says on a probe before any update: probabilities, the same at every probe of a regime."""
+        if item.step not in self._before:
+            (network,), batch = self._pretrained, item.batch
+            logits = network.to(batch.inputs.device)(batch.inputs)[:, batch.asked]
+            self._before[item.step] = _log_probs(logits).exp()
+        return self._before[item.step]
 
     def _assert_causal(
         self, item: ScoredBatch, logits: Float[Tensor, "batch time symbols"]
@@ -182,6 +197,10 @@ class Prequential(pl.LightningModule):
                 "on inputs[:, :t+1] only: `plasticity check` tells more"
             )
         self._sound = True
+
+
+def _log_probs(logits: Float[Tensor, "*any symbols"]) -> Float[Tensor, "*any symbols"]:
+    return logits.double().log_softmax(-1)
 
 
 def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:

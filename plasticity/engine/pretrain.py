@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from plasticity.core.learner import Learner
 from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
-from plasticity.core.stream import Stream
+from plasticity.core.stream import Group, Stream
 from plasticity.core.tunnel import AnswerKey, Batch, Tunnel
 from plasticity.engine import archive
 from plasticity.engine.config import Pretrain
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.meta import batch_meta_loss, together
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.engine.trainer import fit
@@ -35,6 +36,8 @@ TIE = 1e-9
 class _Fresh(Stream):
     """Tunnels are drawn at random, equally often: for each sequence, or for each batch if they ask differently."""
 
+    size = 1
+    """Sequences that follow one another under one latent."""
     oracle = False
     """Whether the key of a step holds the informed observer's predictive, in place of the amnesic one's."""
 
@@ -52,8 +55,12 @@ class _Fresh(Stream):
     def schedule(self, step: int, rng: np.random.Generator) -> Int[np.ndarray, " batch"]:
         """A tunnel for each sequence, or one for all."""
         alike = all(np.array_equal(one, self.asked) for one in self._asked)
-        drawn = rng.integers(0, len(self.tunnels), self.batch)
+        drawn = rng.integers(0, len(self.tunnels), self.batch // self.size).repeat(self.size)
         return drawn if alike else np.full(self.batch, drawn[0])
+
+    def groups(self, step: int) -> list[Group]:
+        """As drawn, with the latents that sequences share."""
+        return [together(each, self.size) for each in super().groups(step)]
 
 
 def fresh(
@@ -71,6 +78,8 @@ def fresh(
     steps, apart = max(plan.steps, 1), seed + (1 << 31)
     world = _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
     world.oracle = plan.target == "oracle"
+    if plan.meta:
+        world.size = plan.batch // plan.meta.latents
     return world
 
 
@@ -97,7 +106,9 @@ class _Pretraining(Strategy):
         """The amnesic observer's, of the batch that is learned from; where the target is oracle, the informed one's."""
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy, in nats per asked position."""
+        """Cross-entropy, in nats per asked position; or that of a learner, by which a start is meta-learned."""
+        if self.plan.meta:
+            return batch_meta_loss(learner, batch, self.plan.meta)
         if self.plan.target == "samples":
             return super().loss(learner, batch, logits)
         log_probs, taught = logits[:, batch.asked].log_softmax(-1), self.posterior[:, batch.asked]
@@ -175,6 +186,8 @@ def _made(key: Key, cell: Cell, callbacks: Sequence[pl.Callback]) -> dict[str, A
     """The state dict, after all steps."""
     network, _, plan, spec, seed, hardware = key
     inputs = key.inputs()
+    if plan.meta and hardware.devices > 1:
+        raise ValueError("hardware.devices: expected 1 where there is pretrain.meta")
     cell.begin({"label": "pretrain", "index": 0, **inputs}, digest(inputs))
     learner = OnlineLearner(
         fresh_network(network, spec, seed),

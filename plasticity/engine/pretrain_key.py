@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from plasticity.config.plugins import code_identity
-from plasticity.config.recipe import Recipe
+from plasticity.config.recipe import Recipe, plain
 from plasticity.core.learner import Spec
 from plasticity.core.network import Network
 from plasticity.core.stream import Stream
@@ -70,7 +70,9 @@ class Key(NamedTuple):
             "tunnels": own or self.stream.resolved()["tunnels"],
             "network": self.network.resolved(),
             "pretrain": {
-                k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs", "tunnels")
+                k: plain(v)
+                for k, v in vars(self.plan).items()
+                if k not in ("seed", "lrs", "tunnels") and (k, v) != ("meta", None)
             },
             "seed": self.seed,
             "time": self.spec.time,

@@ -18,6 +18,7 @@ from plasticity.core.predictors import MODEL, PREDICTORS
 from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
+from plasticity.engine.passes import Passes
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.scorer import COLUMNS
 from plasticity.results.store import KINDS, Cell
@@ -25,6 +26,11 @@ from plasticity.results.stretches import Stretches
 
 SCORES = [f"{column}/{name}" for column in COLUMNS for name in (MODEL, *PREDICTORS)]
 """Columns of the step and probe tables, in the order of the scores."""
+MOVED = "kl_pretrained/model"
+"""One more of the probe table: bits from the network before any update to the learner."""
+
+PASSES = "forward", "backward"
+"""Of the timing table: symbols that went through the learner's networks in a stretch."""
 
 
 class NotifyStream(pl.Callback):
@@ -57,11 +63,13 @@ class Recorder(pl.Callback):
 
     Args:
         cell: where to.
+        counts: whether the passes through networks are counted.
     """
 
-    def __init__(self, cell: Cell):
-        self.cell = cell
+    def __init__(self, cell: Cell, counts: bool = True):
+        self.cell, self.counts = cell, counts
         self._began = self._seconds = 0.0
+        self._passes: Passes | None = None
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh run is the probe before any update."""
@@ -71,12 +79,16 @@ class Recorder(pl.Callback):
         pl_module.probed.clear()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and count passes."""
+        assert isinstance(pl_module, Prequential)
+        self._passes = Passes(pl_module.learner) if self.counts else None
         self._began = time.perf_counter()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: the probes that close a stretch are not what a step costs."""
         self._seconds = time.perf_counter() - self._began
+        if self._passes is not None:
+            self._passes.stop()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the stretch, and checkpoint."""
@@ -86,6 +98,8 @@ class Recorder(pl.Callback):
             self._write_steps(pl_module, stretch)
             self._write_probes(pl_module, stretch + 1, step)
             row = {"step": np.array([step]), "seconds": np.array([self._seconds])}
+            if self._passes is not None:
+                row |= dict(zip(PASSES, map(np.atleast_1d, self._passes.stop()), strict=True))
             self.cell.timing.write(stretch, row)
         pl_module.records.clear()
         pl_module.probed.clear()
@@ -112,6 +126,7 @@ class Recorder(pl.Callback):
     def _write_probes(self, module: Prequential, part: int, step: int) -> None:
         regimes, scores = zip(*module.probed, strict=True)
         head = {"step": np.full(len(regimes), step), "regime": np.array(regimes, np.int32)}
+        head |= {MOVED: np.array([module.moved[regime] for regime in regimes])}
         self.cell.probes.write(part, head | _table(scores))
 
 
@@ -212,7 +227,7 @@ def fit(
         module.learner.network.compile(mode=config.compile, dynamic=False)
     data.updates, data.workers = module.learner.updates, config.workers
     resume = cell.checkpoint if cell.checkpoint.exists() else None
-    recording = NotifyStream(data), Recorder(cell), LogStretches(cell)
+    recording = NotifyStream(data), Recorder(cell, config.compile == "off"), LogStretches(cell)
     with warnings.catch_warnings():
         for pattern in _EXPECTED:
             warnings.filterwarnings("ignore", pattern)

@@ -17,7 +17,7 @@ from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.frontier import FrontierRecorder
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
-from plasticity.engine.trainer import fit
+from plasticity.engine.trainer import PASSES, fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
 from plasticity.results.load import derived
@@ -137,9 +137,11 @@ def run_cell(
             f"the loop ended before the stream: {len(steps)} of {len(stream)} steps are recorded; a StopIteration in a "
             f"plugin does that; {OVER.format(cell.path)}"
         )
-    learning = cell.timing.read()["seconds"].sum()
+    timing = cell.timing.read()
+    brought = len(stream) * stream.batch * stream.time
     summary = (derived(cell, stream) or {}) | {
-        "cost/ms_per_step": 1000 * learning / len(stream),
+        "cost/ms_per_step": 1000 * timing["seconds"].sum() / len(stream),
+        **{f"cost/{k}": timing[k].sum() / brought for k in PASSES if k in timing.columns},
         "cost/trainable": sum(p.numel() for p in learner.trainable()),
         "cost/memory_bytes": sum(b.nbytes for b in learner.strategy.buffers()),
     }

@@ -96,6 +96,8 @@ COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
     ("forgetting", _number("forgetting/chaudhry2018", 3)),
     ("recovery", _recovery),
     ("ms/step", _number("cost/ms_per_step", 1, False)),
+    ("forward", _number("cost/forward", 1, False)),
+    ("backward", _number("cost/backward", 1, False)),
     ("trained", _number("cost/trainable", 0, False)),
 ]
 """Title of a column, and what it shows of a row."""
@@ -103,7 +105,8 @@ CAPTION = (
     "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this "
     "network, never updated (- where Frozen did not run beside it). "
     "KL from the informed observer, forgetting: bits per position. KL over the first 10 steps of a visit. "
-    "recovery: steps until half of the gap is closed."
+    "recovery: steps until half of the gap is closed. forward, backward: passes through networks for each that one "
+    "prediction takes."
 )
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from plasticity.core.optimizer import AdamW
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import activations, hidden_units
 from strategies import Finetune, Replay
@@ -179,7 +179,7 @@ def test_young_units_are_left_alone_and_there_may_be_none_to_replace():
     assert (cbp(made).age == 1).all()
 
 
-@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
+@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, GatedDeltaNet, MLP])
 def test_every_network_keeps_learning_while_units_are_replaced(network: type):
     made, data = learner(ContinualBackprop(0.02, DECAY, 3), network), batch(1)
     first = made.nll(made(data.inputs), data.targets, data.asked).item()

@@ -15,7 +15,7 @@ from plasticity.core.stream import Stream
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Finetune
 from strategies.evidence_mixture import CLAIM, EvidenceMixture
 from streams import Markov, Recurring
@@ -24,7 +24,7 @@ from .mixing import Answer, by_hand, grown, mixed, mixture, regime, student, vis
 from .teaching import meet
 from .tiny import ASKED, answered, batch, learner
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 KINDS = ["copy", "lora", "readout"]
 
 

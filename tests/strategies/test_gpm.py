@@ -8,14 +8,14 @@ from torch import nn
 from plasticity import Batch, Optimizer
 from plasticity.core.optimizer import SGD, AdamW
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Chain, LoRA
 from strategies.gpm import GPM
 
 from .teaching import learn
 from .tiny import batch, learner, opposite
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 
 
 def wide(strategy: GPM, network: type, optimizer: Optimizer) -> OnlineLearner:

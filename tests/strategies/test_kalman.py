@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from plasticity.core.tunnel import Batch
 from plasticity.core.updates import Updates
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Chain, Frozen, LoRA
 from strategies.kalman import Kalman
 
 from .teaching import learn, teach
 from .tiny import answered, batch, learner
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 
 
 def student(strategy: Kalman, network: type = MLP, **updates: Any) -> OnlineLearner:

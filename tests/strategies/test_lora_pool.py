@@ -7,13 +7,13 @@ from plasticity import Batch, Detector, Strategy, Updates
 from plasticity.core.optimizer import AdamW
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import LoRA
 from strategies.lora_pool import LoRAPool
 
 from .tiny import answered, batch, learner, unscored
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 
 
 def regime(turn: int, seed: int) -> Batch:

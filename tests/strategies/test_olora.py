@@ -5,14 +5,14 @@ import torch
 
 from plasticity.core.optimizer import AdamW
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Finetune
 from strategies.olora import OLoRA
 
 from .teaching import learn
 from .tiny import batch, learner
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 
 
 def teach(made: OnlineLearner, seed: int, steps: int = 1) -> None:

@@ -9,14 +9,14 @@ from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW, Optimizer
 from plasticity.core.tunnel import Batch
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Chain, Finetune, LoRA
 from strategies.online_laplace import OnlineLaplace, nearest
 
 from .teaching import meet
 from .tiny import ASKED, answered, batch, learner, log_likelihood
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
 
 
 class Told(OnlineLaplace):

@@ -8,7 +8,7 @@ import torch
 from plasticity.core.optimizer import AdamW
 from plasticity.core.tunnel import Batch
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Finetune, LoRA
 from strategies.chain import Chain
 from strategies.redo import ReDo
@@ -112,7 +112,7 @@ def test_biases_of_recycled_units_begin_anew_too_and_adam_forgets_them():
     assert made.optimizer.state[made.network.get_parameter(B_OUT)]["exp_avg"].all()
 
 
-@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
+@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, GatedDeltaNet, MLP])
 def test_all_units_of_every_network_can_be_recycled_and_it_learns_again(network: type):
     made, data = learner(ReDo(tau=1e9, every=1), network), batch(1)
     before = state(made)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Finetune
 from strategies.spectral import Spectral
 
@@ -29,7 +29,7 @@ def largest(network: nn.Module) -> list[float]:
     return [np.linalg.svd(m, compute_uv=False)[0] for m in numbers]
 
 
-@pytest.mark.parametrize("network", [MLP, LSTM, Mamba, Transformer])
+@pytest.mark.parametrize("network", [MLP, LSTM, Mamba, GatedDeltaNet, Transformer])
 def test_it_begins_at_the_largest_singular_value_of_every_matrix(network: type):
     strategy, data = Spectral(strength=0.3, power=3), batch(1)
     made = learner(strategy, network)

@@ -10,7 +10,7 @@ import pytest
 import plasticity
 from plasticity.bench.contest import Contest
 from plasticity.bench.results import TunedRate
-from plasticity.bench.suite import FORMER, Suite, find, shipped
+from plasticity.bench.suite import FORMER, Budget, Suite, find, shipped
 from plasticity.config import recipe
 from plasticity.core.errors import ConfigError
 from plasticity.core.stream import Stream
@@ -108,19 +108,21 @@ def test_a_suite_is_another_if_anything_is_asked_otherwise(tmp_path: Path) -> No
         "--hardware.threads=2",
         "--hardware.devices=2",
         "--pretrain.tunnels=[]",
+        "--budget=null",
     ):
         assert suite(tmp_path, words).hash == plain
 
 
 def test_what_is_published_rests_on_these_defaults() -> None:
-    """The former hash is of every argument of the suite, but for two that came later.
+    """The former hash is of every argument of the suite, but for four that came later.
 
     Who comes here with a new argument that changes no number puts it in YOUNGER, and here; who changed a default, or
     what an argument means, raises the suite's version, for its results are to be found again.
     """
     found = suite(Path(), file=find("v1/cpu-small"))
     former = json.loads(json.dumps(recipe.plain(found)))
-    del former["hardware"]["devices"], former["pretrain"]["tunnels"]
+    del former["hardware"]["devices"], former["pretrain"]["tunnels"], former["pretrain"]["meta"]
+    del former["budget"]
     text = json.dumps(former, sort_keys=True).encode()
     assert FORMER == {found.hash: hashlib.sha256(text).hexdigest()[:16]}
 
@@ -137,6 +139,8 @@ def test_what_is_published_rests_on_these_defaults() -> None:
         ("--strategies=[{type: EWC}, {type: EWC}]", "strategies: EWC is there twice"),
         ("--name=a/b", "name: expected 1 to 100 printable bytes"),
         ("--nets=3", "unknown key 'nets'"),
+        ("--budget={backwards: 2}", "Did you mean 'backward'"),
+        ("--budget={backward: 0}", "budget.backward: expected"),
     ],
 )
 def test_a_suite_that_makes_no_sense_is_refused(words: str, said: str, tmp_path: Path) -> None:
@@ -149,3 +153,32 @@ def test_one_world_is_pretrained_for_once(tmp_path: Path) -> None:
     contest = Contest(suite(tmp_path), str(tmp_path), 1)
     wanted = cells.networks([*contest.tuning(), *contest.tuning()])
     assert [name for name, _ in wanted.values()] == ["pretraining: held-out Transformer seed 100"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("{forward: 1, backward: 1, memory_bytes: 0}", None),
+        ("{forward: 0.9}", "budget.forward: expected at most 0.9, got 1, by "),
+        ("{backward: 0.5}", "budget.backward: expected at most 0.5, got 1, by .*Finetune"),
+    ],
+)
+def test_a_budget_is_held_against_what_cells_measure(
+    tmp_path: Path, budget: str, said: str | None
+) -> None:
+    """Frozen takes a forward pass alone, Finetune both, and neither remembers anything."""
+    words = f"--budget={budget}", "--seeds=[0]"
+    contest = Contest(suite(tmp_path, *words), str(tmp_path / "runs"), 1)
+    if said is None:
+        assert len(list(contest.run())) == len(contest)
+    else:
+        with pytest.raises(ConfigError, match=said):
+            list(contest.run())
+
+
+def test_a_budget_of_memory_is_in_bytes() -> None:
+    assert Budget(memory_bytes=100).excess({"cost/memory_bytes": 100}) == []
+    took = Budget(memory_bytes=100, backward=2.0).excess(
+        {"cost/memory_bytes": 101, "cost/backward": 2.0}
+    )
+    assert took == [("memory_bytes", "expected at most 100, got 101")]

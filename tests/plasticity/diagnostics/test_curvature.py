@@ -21,6 +21,7 @@ from strategies import Finetune, LoRA
 SIZES = {
     "MLP": {"width": 2},
     "LSTM": {"width": 3},
+    "GatedDeltaNet": {"width": 2, "keys": 2, "heads": 1, "expand": 1, "conv": 2},
     "Mamba": {"width": 3, "state": 2, "heads": 1, "expand": 1, "conv": 2},
     "Transformer": {"width": 2, "heads": 1},
 }

@@ -9,6 +9,7 @@ import pytest
 
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.razor import COLUMN
 from plasticity.metrics.summary import summarise
 
 LIVE, LENGTHS = [0, 1, 2, 0, 1, 0, 2], [12, 24, 12, 36, 12, 24, 12]
@@ -35,7 +36,8 @@ class Rows:
         at = range(0, self.n + 1, EVERY)
         rows = [(s, r) for s in at for r in range(3)]
         bits = {name: rng.random(len(rows)) for name in SCORES}
-        bits["kl/uniform"] = bits["kl/uniform"] + 2
+        bits |= {"kl/uniform": bits["kl/uniform"] + 2, COLUMN: rng.random(len(rows))}
+        self.moved = dict(zip(rows, bits[COLUMN], strict=True))
         place = {"step": [s for s, _ in rows], "regime": np.array([r for _, r in rows], np.int32)}
         self.probes = pl.DataFrame(place | bits)
         self.at, self.T = list(at), len(LIVE)
@@ -205,6 +207,7 @@ EQUATIONS: dict[str, Callable[[Rows], float]] = {
     "wf10/delange2023": lambda x: windowed(x, 1),
     "wp10/delange2023": lambda x: windowed(x, -1),
     "stability_gap/delange2023": gaps,
+    "razor/shenfeld2025": lambda x: mean([x.moved[x.stops[j - 1], LIVE[j - 1]] for j in over(x.T)]),
     # ours
     "forgetting/since_visit": lambda x: mean(
         [max(x.a(r, j) for r in range(j, x.T)) - x.a(x.T, j) for j in over(x.T - 1)]

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from plasticity.core.network import Network
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from plasticity.networks.lstm import LSTMLayer
 from plasticity.networks.transformer import Attention, Rotary
 
 VOCAB, SYMBOLS = 7, 5
-SEQUENCE = [Transformer, LSTM, Mamba]
+SEQUENCE = [Transformer, LSTM, Mamba, GatedDeltaNet]
 ALL = [*SEQUENCE, MLP]
 Kind = Callable[..., Network]
 

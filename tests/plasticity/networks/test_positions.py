@@ -6,11 +6,11 @@ from typing import Literal
 import pytest
 import torch
 
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from plasticity.networks.matched import matched, parameters
 
 Positions = Literal["rotary", "sinusoidal", "learned"]
-Kind = type[LSTM] | type[MLP] | type[Mamba]
+Kind = type[LSTM] | type[MLP] | type[Mamba] | type[GatedDeltaNet]
 
 
 def build(positions: Positions, context: int = 512) -> Transformer:
@@ -47,7 +47,7 @@ def test_learned_positions_end_and_the_message_says_where() -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
-@pytest.mark.parametrize("kind", [LSTM, MLP, Mamba])
+@pytest.mark.parametrize("kind", [LSTM, MLP, Mamba, GatedDeltaNet])
 @pytest.mark.parametrize(("size", "depth"), [(64, 2), (192, 6)])
 def test_matched_networks_are_of_one_size(kind: Kind, size: int, depth: int) -> None:
     wanted = parameters(Transformer(40, 20, width=size, depth=depth))

@@ -9,15 +9,21 @@ from torch import nn
 
 from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import activations, dormancy, hidden_units
 from strategies import LoRA
 
 from ...strategies.tiny import learner
 
-NETWORKS = [Transformer, LSTM, Mamba, MLP]
-NUMBERS = {Transformer: [8, 32] * 2, LSTM: [8] * 2, Mamba: [16] * 2, MLP: [32] * 2}
+NETWORKS = [Transformer, LSTM, Mamba, GatedDeltaNet, MLP]
+NUMBERS = {
+    Transformer: [8, 32] * 2,
+    LSTM: [8] * 2,
+    Mamba: [16] * 2,
+    GatedDeltaNet: [16] * 2,
+    MLP: [32] * 2,
+}
 
 
 def made(kind: type, width: int = 8, depth: int = 2) -> Network:

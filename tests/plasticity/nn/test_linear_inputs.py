@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from plasticity import LinearMap, linear_maps
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from plasticity.networks.lstm import LSTMLayer
 from plasticity.networks.mamba import SSD
 
@@ -22,7 +22,7 @@ def gram(rows: list[Tensor]) -> Tensor:
     return sum((torch.outer(x, x) for x in rows), torch.zeros(())).detach().double()
 
 
-@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
+@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, GatedDeltaNet, MLP])
 def test_every_matrix_of_every_network_is_found_with_its_inputs(network: type):
     torch.manual_seed(1)
     made = network(3, 3, width=8, depth=2)

@@ -9,11 +9,11 @@ from plasticity import logits_with
 from plasticity.core.learner import Spec
 from plasticity.core.optimizer import SGD
 from plasticity.engine.learner import OnlineLearner
-from plasticity.networks import LSTM, MLP, Mamba, Transformer
+from plasticity.networks import LSTM, MLP, GatedDeltaNet, Mamba, Transformer
 from strategies import Finetune, LoRA
 
 
-@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, MLP])
+@pytest.mark.parametrize("network", [Transformer, LSTM, Mamba, GatedDeltaNet, MLP])
 @pytest.mark.parametrize("strategy", [Finetune, LoRA])
 def test_elsewhere_is_a_moved_copy(network: type, strategy: type):
     torch.manual_seed(0)
