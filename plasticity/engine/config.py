@@ -64,6 +64,8 @@ class Pretrain:
         weight_decay: decoupled.
         target: samples: cross-entropy on the symbols that came. posterior: on the amnesic observer's whole
             predictive (distillation, as the wind-tunnel papers train their HMM). Both have one optimum.
+        episodes: that follow one another in each sequence under its one latent, so that the network learns to use
+            earlier ones (`MemoryInContext`); it is graded by the exact observer who remembers them.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
         lrs: peak learning rates of the networks named here by their type, in place of lr.
         tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
@@ -78,6 +80,7 @@ class Pretrain:
         clip: Positive = 1.0,
         weight_decay: NonNegative = 0.0,
         target: Literal["samples", "posterior"] = "samples",
+        episodes: Count = 1,
         seed: Natural | None = None,
         lrs: Mapping[str, Positive] | None = None,
         tunnels: Sequence[Recipe[Tunnel]] = (),
@@ -85,7 +88,7 @@ class Pretrain:
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: Literal["samples", "posterior"] = target
-        self.lrs = dict(lrs or {})
+        self.episodes, self.lrs = episodes, dict(lrs or {})
         self.tunnels = list(tunnels)
 
     def of(self, network: type[Network]) -> "Pretrain":

@@ -70,7 +70,9 @@ class Key(NamedTuple):
             "tunnels": own or self.stream.resolved()["tunnels"],
             "network": self.network.resolved(),
             "pretrain": {
-                k: v for k, v in vars(self.plan).items() if k not in ("seed", "lrs", "tunnels")
+                k: v
+                for k, v in vars(self.plan).items()
+                if k not in ("seed", "lrs", "tunnels") and (k, v) != ("episodes", 1)
             },
             "seed": self.seed,
             "time": self.spec.time,
