@@ -1,4 +1,4 @@
-"""Memory in context against Bayes' rule in NumPy, with a network that infers exactly; regimes that return unannounced."""
+"""Memory in context against Bayes' rule in NumPy, before a network that infers exactly; unannounced returns."""
 
 import numpy as np
 import pytest

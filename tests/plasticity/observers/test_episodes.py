@@ -1,4 +1,4 @@
-"""Sequences of several episodes against the observers of single ones, and what memory is worth against published figures."""
+"""Sequences of several episodes against single ones, and what memory is worth against published figures."""
 
 import numpy as np
 import pytest
