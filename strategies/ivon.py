@@ -41,7 +41,7 @@ class IVON(Strategy):
         decay: delta: the prior's precision, per position.
         beta1: momentum of the gradient.
         beta2: momentum of h.
-        lr: learning rate, of Newton's step; null: the experiment's.
+        lr: learning rate, of Newton's step, 0.1 or so; null: the experiment's.
     """
 
     anchored = True
@@ -58,7 +58,7 @@ class IVON(Strategy):
         decay: Positive = 1e-4,
         beta1: Fraction = 0.9,
         beta2: Fraction = 0.999,
-        lr: Positive | None = 0.1,
+        lr: Positive | None = None,
     ):
         super().__init__(lr)
         self.ess, self.hessian, self.decay = ess, hessian, decay

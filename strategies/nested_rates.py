@@ -21,7 +21,7 @@ class NestedRates(Strategy):
     """Multi-timescale updates (a continuum memory system): level k of the network moves every base^k steps.
 
     theta_k <- theta_k - lr sum_{t - C_k < i <= t} f(g_i) at steps t divisible by C_k = base^k, else it stays
-    (nested learning, HOPE: Behrouz et al. 2025, arXiv 2512.24695: levels of memory by frequency)
+    (nested learning, HOPE: Behrouz et al. 2025, NeurIPS: the continuum memory system)
 
     The optimizer is handed the mean gradient of the steps since a level moved last, so that each level descends by
     the learning rate, rarely: 1/C_k as far in the same time. Levels are equal shares of the parameters' tensors in the

@@ -29,7 +29,7 @@ def dense(diagonal: Tensor, low_rank: Tensor) -> np.ndarray:
 
 
 def test_at_full_rank_it_is_the_kalman_filter_of_a_linear_gaussian_model():
-    """A state that decays: theta <- .9 theta + noise, y = H theta + noise: mean and covariance in covariance form, five steps."""
+    """A state that decays, theta <- .9 theta + noise, y = H theta + noise; in covariance form."""
     diagonal, low_rank = gaussians(0, SIZE).abs() + 0.5, torch.zeros(SIZE, SIZE).double()
     mean, mine = np.zeros(SIZE), torch.zeros(SIZE).double()
     P = dense(diagonal, low_rank)
