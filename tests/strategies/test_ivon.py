@@ -54,7 +54,7 @@ def test_draws_have_the_posteriors_variance_and_differ_from_step_to_step():
         teach(made, step)
     for each in drawn:
         np.testing.assert_allclose(each.std(), (10 * 0.5) ** -0.5, rtol=0.1)
-    assert abs(np.corrcoef(*drawn)[0, 1]) < 0.2
+    assert abs(np.corrcoef(drawn[0], drawn[1])[0, 1]) < 0.2
 
 
 def test_what_is_certain_moves_less():
