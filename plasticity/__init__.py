@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         log,
         normalise,
     )
+    from plasticity.observers.episodes import memory_cap
     from plasticity.results.load import load
     from plasticity.results.table import Table
 
@@ -97,6 +98,7 @@ _HOMES = {
     "nn.reservoir": "CAPACITY Reservoir",
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",
+    "observers.episodes": "memory_cap",
     "results.load": "load",
     "results.table": "Table",
 }

@@ -31,9 +31,9 @@ class Chain(Strategy):
 
     Raises:
         ValueError: two parts replace the prediction, the update, the loss, or what is trained, or take the step; a part
-            acts on gradient steps beside one that shares none (Frozen, Kalman, EvidenceMixture); a part holds on to
-            parameters that another one gives a new meaning at each shift (LoRAPool, OLoRA); or a part has a learning
-            rate.
+            acts on gradient steps beside one that shares none (Frozen, Kalman, LoFi, EvidenceMixture,
+            MemoryInContext); a part holds on to parameters that another one gives a new meaning at each shift
+            (LoRAPool, OLoRA); or a part has a learning rate.
     """
 
     off = {"parts": ()}

@@ -94,6 +94,8 @@ class Pretrain:
             argmax: its most probable symbol (what Qiu et al., Nature Communications 17:1238, distil); the optimum is
             sure of it. oracle: the informed observer's most probable symbol, the right answer where there is one; the
             optimum is the probability that a symbol is that. Symbols that tie share the target evenly.
+        episodes: that follow one another in each sequence under its one latent, so that the network learns to use
+            earlier ones (`MemoryInContext`); it is graded by the exact observer who remembers them.
         seed: of the initial weights and the data; null: the run's own, so that every seed has its network.
         lrs: peak learning rates of the networks named here by their type, in place of lr.
         tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
@@ -112,6 +114,7 @@ class Pretrain:
         clip: Positive = 1.0,
         weight_decay: NonNegative = 0.0,
         target: PretrainTarget = "samples",
+        episodes: Count = 1,
         seed: Natural | None = None,
         lrs: Mapping[str, Positive] | None = None,
         tunnels: Sequence[Recipe[Tunnel]] = (),
@@ -126,7 +129,7 @@ class Pretrain:
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: PretrainTarget = target
-        self.lrs = dict(lrs or {})
+        self.episodes, self.lrs = episodes, dict(lrs or {})
         self.tunnels, self.meta = list(tunnels), meta
 
     def of(self, network: type[Network]) -> "Pretrain":

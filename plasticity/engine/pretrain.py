@@ -25,6 +25,7 @@ from plasticity.engine.meta import batch_meta_loss, together
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.engine.trainer import fit
+from plasticity.observers.episodes import Episodes
 from plasticity.results.lock import alone
 from plasticity.results.sealed import digest
 from plasticity.results.store import Cell
@@ -66,15 +67,17 @@ class _Fresh(Stream):
 def fresh(
     tunnels: Sequence[Tunnel], plan: Pretrain, time: int, seed: int, probe: int = 512
 ) -> Stream:
-    """A stream in which every episode has its own latent; regime r is tunnel r.
+    """A stream in which every sequence has its own latent; regime r is tunnel r.
 
     Args:
         tunnels: the tasks, mixed.
-        plan: of the pretraining; its steps and its batch.
-        time: symbols per sequence.
+        plan: of the pretraining; its steps, its batch, and the episodes of a sequence.
+        time: symbols per episode.
         seed: of the data; no deploy stream of a small seed shares its randomness.
-        probe: held-out episodes per tunnel.
+        probe: held-out sequences per tunnel.
     """
+    if plan.episodes > 1:
+        tunnels, time = [Episodes(each, plan.episodes) for each in tunnels], time * plan.episodes
     steps, apart = max(plan.steps, 1), seed + (1 << 31)
     world = _Fresh(tunnels, len(tunnels), steps, plan.batch, time, "episode", probe, apart)
     world.oracle = plan.target == "oracle"
@@ -189,14 +192,14 @@ def _made(key: Key, cell: Cell, callbacks: Sequence[pl.Callback]) -> dict[str, A
     if plan.meta and hardware.devices > 1:
         raise ValueError("hardware.devices: expected 1 where there is pretrain.meta")
     cell.begin({"label": "pretrain", "index": 0, **inputs}, digest(inputs))
+    world = fresh(key.tunnels(), plan, spec.time, seed)
     learner = OnlineLearner(
         fresh_network(network, spec, seed),
         _Pretraining(plan),
         AdamW(plan.lr, plan.weight_decay),
-        spec,
+        spec._replace(time=world.time),
         seed,
     )
-    world = fresh(key.tunnels(), plan, spec.time, seed)
     stretch = max(100, plan.steps // 50)  # a checkpoint takes the time of many steps on a GPU
     data = StreamDataModule(world, stretch, score_steps=False)
     fit(cell, _PretrainingLoop(learner), data, hardware, (), callbacks, hardware.devices)

@@ -72,7 +72,8 @@ class Key(NamedTuple):
             "pretrain": {
                 k: plain(v)
                 for k, v in vars(self.plan).items()
-                if k not in ("seed", "lrs", "tunnels") and (k, v) != ("meta", None)
+                if k not in ("seed", "lrs", "tunnels")
+                and (k, v) not in (("meta", None), ("episodes", 1))
             },
             "seed": self.seed,
             "time": self.spec.time,

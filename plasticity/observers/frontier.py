@@ -64,7 +64,7 @@ def losses(
             batch, key = probes[number]
             x, y, asked = batch.inputs.numpy(), key.drawn.numpy(), batch.asked.numpy()
             truth = tunnel.informed(stream.latent(regime)) if number == regime else amnesic
-            bits = _kl(truth.predict(x, y), mixtures(known, amnesic, x, y))[:, :, asked].mean(
+            bits = bits_lost(truth.predict(x, y), mixtures(known, amnesic, x, y))[:, :, asked].mean(
                 (1, 2)
             )
             found.append(bits - bits[0] if number == regime else bits)
@@ -79,7 +79,8 @@ def _mixed(sure: Sequence[Probabilities], nats: np.ndarray, share: float) -> Pro
     return weights[..., :1] * sure[0] + weights[..., 1:] * sure[1]
 
 
-def _kl(truth: Probabilities, others: np.ndarray) -> np.ndarray:
+def bits_lost(truth: Probabilities, others: np.ndarray) -> np.ndarray:
+    """KL(truth || each of the others), in bits, at every position."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = truth * np.log2(truth / others)
     return np.where(truth > 0, terms, 0.0).sum(-1)

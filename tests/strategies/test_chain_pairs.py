@@ -110,17 +110,21 @@ def test_most_pairs_work():
     adapters = {"LoRA", "LoRAPool", "OLoRA"}
     unlike = {"ContinualBackprop", "ReDo", "GPM", *adapters}
     anchored = {name for name in NAMES if getattr(strategies, name).anchored}
-    updates = {"Frozen", "Kalman", "EvidenceMixture", "GDumb", "Gated", "LoRAPool"}
-    twice = {(name, name) for name in ("SelfEdit", "DynamicEvaluation")}
+    still = {"Frozen", "Kalman", "EvidenceMixture", "LoFi", "MemoryInContext"}
+    updates = {*still, "GDumb", "Gated", "LoRAPool", "IVON"}
+    losses = {"SelfEdit", "ContextDistillation"}
+    twice = {(a, b) for a in losses for b in losses}
+    twice |= {(a, b) for a in ("IVON", "DynamicEvaluation") for b in ("IVON", "DynamicEvaluation")}
     expected = twice | {
         (a, b)
         for one in NAMES
         for two in NAMES
         for a, b in ((one, two), (two, one))
-        if one in ("Frozen", "Kalman", "EvidenceMixture")
+        if one in still
         or (one in updates and two in updates)
         or (one in adapters and two in unlike)
         or (one in ("LoRAPool", "OLoRA") and two in anchored)
+        or (one == "InPlaceTTT" and two in ("InPlaceTTT", "LoRA", "ContinualBackprop", "ReDo"))
     }
     assert refused == expected
 

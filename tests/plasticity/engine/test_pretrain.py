@@ -65,12 +65,13 @@ def test_the_cache_is_used_and_never_wrongly(made: tuple[Path, dict[str, Any]]) 
     others = [
         key(network=recipe(LSTM, width=7, depth=1)),
         key(plan=Pretrain(steps=250, batch=4, lr=1e-3)),
+        key(plan=Pretrain(steps=250, batch=4, episodes=2)),
         key(seed=1),
         key(spec=Spec(3, 3, 4, 7)),
         key(hardware=TrainerConfig(threads=1)),
         key(stream=recipe(Abrupt, tunnels=[TUNNEL, TUNNEL], period=5, steps=5, time=6)),
     ]
-    assert len({k.cell(folder).path for k in [key(), *others]}) == 7
+    assert len({k.cell(folder).path for k in [key(), *others]}) == 8
     assert key(hardware=TrainerConfig(workers=2)).cell(folder) == cell, (
         "who makes the batches is none"
     )
