@@ -30,3 +30,11 @@ class Network(nn.Module):
     @abstractmethod
     def forward(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time symbols"]:
         """Logits (natural-log scale) of the symbol to predict at each position."""
+
+    def summary(self, inputs: Int[Tensor, "batch time"]) -> dict[str, float]:
+        """Numbers that only this network can tell, after a run; `network/<name>` in a summary.
+
+        Args:
+            inputs: held out.
+        """
+        return {}
