@@ -52,7 +52,7 @@ def test_probabilities_are_the_models_own(kind: str, prefix: str, folders: dict[
     assert wanted.std() > 0.1
     torch.testing.assert_close(said, wanted, atol=1e-5, rtol=1e-5)
     outside = float(1 - truth[..., at].exp().sum(-1).mean())
-    assert 0.3 < outside < 0.9
+    assert 0.3 < outside < 0.97
     assert network.summary(INPUTS)["outside"] == pytest.approx(outside, abs=1e-5)
     torch.testing.assert_close(network(INPUTS).log_softmax(-1), said)  # as it was
 

@@ -9,8 +9,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-LETTERS = [chr(ord("a") + i) for i in range(16)]
-"""Tokens of one letter each."""
+LETTERS = [*(chr(ord("a") + i) for i in range(16)), *"0123456789"]
+"""Tokens of one letter or digit each."""
 TOKENS = ["c", "a", "h", "f", "b", "k", "e", "d"]
 """Of the symbols, not in the order of the vocabulary."""
 LLAMA = {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 24}
@@ -35,7 +35,7 @@ SIZES = {
 
 
 def tokenizer() -> Any:
-    """Letters, and the pairs 'ab' and ' a'; a space of its own."""
+    """Letters, digits, and the pairs 'ab' and ' a'; a space of its own."""
     letters = ["<s>", "<pad>", *LETTERS, "Ġ", "ab", "Ġa"]
     bpe = models.BPE(
         vocab={word: i for i, word in enumerate(letters)}, merges=[("a", "b"), ("Ġ", "a")]
