@@ -23,16 +23,13 @@ def single_tokens(key: str, texts: Sequence[str], needed: int, tokenizer: Any) -
     found: dict[int, str] = {}
     for text in texts:
         ids = encoded(text, tokenizer)
-        if len(ids) != 1:
+        if not is_single(text, tokenizer):
             parts = " + ".join(repr(tokenizer.decode([each])) for each in ids) or "nothing"
             near = nearest_singles(text, tokenizer)
             raise ValueError(
                 f"{key}: expected texts of one token each, got {text!r}, which is {parts}. "
                 f"Near it are {', '.join(map(repr, near))}"
             )
-        if ids[0] == getattr(tokenizer, "unk_token_id", None):
-            near = ", ".join(map(repr, nearest_singles(text, tokenizer)))
-            raise ValueError(f"{key}: {text!r} is no token of this model. Near it are {near}")
         if ids[0] in found:
             raise ValueError(
                 f"{key}: expected different tokens, got {found[ids[0]]!r} and {text!r}, which are the same one"
@@ -44,6 +41,12 @@ def single_tokens(key: str, texts: Sequence[str], needed: int, tokenizer: Any) -
 def encoded(text: str, tokenizer: Any) -> list[int]:
     """The tokens of a text alone, with nothing in front of it."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
+def is_single(text: str, tokenizer: Any) -> bool:
+    """Whether a text is one token, which is read as that text, space before it aside."""
+    ids = encoded(text, tokenizer)
+    return len(ids) == 1 and tokenizer.decode(ids).strip() == text.strip()
 
 
 def nearest_singles(text: str, tokenizer: Any, number: int = 3) -> list[str]:

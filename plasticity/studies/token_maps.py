@@ -14,7 +14,7 @@ from plasticity.core.tunnel import Tunnel
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.scorer import kl
 from plasticity.integrations.huggingface import HuggingFace
-from plasticity.integrations.single_tokens import encoded
+from plasticity.integrations.single_tokens import is_single
 from plasticity.launch.experiment import Experiment
 
 SEED = 1 << 40
@@ -76,7 +76,7 @@ def search(experiment: Experiment, episodes: int) -> Iterator[TokenMap]:
     trials = {"of the file": own.tokens} | {
         name: single[:needed]
         for name, texts in ALPHABETS.items()
-        if len(single := [t for t in texts if len(encoded(t, tokenizer)) == 1]) >= needed
+        if len(single := [t for t in texts if is_single(t, tokenizer)]) >= needed
     }
     for name, tokens in trials.items():
         made = replace(recipe, args=recipe.args | {"tokens": list(tokens)}, places=None)

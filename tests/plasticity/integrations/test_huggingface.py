@@ -198,6 +198,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"tokens": [" ab", "b", "c", "d", "e", "f"]},
         r"got ' ab', which is ' ' \+ 'ab'. Near it are 'ab', ' a'",
     ),
+    "what the tokenizer drops": (
+        {"tokens": ["a", "b", "c", "d", "e", " Z"]},
+        "expected texts of one token each, got ' Z', which is ' '. Near it are ",
+    ),
     "the same": (
         {"tokens": ["a", "b", "c", "d", "e", "b"]},
         "tokens: expected different tokens, got 'b' and 'b'",
