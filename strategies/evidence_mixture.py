@@ -74,7 +74,7 @@ class EvidenceMixture(Strategy):
 
     Args:
         experts: alive at most, beside the pretrained network.
-        expert: what one owns. copy: every weight; lora: a low-rank correction of every matrix; readout: the head.
+        expert: what one owns. copy: all that is trained; lora: low-rank corrections, as LoRA's; readout: the head.
         rank: of that correction.
         steps: gradient steps on each batch, times `updates: {steps}`.
         unsettled: gradient steps from which an expert is settled; twice as many, and its weights do not answer.
@@ -122,15 +122,14 @@ class EvidenceMixture(Strategy):
 
     def attach(self, learner: Learner) -> None:
         """Freeze the network, find what an expert owns, and allocate all of them."""
-        network = learner.network.requires_grad_(False)
+        network = learner.network
+        owned = [p for p in network.parameters() if p.requires_grad]
         if self.expert == "lora":
             adapted = add_adapters(network, self.rank, None, learner.seed)
             owned = [p for each in adapted for p in each.adapter.parameters()]
-            network.requires_grad_(False)
         elif self.expert == "readout":
             owned = [*head_of(learner, type(self).__name__).parameters()]
-        else:
-            owned = [*network.parameters()]
+        network.requires_grad_(False)
         ids = {id(p) for p in owned}
         self.names = [name for name, p in network.named_parameters() if id(p) in ids]
         rates = self.rate, self.momentum, self.settling

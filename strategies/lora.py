@@ -10,8 +10,9 @@ class LoRA(Strategy):
 
     W_t = W_0 + (alpha / rank) B_t A_t, B_0 = 0   (Hu et al. 2021, arXiv 2106.09685, eq. 3)
 
-    Matrices are every two-dimensional parameter but embeddings; written as parametrizations, so that
-    attention, LSTM and state-space weights are all reached. Cost per step: forward + backward.
+    Matrices are every two-dimensional parameter but embeddings, what is tied to them, and what the network itself holds
+    frozen; written as parametrizations, so that attention, LSTM and state-space weights are all reached. Cost per
+    step: forward + backward.
 
     Args:
         rank: of the correction; 0: no adapter, every weight is trained.

@@ -16,6 +16,8 @@ from plasticity.launch.experiment import Experiment
 from plasticity.networks.matched import parameters
 from plasticity.results.store import Run
 
+from .plasticity.integrations.tiny_models import write
+
 ROOT = Path(__file__).parents[1]
 YAMLS = [p for p in sorted((ROOT / "experiments").rglob("*.yaml")) if p.parent.name != "sweeps"]
 FULL = [path for path in YAMLS if path.parent.name == "full"]
@@ -81,6 +83,8 @@ def test_every_experiment_runs_and_its_record_runs_again(
     monkeypatch.chdir(tmp_path)
     seeds = experiment(file).seeds
     few = [f"--seeds={list(seeds[:1])}"] if seeds and file.stem != "quickstart" else []
+    if file.stem.startswith("language_model"):  # no tests download, nor wait for 135 M weights
+        few += [f"--network.model={write(tmp_path / 'tiny', 'llama')}", "--network.layers=2"]
     shrunk = (*SHRUNK, *few, f"--out={tmp_path / 'runs'}")
     plasticity(monkeypatch, "run", file, "--run-dir", "first", *shrunk)
     resolved, wanted = Path("first/experiment.yaml"), experiment(file, *shrunk)

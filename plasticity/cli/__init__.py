@@ -13,6 +13,7 @@ from plasticity.cli import (
     reading,
     running,
     sweeping,
+    token_maps,
     tunnels,
     watching,
 )
@@ -25,7 +26,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (running, sweeping, configuring, reading, tunnels, matrices, authoring, watching):
+for commands in (
+    running,
+    sweeping,
+    configuring,
+    reading,
+    tunnels,
+    matrices,
+    token_maps,
+    authoring,
+    watching,
+):
     app.add_typer(commands.app)
 app.add_typer(bench, name="bench")
 

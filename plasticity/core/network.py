@@ -34,3 +34,11 @@ class Network(nn.Module):
     def eager(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time symbols"]:
         """The same, past torch.compile: where hooks look at what goes on inside."""
         return cast(Tensor, self._call_impl(inputs))
+
+    def summary(self, inputs: Int[Tensor, "batch time"]) -> dict[str, float]:
+        """Numbers that only this network can tell, after a run; `network/<name>` in a summary.
+
+        Args:
+            inputs: held out.
+        """
+        return {}

@@ -1,1 +1,1 @@
-"""Bridges to other libraries: Avalanche."""
+"""Bridges to other libraries: Avalanche, Hugging Face."""

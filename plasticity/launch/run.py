@@ -20,6 +20,7 @@ from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import PASSES, fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
+from plasticity.metrics.summary import finite
 from plasticity.results.load import derived
 from plasticity.results.lock import InUse, alone
 from plasticity.results.sealed import digest
@@ -145,6 +146,8 @@ def run_cell(
         "cost/trainable": sum(p.numel() for p in learner.trainable()),
         "cost/memory_bytes": sum(b.nbytes for b in learner.strategy.buffers()),
     }
+    own = learner.network.summary(stream.probes()[0].inputs.to(learner.device))
+    summary |= finite({f"network/{name}": value for name, value in own.items()})
     finish(cell, learner, data, summary, tracked, experiment.wandb.checkpoint)
     for kind in KINDS:
         cell.table(kind).merge(upto=len(steps), whole=True)

@@ -1,5 +1,6 @@
 """Validation: build every part of an experiment once, so that what cannot be built is refused before anything runs."""
 
+import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
@@ -15,6 +16,7 @@ from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
+from plasticity.engine.config import TrainerConfig
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.launch.experiment import Experiment
@@ -23,6 +25,7 @@ from plasticity.observers.switching import SwitchingObserver
 T = TypeVar("T")
 FAULTS = (ValueError, TypeError, ArithmeticError, MemoryError, RuntimeError)
 """What is raised by parts that do not go together, or ask for too much."""
+GIB = 2**30
 LOOKED = 10_000
 """Steps of a stream that are looked through for a shift, at most."""
 
@@ -133,7 +136,7 @@ def attached(
     """The strategy, attached to such a network.
 
     Raises:
-        ConfigError: it refuses.
+        ConfigError: it refuses, or would take more memory than this machine has.
     """
     strategy, asked = recipe.build(), torch.from_numpy(stream.asked)
     learner = OnlineLearner(
@@ -143,7 +146,26 @@ def attached(
         learner.attach()
     except FAULTS as error:
         raise ConfigError([recipe.problem(reason(error), "strategy")]) from error
+    if (need := needed(learner)) > (there := memory(experiment.hardware)):
+        text = (
+            f"{recipe.cls.__name__} needs {need / GIB:.1f} GiB beside this network, and this machine has "
+            f"{there / GIB:.1f}: expected a strategy or network that remembers or trains less (adapters; fewer layers)"
+        )
+        raise ConfigError([recipe.problem(text, "strategy")])
     return strategy
+
+
+def needed(learner: OnlineLearner) -> int:
+    """Bytes that learning takes: what the strategy holds, and of what is trained, gradients and Adam's two moments."""
+    held = sum(each.nbytes for each in learner.strategy.buffers())
+    return held + 3 * sum(p.nbytes for p in learner.trainable())
+
+
+def memory(hardware: TrainerConfig) -> int:
+    """Bytes of memory where the experiment runs, all of them."""
+    if hardware.accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[1]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def idle(

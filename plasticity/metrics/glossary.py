@@ -13,6 +13,12 @@ WORLDS = Entry(
     "what only this world can tell: `plasticity explain stream` of its type",
 )
 """Of `Stream.summary`."""
+NETWORKS = Entry(
+    "network/<column>",
+    "its own",
+    "what only this network can tell, at the end and of held-out sequences: `plasticity explain network` of its type",
+)
+"""Of `Network.summary`."""
 FIRST = ("levels", "skill")
 """Modules whose numbers stand first."""
 
@@ -34,7 +40,7 @@ def glossary() -> tuple[Entry, ...]:
     KL(x) is KL(informed || x) in bits per asked position, and KL(p, q) stands for KL(p || q). e[i, j] is KL(model)
     on task j's probe after task i = 1..T. Bits: lower is better, but for bwt and fwt.
     """
-    entries = [*(entry for each in formulas() for entry in each.entries), WORLDS]
+    entries = [*(entry for each in formulas() for entry in each.entries), WORLDS, NETWORKS]
     return tuple(sorted(entries, key=lambda entry: entry.id.startswith("<column>")))
 
 

@@ -65,7 +65,8 @@ def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     """Formula id -> number of a cell; of an unfinished one, those so far; None: nothing is stored yet.
 
     A summary from before a number of today was thought of is derived anew, from its tables; what is not in them stays
-    as it was stored (`cost/`, `world/`), and what they lack is None (code lengths, where answers were not counted).
+    as it was stored (`cost/`, `network/`, `world/`), and what they lack is None (code lengths, where answers were not
+    counted).
 
     Args:
         cell: finished or not.
@@ -76,7 +77,7 @@ def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     stored = cell.summary
     if TODAY <= stored.keys():
         return stored | {"gain": _gain(cell, stored, frozen)}
-    kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "world/"))}
+    kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "network/", "world/"))}
     found = derived(cell, frozen=frozen)
     return stored if found is None else found | kept
 

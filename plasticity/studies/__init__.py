@@ -1,1 +1,1 @@
-"""Studies: the tunnel table, and predictive matrices of a single network."""
+"""Studies: the tunnel table, predictive matrices of a single network, token maps of a language model."""

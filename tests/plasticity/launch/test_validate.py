@@ -14,8 +14,8 @@ from plasticity.engine.config import TrainerConfig
 from plasticity.launch.experiment import Experiment
 from plasticity.launch.validate import build_all, passed
 from plasticity.metrics.summary import summarise
-from plasticity.networks import MLP
-from strategies import Finetune
+from plasticity.networks import MLP, Transformer
+from strategies import EvidenceMixture, Finetune
 from streams import Markov, Recurring
 
 from ...calling import Call, refused
@@ -125,3 +125,16 @@ def test_a_report_where_an_observer_gave_probability_0(call: Call, who: str, bit
             cell.end(summarise(cell.steps.read(), cell.probes.read()))
     done = call("report", "run")
     assert done.code == 0 and "Traceback" not in done.err, done
+
+
+def test_what_needs_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight experts of four copies each; adapters take a hundredth."""
+    stream = recipe(Recurring, tunnels=[recipe(Markov, symbols=3)], steps=4, batch=2, time=8)
+    network = recipe(Transformer, width=64)
+    monkeypatch.setattr("plasticity.launch.validate.memory", lambda hardware: 2**21)
+    copies, adapters = recipe(EvidenceMixture), recipe(EvidenceMixture, expert="lora", rank=1)
+    size = sum(p.nbytes for p in network.build(vocab=3, symbols=3).parameters())
+    with pytest.raises(ConfigError, match=r"EvidenceMixture needs \S+ GiB .*expected") as refused:
+        build_all(Experiment(stream, network, strategies=[copies, adapters]))
+    assert len(refused.value.problems) == 1 and 8 * 4 * size > 2**21
+    build_all(Experiment(stream, network, strategies=[adapters]))

@@ -14,6 +14,7 @@ def test_every_key_is_explained_and_every_entry_is_used() -> None:
     condition = pl.DataFrame({"step": [0, 10], "dormant/tau0.025": [0.1, 0.2]})
     used = {explain(key) for key in summarise(steps, probes, condition)}
     used.add(explain("world/gravity"))  # of a world that has something of its own to tell
+    used.add(explain("network/outside"))  # of such a network
     assert [entry.id for entry in GLOSSARY if entry not in used] == []
 
 

@@ -124,11 +124,12 @@ def test_a_run_from_before_is_read_by_the_formulas_of_today(tmp_path: Path) -> N
     frame = cell.steps.read().drop("answers")
     cell.steps.write(0, {name: frame[name].to_numpy() for name in frame.columns})
     old = {"skill": 9.0, "code_length/dawid1984": 87.0, "cost/ms_per_step": 2.0, "world/code": 3.0}
+    old |= {"network/outside": 0.5}
     cell.end(old)
     row = load(run.path).summary.row(0, named=True)
     assert row["skill"] == pytest.approx(0.4) == row["gain"]
     assert row["code_length/dawid1984"] is None and row["cost/ms_per_step"] == 2.0
-    assert row["world/code"] == 3.0 and row["done"]
+    assert row["world/code"] == 3.0 and row["network/outside"] == 0.5 and row["done"]
 
 
 def test_a_notebook_says_who_diverged(tmp_path: Path) -> None:
