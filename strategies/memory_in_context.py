@@ -153,6 +153,10 @@ class MemoryInContext(Strategy):
                 self.received[slot] += 1
                 self.latest[slot] = learner.step + 1
 
+    def beliefs(self) -> Float[Tensor, " answers"]:
+        """The posterior over the empty memory and the others after the last batch, the mean over its sequences."""
+        return self.belief
+
     def on_shift(self, learner: Learner) -> None:
         """The empty memory and all others are equally likely."""
         born = F.pad(self.latest > 0, (1, 0), value=True)

@@ -70,7 +70,7 @@ def test_networks_that_are_compared_are_of_one_size(file: Path) -> None:
     stream = found.stream.build(seed=0)
     given = {"vocab": stream.vocab, "symbols": stream.symbols}
     sizes = [parameters(network.build(**given)) for network in found.networks]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert all(abs(size / sizes[0] - 1) < 0.03 for size in sizes)
 
 

@@ -173,6 +173,12 @@ def _columns(labels: Sequence[str], width: Pixels) -> int:
     return int(max(1, min(len(labels), width // (46 + 6.4 * max(map(len, labels))))))
 
 
+def _cut(label: str, width: Pixels) -> str:
+    """A label that a legend of this width has room for; its end stays, in which those that begin alike differ."""
+    most = max(24, int((width - 46) / 6.4))
+    return label if len(label) <= most else f"{label[: most - 13]}…{label[-12:]}"
+
+
 def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
     """A legend below the axes, in as many columns as fit; none of more than READABLE, which no eye tells apart.
 
@@ -184,13 +190,14 @@ def key(ax: Axes, drawn: Mapping[str, Artist], below: Pixels = 36) -> None:
     if not 0 < len(drawn) <= READABLE:
         return
     wide = ax.get_position().width * figure_of(ax).get_figwidth() * PIXELS
+    labels = [_cut(label, wide) for label in drawn]
     ax.legend(
         [*drawn.values()],
-        [*drawn],
+        labels,
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         bbox_transform=offset_copy(ax.transAxes, figure_of(ax), y=-below / PIXELS),
-        ncols=_columns([*drawn], wide),
+        ncols=_columns(labels, wide),
         borderaxespad=0,
         columnspacing=1.4,
     )

@@ -29,6 +29,7 @@ REFUSING = {
     "ContinualBackprop": "expected hidden units",
     "ReDo": "expected hidden units",
     "Kalman": "whose weights are parameters that nothing else uses",
+    "InPlaceTTT": "no layer with `declare_units`",
     "readout": "whose weights are parameters that nothing else uses",
 }
 """A word of the call -> why a model with a tied head is refused."""
@@ -95,7 +96,7 @@ def test_it_runs_or_says_why_not(
     head = {"lm.lm_head.weight"} if subject.cls.__name__ == "Kalman" else set[str]()
     assert all(name.startswith(blocks) for name in adapters)
     assert all(name.startswith(blocks) for name in moved - head), moved
-    frozen = subject.cls.__name__ in ("Frozen", "EvidenceMixture")
+    frozen = subject.cls.__name__ in ("Frozen", "EvidenceMixture", "MemoryInContext")
     assert bool(moved) is not frozen
 
 

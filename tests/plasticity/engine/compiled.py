@@ -45,6 +45,7 @@ def main() -> None:
     found: dict[str, tuple[float, list[dict[str, Any]]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, network in discover(networks.__name__).items():
+            torch._dynamo.reset()  # it counts how often one piece of code is compiled
             one = walked(Path(folder) / name, TrainerConfig(threads=1), network)
             asked.clear()
             config = TrainerConfig(threads=1, compile="default")

@@ -67,8 +67,8 @@ def test_known_costs(
 
 
 def test_a_mixture_pays_for_every_expert(tmp_path: Path) -> None:
-    """The base, an average and the weights answer; the newborn takes at most one step on each batch."""
-    few = {"experts": 1, "eager": 0, "floor": 0.0, "share": 0.0}
+    """The base, an average and the weights answer; a settled expert takes at most one step on each batch."""
+    few = {"experts": 1, "unsettled": 0, "floor": 0.0, "share": 0.0}
     forward, backward = walked(tmp_path, recipe(EvidenceMixture, **few))
     assert 1 < backward + 1 < forward <= 3 + 1
     assert backward <= 1
