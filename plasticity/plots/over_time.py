@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from plasticity.metrics.visits import visits
 from plasticity.plots.letters import letter
 from plasticity.plots.lines import Curve, Span, averaged, curves
-from plasticity.plots.style import IDEALS, SHADE, WIDTH, Look, blank, looks, style
+from plasticity.plots.style import IDEALS, SHADE, WIDTH, Look, blank, key_height, looks, style
 
 POINTS = 400
 """Windows of a curve, at most."""
@@ -82,7 +82,8 @@ def bits_over_time(drawn: OverTime, ax: Axes | None = None) -> Axes:
         drawn: of `windowed`.
         ax: where; None: on a figure of its own.
     """
-    ax = ax or blank(WIDTH, 290 + RIBBON * len(drawn.ribbons))
+    names = max(key_height(drawn.curves, WIDTH) - 40, 0)
+    ax = ax or blank(WIDTH, 290 + RIBBON * len(drawn.ribbons) + names)
     curves(drawn.curves, "stream step", UP, drawn.spans, ax=ax)
     if drawn.ribbons:
         ribbons(ax, drawn.ribbons)
