@@ -136,7 +136,9 @@ def fitting(path: Path, what: str) -> Iterator[None]:
 
 
 def _is(value: Any, kind: type) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return kind is bool
+    if not isinstance(value, int | float):
         return isinstance(value, kind)
     if kind is float:
         return math.isfinite(value)
