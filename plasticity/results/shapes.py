@@ -28,8 +28,16 @@ CELL = {
 }
 SUMMARY = {"numbers": {...: NUMBER}, "last": {...: int}}
 ENVIRONMENT = {"yaml": [str]}
-CONFIG = {"name": str, "stream": dict}
-CHECKPOINT = {"epoch": int, "state_dict": dict}
+CONFIG = {"name": str, "stream": dict | None}
+CHECKPOINT = {
+    "epoch": int,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "StreamDataModule": dict,
+}
+"""Lightning begins anew, and says nothing, with a part that is not there."""
 FACTS = {"after": int, "parts": [(int, int)]}
 BITS = {f"kl/{name}": float for name in (MODEL, *PREDICTORS)}
 TABLES: Mapping[str, Mapping[str, type]] = {
