@@ -12,7 +12,6 @@ from plasticity.config.yaml_source import Located
 from plasticity.core.errors import ConfigError, Problem, reason
 from plasticity.core.learner import Spec
 from plasticity.core.network import Network
-from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
 from plasticity.engine.learner import OnlineLearner
@@ -88,7 +87,7 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
         elif strategy is not None and stream is not None:
             for network in networks:
                 if found := tried(partial(attached, recipe, network, stream, experiment)):
-                    warnings += idle(recipe, found, stream, experiment)
+                    warnings += idle(recipe, found.strategy, stream, experiment)
     if problems or stream is None:
         raise ConfigError(problems)
     return Built(stream, list(dict.fromkeys(warnings)))
@@ -129,21 +128,26 @@ def passed(recipe: Recipe[Network], spec: Spec, experiment: Experiment) -> Netwo
 
 def attached(
     recipe: Recipe[Strategy], network: Network, stream: Stream, experiment: Experiment
-) -> Strategy:
-    """The strategy, attached to such a network.
+) -> OnlineLearner:
+    """The learner before its first step, in which the strategy is attached to a copy of the network.
 
     Raises:
-        ConfigError: it refuses.
+        ConfigError: it refuses, or cannot be built, nor can the optimizer.
     """
-    strategy, asked = recipe.build(), torch.from_numpy(stream.asked)
     learner = OnlineLearner(
-        deepcopy(network), strategy, AdamW(), Spec.of(stream), 0, experiment.updates, asked
+        deepcopy(network),
+        recipe.build(),
+        experiment.optimizer.build(),
+        Spec.of(stream),
+        0,
+        experiment.updates,
+        torch.from_numpy(stream.asked),
     )
     try:
         learner.attach()
     except FAULTS as error:
         raise ConfigError([recipe.problem(reason(error), "strategy")]) from error
-    return strategy
+    return learner
 
 
 def idle(

@@ -17,9 +17,10 @@ from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.significance import spread
 from plasticity.metrics.skill import closed, gain
 from plasticity.metrics.summary import finite, summarise
+from plasticity.results.shapes import BITS
 from plasticity.results.store import Cell, Run
 
-TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id}
+TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id} | BITS.keys()
 """Numbers that every summary of today has."""
 BAND = ["step", "kl/model", "kl/amnesic", "kl/continual"]
 """Of the step table, what a gain is made of."""
@@ -145,8 +146,9 @@ def _gain(cell: Cell, stored: Mapping[str, Any], frozen: Unmoved | None) -> floa
             np.isclose(stored[k] or np.nan, other.summary.get(k) or np.nan, rtol=1e-9)
             for k in ("steps", "kl/amnesic", "kl/continual")
         ):
-            names = (other.summary["kl/model"], stored["kl/model"], stored["kl/continual"])
-            return None if None in names else finite({"": closed(*names)})[""]
+            own = stored["kl/model"], stored["kl/continual"]
+            bits = [other.summary.get("kl/model"), *own]
+            return None if None in bits else finite({"": closed(*bits)})[""]
     if not twins or not len(steps := cell.steps.read(BAND)):
         return None
     return finite({"": gain(steps, never_updated(cell, steps, frozen))})[""]
@@ -234,7 +236,8 @@ class Results:
             for cell in run.cells():
                 if parts := cell.table(kind).verified():
                     head = [pl.lit(value).alias(key) for key, value in _head(run, cell).items()]
-                    frames.append(pl.scan_parquet(parts, glob=False).select(*head, pl.all()))
+                    files = [part.absolute() for part in parts]  # `file:x` would be a URL
+                    frames.append(pl.scan_parquet(files, glob=False).select(*head, pl.all()))
         empty = pl.LazyFrame(schema={"run": pl.String, "label": pl.String, "seed": pl.Int64})
         return pl.concat(frames, how="diagonal_relaxed") if frames else empty
 
