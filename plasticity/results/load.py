@@ -3,6 +3,7 @@
 import glob
 import html
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,12 +143,12 @@ def _gain(cell: Cell, stored: Mapping[str, Any], frozen: Unmoved | None) -> floa
     """Of a finished cell, by what lies beside it now: by its numbers, if that is finished too."""
     twins = _twins(cell, frozen)
     for other in twins:
-        if other.done and all(
-            np.isclose(stored[k] or np.nan, other.summary.get(k) or np.nan, rtol=1e-9)
+        its = other.summary if other.done else {}
+        if its and all(
+            math.isclose(stored[k] or math.nan, its.get(k) or math.nan, rel_tol=1e-9, abs_tol=1e-8)
             for k in ("steps", "kl/amnesic", "kl/continual")
         ):
-            own = stored["kl/model"], stored["kl/continual"]
-            bits = [other.summary.get("kl/model"), *own]
+            bits = [its.get("kl/model"), stored["kl/model"], stored["kl/continual"]]
             return None if None in bits else finite({"": closed(*bits)})[""]
     if not twins or not len(steps := cell.steps.read(BAND)):
         return None

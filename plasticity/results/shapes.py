@@ -59,6 +59,8 @@ NAMES = {
 }
 WORD = 2**63
 """Whole numbers are below this: more than that is in no column."""
+DEEP = (dict, list, tuple)
+"""Shapes of which the inside is looked at."""
 MISFITS = (
     ArithmeticError,
     AttributeError,
@@ -84,7 +86,7 @@ def expect(path: Path, value: Any, shape: Any, where: str = "") -> None:
     Raises:
         Damaged: it has not; names the key, what was expected and what was got.
     """
-    if not any(_is(value, kind) for kind in _kinds(shape)):
+    if not _fits(value, _kinds(shape)):
         raise _misfit(path, where, shape, f"got {one_line(repr(value))[:60]}")
     every: Mapping[Any, Any] = {}
     if isinstance(shape, list):
@@ -95,11 +97,12 @@ def expect(path: Path, value: Any, shape: Any, where: str = "") -> None:
     elif isinstance(shape, Mapping):
         every = dict.fromkeys(value, shape[...]) if ... in shape else shape
     for key, inside in every.items():
-        at = f"{where}.{key}".removeprefix(".")
+        kinds = _kinds(inside)
         if key in value:
-            expect(path, value[key], inside, at)
-        elif NoneType not in _kinds(inside):
-            raise _misfit(path, at, inside, "it is missing")
+            if type(inside) in DEEP or not _fits(value[key], kinds):
+                expect(path, value[key], inside, f"{where}.{key}".removeprefix("."))
+        elif NoneType not in kinds:
+            raise _misfit(path, f"{where}.{key}".removeprefix("."), inside, "it is missing")
     if isinstance(shape, tuple) and len(value) > len(shape):
         raise _misfit(path, where, shape, f"of {len(shape)}, got {len(value)}")
 
@@ -143,19 +146,19 @@ def fitting(path: Path, what: str) -> Iterator[None]:
         raise Damaged(path, text) from error
 
 
-def _is(value: Any, kind: type) -> bool:
+def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
-        return kind is bool
-    if not isinstance(value, int | float):
-        return isinstance(value, kind)
-    if kind is float:
-        return math.isfinite(value)
-    return kind is int and isinstance(value, int) and abs(value) < WORD
+        return bool in kinds
+    if isinstance(value, int):
+        return (int in kinds or float in kinds) and abs(value) < WORD
+    if isinstance(value, float):
+        return float in kinds and math.isfinite(value)
+    return isinstance(value, kinds)
 
 
 def _kinds(shape: Any) -> tuple[type, ...]:
-    if isinstance(shape, Mapping | list | tuple):
-        return (dict,) if isinstance(shape, Mapping) else (list,)
+    if type(shape) in DEEP:
+        return (dict,) if isinstance(shape, dict) else (list,)
     return get_args(shape) if isinstance(shape, UnionType) else (shape,)
 
 

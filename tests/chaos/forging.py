@@ -64,7 +64,8 @@ def forged(rng: Random, file: Path) -> str:
 
 def _changed(rng: Random, tree: dict[str, Any], values: list[Any] = VALUES) -> str:
     """Drop or replace an entry, the deeper the less likely."""
-    at, path = tree, list[str]()
+    at: Any = tree
+    path = list[str]()
     while True:
         key = rng.choice([*at] if isinstance(at, dict) else range(len(at)))
         path.append(str(key))

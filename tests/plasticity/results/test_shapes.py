@@ -45,6 +45,8 @@ FORGERIES: list[tuple[str, str, Any, str]] = [
     ("summary.json", "numbers", [0.5], "numbers: expected a mapping, got [0.5]"),
     ("summary.json", "numbers.skill", "0.5", "numbers.skill: expected a number or null, got '0.5'"),
     ("summary.json", "numbers.skill", [1], "numbers.skill: expected a number or null, got [1]"),
+    ("summary.json", "numbers.skill", 2**80, "numbers.skill: expected a number or null, got 1208"),
+    ("summary.json", "numbers.skill", 10**400, "numbers.skill: expected a number or null, got 10"),
     ("summary.json", "last", ..., "last: expected a mapping, it is missing"),
     ("summary.json", "last.steps", None, "last.steps: expected a whole number, got None"),
     ("environment.json", "yaml", ..., "yaml: expected a list, it is missing"),
