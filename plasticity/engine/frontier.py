@@ -3,10 +3,11 @@
 import numpy as np
 import pytorch_lightning as pl
 
+from plasticity.core.predictors import FRONTIER
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.stopping import Unending
-from plasticity.observers.frontier import COLUMNS, losses
+from plasticity.observers.frontier import losses
 from plasticity.results.store import Cell
 
 
@@ -34,5 +35,5 @@ class FrontierRecorder(pl.Callback):
             fresh = -1 - self.data.stream.tunnel_index(regime)
             head = {"regime": regime, "fresh": fresh}
             row = {"step": np.array([step])} | {k: np.array([v], np.int32) for k, v in head.items()}
-            row |= {name: np.array([value]) for name, value in zip(COLUMNS, bits, strict=True)}
+            row |= {name: np.array([value]) for name, value in zip(FRONTIER, bits, strict=True)}
             self.cell.frontier.write(trainer.current_epoch, row)

@@ -163,8 +163,7 @@ def _twins(cell: Cell, frozen: Unmoved | None) -> Sequence[Cell]:
 
 
 def _network(cell: Cell) -> tuple[int, str]:
-    meta = cell.meta
-    return meta["seed"], json.dumps([meta.get("network"), meta.get("pretrained_gap")])
+    return cell.seed, json.dumps([cell.meta.get("network"), cell.meta.get("pretrained_gap")])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, get_args
 
 from plasticity.core.errors import one_line, reason
-from plasticity.core.predictors import MODEL, PREDICTORS
+from plasticity.core.predictors import FRONTIER, MODEL, PREDICTORS
 from plasticity.results.sealed import Damaged, read_sealed_json
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ CHECKPOINT = {
 }
 """Lightning begins anew, and says nothing, with a part that is not there."""
 FACTS = {"after": int, "parts": [(int, int)]}
-BITS = {f"kl/{name}": float for name in (MODEL, *PREDICTORS)}
+BITS, REALISED, FRESH = (
+    {f"{score}/{name}": float for name in (MODEL, *PREDICTORS)}
+    for score in ("kl", "kl_realised", "kl_amnesic")
+)
 TABLES: Mapping[str, Mapping[str, type]] = {
-    "steps": {"step": int, "regime": int, "shift": bool} | BITS,
-    "probes": {"step": int, "regime": int} | BITS,
+    "steps": {"step": int, "regime": int, "shift": bool} | BITS | REALISED,
+    "probes": {"step": int, "regime": int} | BITS | FRESH,
     "condition": {"step": int},
-    "frontier": {"step": int, "regime": int, "fresh": int},
+    "frontier": {"step": int, "regime": int, "fresh": int} | dict.fromkeys(FRONTIER, float),
     "timing": {"step": int, "seconds": float},
 }
 """Kind -> columns that each of its parts has."""

@@ -21,7 +21,7 @@ from plasticity.results.sealed import (
     write_sealed,
     write_sealed_json,
 )
-from plasticity.results.store import Run
+from plasticity.results.store import NAMES
 
 from .payloads import place
 
@@ -43,11 +43,12 @@ def forged(rng: Random, file: Path) -> str:
         tree = yaml.safe_load(file.read_text())
         did = _changed(rng, tree)
         file.write_text(yaml.safe_dump(tree))
+        of_cells = digest({k: v for k, v in tree.items() if k not in NAMES})
         told = digest({k: v for k, v in tree.items() if k not in ("wandb", "out")})
         about = file.with_name("environment.json")
         write_sealed_json(about, {"yaml": [told]}, "environment.json")
         for cell in file.parent.glob("cells/*/cell.json"):
-            meta = read_sealed_json(cell, "cell.json") | {"yaml": Run(file.parent).digest}
+            meta = read_sealed_json(cell, "cell.json") | {"yaml": of_cells}
             write_sealed_json(cell, meta, "cell.json")
         return did
     where = place(file)

@@ -16,7 +16,7 @@ from plasticity.results.sealed import (
     write_sealed,
     write_sealed_json,
 )
-from plasticity.results.shapes import CHECKPOINT, expect
+from plasticity.results.shapes import CHECKPOINT, TABLES, expect
 from plasticity.results.store import Cell, Run
 from plasticity.results.table import Table
 
@@ -114,6 +114,23 @@ def test_a_table_has_its_columns(columns: dict[str, np.ndarray], said: str, tmp_
     for read in (cell.timing.read, cell.timing.verified, lambda: cell.timing.part(0)):
         with pytest.raises(Damaged, match=f"00000.parquet: {said}"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("frontier", "fresh/b0.05"),
+        ("frontier", "live/b1"),
+        ("steps", "kl_realised/informed"),
+        ("probes", "kl_amnesic/model"),
+    ],
+)
+def test_what_the_metrics_need_is_in_the_table(kind: str, column: str, tmp_path: Path) -> None:
+    (cell,) = made(tmp_path / "run", {"EWC": [0.5]}, seeds=(0,)).cells()
+    rows = {name: np.zeros(2, of) for name, of in TABLES[kind].items()}
+    cell.table(kind).write(9, {name: each for name, each in rows.items() if name != column})
+    with pytest.raises(Damaged, match=f"column {column}: expected a number, it is missing"):
+        Cell(cell.path).table(kind).read()
 
 
 def test_parts_have_their_rows(tmp_path: Path) -> None:
