@@ -25,6 +25,10 @@ from plasticity.launch.experiment import single
 from plasticity.launch.folder import environment
 from plasticity.launch.validate import build_all
 from plasticity.metrics.summary import summarise
+from plasticity.results.shapes import expect
+
+COSTS = ("cost/ms_per_step", "cost/trainable", "cost/memory_bytes")
+"""Numbers of a cell that are in no table."""
 
 
 class Contest:
@@ -88,7 +92,7 @@ class Contest:
         for each in self.tuning():
             assert each.lr is not None
             mine = found.setdefault((each.network, each.strategy), {})
-            mine.setdefault(each.lr, []).append(each.cell(self.places).summary["skill"])
+            mine.setdefault(each.lr, []).append(each.cell(self.places).summary.get("skill"))
         made = []
         for (network, strategy), how in self.how.items():
             skills = {lr: _mean(s) for lr, s in found.get((network, strategy), {}).items()}
@@ -118,6 +122,7 @@ class Contest:
     def score(self, each: CellJob) -> Score:
         """The numbers of a cell that is done."""
         cell = each.cell(self.places)
+        expect(cell.path / "summary.json", cell.summary, dict.fromkeys(COSTS, float))
         found = cell.summary | summarise(cell.steps.read(), cell.probes.read())  # today's formulas
         return Score(
             each.stream,
@@ -131,7 +136,7 @@ class Contest:
             found["cost/ms_per_step"],
             found["cost/trainable"],
             found["cost/memory_bytes"],
-            cell.meta["pretrained_gap"],
+            cell.meta.get("pretrained_gap"),
             {who: found[f"kl/{who}"] for who in (MODEL, *PREDICTORS)},
             found["diverged/step"],
         )

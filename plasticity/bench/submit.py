@@ -10,7 +10,7 @@ from plasticity.bench.suite import FORMER, Suite, settled
 from plasticity.bench.tuning_record import Fault, rates
 from plasticity.core.errors import ConfigError, Problem, did_you_mean
 from plasticity.core.predictors import MODEL, PREDICTORS
-from plasticity.launch.cells import attached
+from plasticity.launch.cells import begun
 from plasticity.launch.experiment import single
 
 VERSIONED = ("plasticity-testbed", "torch", "pytorch-lightning", "numpy")
@@ -165,7 +165,7 @@ def _sizes(results: BenchResults, suite: Suite) -> Iterator[Fault]:
     sizes: dict[tuple[str, str, str], tuple[int, int]] = {}
     for stream, experiment in suite.experiments("runs").items():
         for network, strategy, spec in suite.entrants():
-            learner = attached(single(experiment, spec, suite.seeds[0]))
+            learner = begun(single(experiment, spec, suite.seeds[0]))
             trained = sum(p.numel() for p in learner.trainable())
             memory = sum(b.nbytes for b in learner.strategy.buffers())
             sizes[stream, network, strategy] = trained, memory

@@ -56,7 +56,7 @@ def sweep(
                 new += not outcome.kept
                 if outcome.failure:
                     failures.append(f"{outcome.name}: {outcome.failure}")
-                elif (skill := cells[outcome.name].summary["skill"] or top) > top:
+                elif (skill := cells[outcome.name].summary.get("skill") or top) > top:
                     top, best = skill, f"best so far {skill:.2f}: {outcome.name}"
                 failed = f"{len(failures)} failed; " if failures else ""
                 progress.update(line, completed=count, note=f"{failed}{best}")

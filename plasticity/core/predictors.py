@@ -16,3 +16,5 @@ INFORMED, SWITCHING, CONTINUAL, AMNESIC, MEMORYLESS, POSITION, UNIFORM = range(l
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Of the exact mixtures on the frontier: b, the prior probability that an episode has a fresh latent. 0 is the
 continual observer, 1 the amnesic one."""
+FRONTIER = tuple(f"{where}/b{share:g}" for where in ("live", "fresh") for share in SHARES)
+"""Columns of its table: bits lost on the live regime, then on fresh latents, at each share."""

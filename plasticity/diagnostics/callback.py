@@ -15,6 +15,7 @@ from plasticity.diagnostics.config import Condition
 from plasticity.diagnostics.diagnostics import Start, begin, measure, weights
 from plasticity.diagnostics.trainability import COLUMNS, trainability
 from plasticity.engine.prequential import Prequential, ScoredBatch
+from plasticity.engine.stopping import Unending
 from plasticity.results.store import Cell
 
 
@@ -93,6 +94,11 @@ class ConditionRecorder(pl.Callback):
         return trainer.current_epoch + 1 == trainer.max_epochs
 
     def _write(self, module: Prequential, part: int, step: int, final: bool) -> None:
+        with Unending(lambda: f"where the network is measured at step {step}"):
+            values = self._measured(module, final)
+        self.cell.condition.write(part, {"step": np.array([step])} | values)
+
+    def _measured(self, module: Prequential, final: bool) -> dict[str, np.ndarray]:
         plan, start = self.condition, self._start
         row = measure(plan, module, self.batch, start, self._before, self._last)
         if plan.trainability:
@@ -102,5 +108,4 @@ class ConditionRecorder(pl.Callback):
             row |= trainability(
                 module.learner, self.stream, self.fresh, theta, plan.trainability, plan.lr
             )
-        values = {name: np.array([value]) for name, value in row.items()}
-        self.cell.condition.write(part, {"step": np.array([step])} | values)
+        return {name: np.array([value]) for name, value in row.items()}

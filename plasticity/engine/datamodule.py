@@ -13,6 +13,7 @@ from plasticity.core.stream import Group, Stream
 from plasticity.core.tunnel import AnswerKey, Batch
 from plasticity.core.updates import Updates
 from plasticity.engine.prequential import ScoredBatch
+from plasticity.engine.stopping import Unending
 from plasticity.observers.reference import ReferencePredictors
 
 CHUNK = 50
@@ -37,10 +38,8 @@ class _Steps(Dataset[Item]):
         self.stream = stream
 
     def __getitem__(self, index: int) -> Item:
-        try:
+        with Unending(lambda: f"where step {index} is made"):
             return Item(index, False, *self.stream.keyed(index))
-        except StopIteration as error:  # a loader takes it for its own end
-            raise RuntimeError(f"a StopIteration where step {index} is made") from error
 
 
 class _Probes(Dataset[Item]):
@@ -123,6 +122,11 @@ class StreamDataModule(pl.LightningDataModule):
 
     def _scored(self, place: int, probe: bool, batch: Batch, key: AnswerKey) -> ScoredBatch:
         """Ask the observers, then let the continual one learn."""
+        what = "the probe of regime" if probe else "step"
+        with Unending(lambda: f"where {what} {place} is shown to the observers"):
+            return self._predicted(place, probe, batch, key)
+
+    def _predicted(self, place: int, probe: bool, batch: Batch, key: AnswerKey) -> ScoredBatch:
         predictions = np.zeros((0, 0, 0, 0))
         if probe:
             groups = self.stream.probe_groups(place)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytorch_lightning as pl
 
+from plasticity.core.predictors import FRONTIER
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
-from plasticity.observers.frontier import COLUMNS, losses
+from plasticity.engine.stopping import Unending
+from plasticity.observers.frontier import losses
 from plasticity.results.store import Cell
 
 
@@ -27,10 +29,11 @@ class FrontierRecorder(pl.Callback):
         """Write the row, before the stretch is checkpointed."""
         assert isinstance(pl_module, Prequential)
         regime, step = pl_module.records[-1].regime, pl_module.learner.step + 1
-        bits = losses(self.data.reference, regime, self._probes)
+        with Unending(lambda: f"where the frontier is measured at step {step}"):
+            bits = losses(self.data.reference, regime, self._probes)
         if bits is not None:
             fresh = -1 - self.data.stream.tunnel_index(regime)
             head = {"regime": regime, "fresh": fresh}
             row = {"step": np.array([step])} | {k: np.array([v], np.int32) for k, v in head.items()}
-            row |= {name: np.array([value]) for name, value in zip(COLUMNS, bits, strict=True)}
+            row |= {name: np.array([value]) for name, value in zip(FRONTIER, bits, strict=True)}
             self.cell.frontier.write(trainer.current_epoch, row)

@@ -14,6 +14,7 @@ from plasticity.core.detector import Detector
 from plasticity.core.tunnel import AnswerKey, Batch
 from plasticity.engine import scorer
 from plasticity.engine.learner import OnlineLearner
+from plasticity.engine.stopping import Unending
 
 os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 """Lightning sets it, and each step of Adam would then look for NVIDIA's management library anew."""
@@ -96,17 +97,9 @@ class Prequential(pl.LightningModule):
         return self.learner.make_optimizer()
 
     def training_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
-        """Meet every batch of a chunk, in order; what was said is graded together, once all is said.
-
-        Raises:
-            RuntimeError: something in it raised a StopIteration, which Lightning takes for the end of the stretch.
-        """
-        try:
+        """Meet every batch of a chunk, in order; what was said is graded together, once all is said."""
+        with Unending(lambda: f"within step {self.learner.step}"):
             met = [(*self.prequential_step(each), self._believed()) for each in chunk]
-        except StopIteration as error:
-            raise RuntimeError(
-                f"a StopIteration within step {self.learner.step}, which would end the loop"
-            ) from error
         graded = [i for i, each in enumerate(chunk) if each.predictions.numel()]
         scores = score([chunk[i] for i in graded], [met[i][0] for i in graded])
         for i, value in zip(graded, scores, strict=True):
@@ -162,9 +155,10 @@ class Prequential(pl.LightningModule):
     def validation_step(self, chunk: list[ScoredBatch], index: int = 0) -> None:
         """Probe regimes with the weights as they are."""
         for item in chunk:
-            logits = self.learner.strategy.predict(self.learner, item.batch)
-            if not self._sound:
-                self._assert_causal(item, logits)
+            with Unending(lambda place=item.step: f"at the probe of regime {place}"):
+                logits = self.learner.strategy.predict(self.learner, item.batch)
+                if not self._sound:
+                    self._assert_causal(item, logits)
             said = logits[:, item.batch.asked]
             self.probed.append((item.step, score([item], [said])[0]))
             self.moved[item.step] = float(scorer.kl(_log_probs(said), self._untouched(item)).mean())

@@ -21,6 +21,8 @@ from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.passes import Passes
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.scorer import COLUMNS
+from plasticity.engine.stopping import Unending
+from plasticity.results.shapes import CHECKPOINT, MISFITS, expect, fitting
 from plasticity.results.store import KINDS, Cell
 from plasticity.results.stretches import Stretches
 
@@ -52,7 +54,8 @@ class NotifyStream(pl.Callback):
         assert isinstance(module, Prequential)
         row = SCORES.index(f"kl/{MODEL}")
         bits = {regime: float(scores.flatten()[row]) for regime, scores in module.probed}
-        self.stream.on_probe(step, bits)
+        with Unending(lambda: f"where the stream is told of its probes at step {step}"):
+            self.stream.on_probe(step, bits)
 
 
 class Recorder(pl.Callback):
@@ -130,6 +133,16 @@ class Recorder(pl.Callback):
         self.cell.probes.write(part, head | _table(scores))
 
 
+class Started(pl.Callback):
+    """Whether the first step is about to be made, and a checkpoint, if there is one, was taken up."""
+
+    yes = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """It is."""
+        self.yes = True
+
+
 class LogStretches(pl.Callback):
     """Tells the loggers every row of the record that they were not told in this process.
 
@@ -171,10 +184,11 @@ class SealedCheckpoints(TorchCheckpointIO):
 
     Args:
         cell: whose.
+        saved: what its checkpoint holds, where it was read before; it is handed out once.
     """
 
-    def __init__(self, cell: Cell):
-        self.cell = cell
+    def __init__(self, cell: Cell, saved: dict[str, Any] | None = None):
+        self.cell, self.saved = cell, saved
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -188,17 +202,20 @@ class SealedCheckpoints(TorchCheckpointIO):
         Raises:
             Damaged: it is not as it was written.
         """
-        with self.cell.remedied():
-            return archive.load(Path(path), self.cell.place("checkpoint"))
+        found, self.saved = self.saved, None
+        return found or read_checkpoint(self.cell)
 
 
 def read_checkpoint(cell: Cell) -> dict[str, Any]:
     """What the checkpoint of a cell holds, as Lightning made it.
 
     Raises:
-        Damaged: it is not as it was written.
+        Damaged: it is not as it was written, or somebody else wrote it.
     """
-    return SealedCheckpoints(cell).load_checkpoint(cell.checkpoint)
+    with cell.remedied():
+        found = archive.load(cell.checkpoint, cell.place("checkpoint"))
+        expect(cell.checkpoint, found, CHECKPOINT)
+    return found
 
 
 def fit(
@@ -209,6 +226,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[pl.Callback] = (),
     devices: int = 1,
+    checkpoints: SealedCheckpoints | None = None,
 ) -> None:
     """Go through the stream to its end, from the cell's checkpoint if it has one.
 
@@ -220,6 +238,10 @@ def fit(
         loggers: told the means of every stretch.
         callbacks: of Lightning, in front of those that record.
         devices: processes, each of which learns from a part of every batch.
+        checkpoints: what reads and writes the cell's, where it has read one already.
+
+    Raises:
+        Damaged: the checkpoint is not as it was written, or is that of another learner.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -227,6 +249,7 @@ def fit(
         module.learner.network.compile(mode=config.compile, dynamic=False)
     data.updates, data.workers = module.learner.updates, config.workers
     resume = cell.checkpoint if cell.checkpoint.exists() else None
+    started = Started()
     recording = NotifyStream(data), Recorder(cell, config.compile == "off"), LogStretches(cell)
     with warnings.catch_warnings():
         for pattern in _EXPECTED:
@@ -240,8 +263,8 @@ def fit(
             strategy="ddp_fork" if devices > 1 else "auto",
             precision=config.precision,
             logger=list(loggers),
-            plugins=[SealedCheckpoints(cell)],
-            callbacks=[*callbacks, *recording],
+            plugins=[checkpoints or SealedCheckpoints(cell)],
+            callbacks=[started, *callbacks, *recording],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -249,7 +272,13 @@ def fit(
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
         )
-        trainer.fit(module, datamodule=data, ckpt_path=resume)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=resume)
+        except MISFITS as error:
+            if resume is None or started.yes:
+                raise
+            with cell.remedied(), fitting(cell.checkpoint, "the state of this learner"):
+                raise error
 
 
 _EXPECTED = (

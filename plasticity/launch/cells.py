@@ -14,6 +14,7 @@ from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import Experiment, deciding
+from plasticity.launch.validate import attached
 from plasticity.results.lock import alone
 from plasticity.results.sealed import digest
 from plasticity.results.store import Cell, Run
@@ -76,20 +77,17 @@ def rate(experiment: Experiment) -> How:
 
     `none` is a strategy that leaves nothing to the optimizer.
     """
-    learner = attached(experiment)
+    learner = begun(experiment)
     if not learner.trainable():
         return "none"
     return "tuned" if learner.strategy.lr is None else "own"
 
 
-def attached(experiment: Experiment) -> OnlineLearner:
+def begun(experiment: Experiment) -> OnlineLearner:
     """The learner of the one strategy before its first step, its network not pretrained."""
-    strategy = _only(experiment.strategy)
-    spec = Spec.of(experiment.stream.build(seed=experiment.seed))
-    network = fresh_network(_only(experiment.network), spec, 0)
-    learner = OnlineLearner(network, strategy.build(), experiment.optimizer.build(), spec)
-    learner.attach()
-    return learner
+    stream = experiment.stream.build(seed=experiment.seed)
+    network = fresh_network(_only(experiment.network), Spec.of(stream), 0)
+    return attached(_only(experiment.strategy), network, stream, experiment)
 
 
 class Done(NamedTuple):

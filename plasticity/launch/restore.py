@@ -16,10 +16,11 @@ from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.pretrain import gap, pretrained
-from plasticity.engine.pretrain_key import fresh_network
-from plasticity.engine.trainer import read_checkpoint
+from plasticity.engine.pretrain_key import WEIGHTS, fresh_network
+from plasticity.engine.trainer import SealedCheckpoints, read_checkpoint
 from plasticity.launch.experiment import CellSpec, Experiment
 from plasticity.results.sealed import Damaged
+from plasticity.results.shapes import fitting
 from plasticity.results.store import OVER, Cell
 
 
@@ -57,7 +58,11 @@ def pretrained_network(
     if not key.plan.steps:
         return network, None
     weights, record = pretrained(key, experiment.pretrained, callbacks)
-    network.load_state_dict(weights)
+    with (
+        record.remedied(),
+        fitting(record.path / WEIGHTS, f"the weights of this {recipe.cls.__name__}"),
+    ):
+        network.load_state_dict(weights)
     return network, gap(record)
 
 
@@ -86,7 +91,7 @@ def loop(
     return Prequential(learner, experiment.announce_shifts and detector is None, detector)
 
 
-def check(cell: Cell, stretch: int, steps: int | None, resumable: bool) -> None:
+def check(cell: Cell, stretch: int, steps: int | None, resumable: bool) -> SealedCheckpoints:
     """Let a cell begin where its checkpoint lies, or anew where there is none from which it could go on.
 
     Args:
@@ -95,18 +100,23 @@ def check(cell: Cell, stretch: int, steps: int | None, resumable: bool) -> None:
         steps: of the stream; None: without end.
         resumable: whether a checkpoint holds all that its strategy remembers.
 
+    Returns:
+        what reads the checkpoint for `fit`; its bytes have been read by now.
+
     Raises:
         Damaged: the checkpoint, or the record of a step before it, is missing or not as it was written.
     """
     if not (resumable and cell.checkpoint.exists()):
         cell.start_over()
-        return
-    done = learned(read_checkpoint(cell), stretch, steps)
+        return SealedCheckpoints(cell)
+    saved = read_checkpoint(cell)
+    done = learned(saved, stretch, steps)
     if cell.recorded()[:done] != list(range(done)):
         text = (
             f"the checkpoint has learned from {done} steps, and not all of them are in this table"
         )
         raise Damaged(cell.steps.folder, text, OVER.format(cell.path))
+    return SealedCheckpoints(cell, saved)
 
 
 def learned(saved: Mapping[str, Any], stretch: int, steps: int | None) -> int:
@@ -137,9 +147,10 @@ def from_checkpoint(experiment: Experiment, cell: Cell, contender: CellSpec) -> 
     network = fresh_network(contender.network, Spec.of(stream), cell.seed)
     module = loop(experiment, stream, network, contender.strategy)
     module.learner.attach()  # adapters come with it
-    module.load_state_dict(saved["state_dict"])
     data = StreamDataModule(stream, experiment.stretch)
-    data.load_state_dict(saved[StreamDataModule.__qualname__])
     done = learned(saved, experiment.stretch, stream.steps)
-    regime = int(cell.steps.read(["regime"])["regime"][done - 1])
-    return Restored(module.learner, done, regime, data.reference.known(regime))
+    with cell.remedied(), fitting(cell.checkpoint, "the state of this learner"):
+        module.load_state_dict(saved["state_dict"])
+        data.load_state_dict(saved[StreamDataModule.__qualname__])
+        regime = int(cell.steps.read(["regime"])["regime"][done - 1])
+        return Restored(module.learner, done, regime, data.reference.known(regime))

@@ -67,7 +67,7 @@ def run(experiment: Experiment, where: Run, console: Console) -> list[str]:
                         experiment, where, cell, index, label, seed, contender, progress, console
                     )
                 cell.error.unlink(missing_ok=True)
-            except Exception as error:
+            except (Exception, GeneratorExit) as error:
                 if isinstance(error, InUse) or getattr(error, "errno", None) in FULL:
                     raise
                 failed.append(cell.name)
@@ -119,7 +119,7 @@ def run_cell(
     if not learner.strategy.resumable and cell.checkpoint.exists():
         who = type(learner.strategy).__name__
         console.print(f"{cell.name}: starts over, for {who} cannot be resumed", style="dim")
-    restore.check(cell, experiment.stretch, stream.steps, learner.strategy.resumable)
+    checkpoints = restore.check(cell, experiment.stretch, stream.steps, learner.strategy.resumable)
     run_id = f"{experiment.name}-{where.path.name}"
     tracked = loggers(experiment.wandb, cell, run_id, config)
     bar = Bar(progress, cell.name, stream.steps)
@@ -131,7 +131,15 @@ def run_cell(
     fresh = partial(fresh_network, contender.network, learner.spec, seed)
     condition = ConditionRecorder(cell, experiment.condition, stream, fresh)
     frontier = FrontierRecorder(cell, data)
-    fit(cell, module, data, experiment.hardware, tracked, [condition, frontier, bar])
+    fit(
+        cell,
+        module,
+        data,
+        experiment.hardware,
+        tracked,
+        [condition, frontier, bar],
+        checkpoints=checkpoints,
+    )
     steps = cell.recorded()
     if steps != list(range(len(stream))):
         raise RuntimeError(

@@ -25,6 +25,7 @@ from plasticity.launch.validate import build_all
 from plasticity.report.verdict import divergence
 from plasticity.results.load import load
 from plasticity.results.sealed import digest
+from plasticity.results.shapes import expect
 from plasticity.results.store import Cell, Run
 
 FIXED = ("seeds", "seed", "out", "name")
@@ -278,7 +279,9 @@ def _hash(experiment: Experiment) -> str:
 
 def _with_earlier(seeds: Sequence[int], run: Run) -> list[int]:
     """These seeds, and those that were run here before."""
-    before = run.config["seeds"] if (run.path / "experiment.yaml").exists() else []
+    file = run.path / "experiment.yaml"
+    before = run.config.get("seeds", []) if file.exists() else []
+    expect(file, before, [int], "seeds")
     return sorted({*seeds, *before})
 
 

@@ -13,7 +13,6 @@ from plasticity.config.yaml_source import Located
 from plasticity.core.errors import ConfigError, Problem, reason
 from plasticity.core.learner import Spec
 from plasticity.core.network import Network
-from plasticity.core.optimizer import AdamW
 from plasticity.core.strategy import Strategy
 from plasticity.core.stream import Stream
 from plasticity.engine.config import TrainerConfig
@@ -91,7 +90,7 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
         elif strategy is not None and stream is not None:
             for network in networks:
                 if found := tried(partial(attached, recipe, network, stream, experiment)):
-                    warnings += idle(recipe, found, stream, experiment)
+                    warnings += idle(recipe, found.strategy, stream, experiment)
     if problems or stream is None:
         raise ConfigError(problems)
     return Built(stream, list(dict.fromkeys(warnings)))
@@ -132,15 +131,20 @@ def passed(recipe: Recipe[Network], spec: Spec, experiment: Experiment) -> Netwo
 
 def attached(
     recipe: Recipe[Strategy], network: Network, stream: Stream, experiment: Experiment
-) -> Strategy:
-    """The strategy, attached to such a network.
+) -> OnlineLearner:
+    """The learner before its first step, in which the strategy is attached to a copy of the network.
 
     Raises:
-        ConfigError: it refuses, or would take more memory than this machine has.
+        ConfigError: it refuses, cannot be built, or would take more memory than this machine has.
     """
-    strategy, asked = recipe.build(), torch.from_numpy(stream.asked)
     learner = OnlineLearner(
-        deepcopy(network), strategy, AdamW(), Spec.of(stream), 0, experiment.updates, asked
+        deepcopy(network),
+        recipe.build(),
+        experiment.optimizer.build(),
+        Spec.of(stream),
+        0,
+        experiment.updates,
+        torch.from_numpy(stream.asked),
     )
     try:
         learner.attach()
@@ -152,7 +156,7 @@ def attached(
             f"{there / GIB:.1f}: expected a strategy or network that remembers or trains less (adapters; fewer layers)"
         )
         raise ConfigError([recipe.problem(text, "strategy")])
-    return strategy
+    return learner
 
 
 def needed(learner: OnlineLearner) -> int:

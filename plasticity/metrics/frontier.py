@@ -53,7 +53,9 @@ def points(
         if last < 0 or ends[last] <= visit.start:
             continue
         step = int(ends[last])
-        mine, fresh = rows[step, int(regime[last])], rows[step, int(beside[last])]
+        mine, fresh = (rows.get((step, int(each[last]))) for each in (regime, beside))
+        if mine is None or fresh is None:  # it was not probed
+            continue
         live = model[mine] - continual[mine]
         found.append((step, live, fresh_bits[fresh], curves[last].reshape(2, -1)))
     if not found:

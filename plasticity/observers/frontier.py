@@ -17,9 +17,6 @@ from plasticity.observers.conjugate import log
 from plasticity.observers.reference import ReferencePredictors
 from plasticity.observers.switching import posterior
 
-COLUMNS = [f"{where}/b{share:g}" for where in ("live", "fresh") for share in SHARES]
-"""Of the table: bits lost on the live regime, then on fresh latents, at each share."""
-
 
 def mixtures(
     continual: Observer, amnesic: Observer, inputs: Symbols, targets: Symbols
@@ -40,7 +37,7 @@ def mixtures(
 def losses(
     reference: ReferencePredictors, regime: int, probes: dict[int, tuple[Batch, AnswerKey]]
 ) -> list[float] | None:
-    """A row of COLUMNS, in bits per asked position, for the regime that is live now.
+    """A row of FRONTIER, in bits per asked position, for the regime that is live now.
 
     On the live regime KL(informed || p_b) - KL(informed || continual); on fresh latents KL(amnesic || p_b).
 

@@ -133,7 +133,7 @@ def title(run: Run) -> str:
     """How many seeds, and how good the pretrained network was."""
     cells = run.cells()
     seeds = len({cell.seed for cell in cells})
-    gaps = [g for cell in cells if (g := cell.meta["pretrained_gap"]) is not None]
+    gaps = [g for cell in cells if (g := cell.meta.get("pretrained_gap")) is not None]
     pretrained = f"; pretrained to {np.mean(gaps):.3f} bits of the amnesic observer" if gaps else ""
     return f"{run.name}: {seeds} seed{'s' * (seeds != 1)}{pretrained}"
 

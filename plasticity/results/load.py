@@ -3,6 +3,7 @@
 import glob
 import html
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.significance import spread
 from plasticity.metrics.skill import closed, gain
 from plasticity.metrics.summary import finite, summarise
+from plasticity.results.shapes import BITS
 from plasticity.results.store import Cell, Run
 
-TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id}
+TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id} | BITS.keys()
 """Numbers that every summary of today has."""
 BAND = ["step", "kl/model", "kl/amnesic", "kl/continual"]
 """Of the step table, what a gain is made of."""
@@ -101,9 +103,8 @@ def derived(
         stream: the world, if what only it can tell is wanted too.
         frozen: of its run; None: they are looked for.
     """
-    steps, probes, condition, frontier = (
-        t.read() for t in (cell.steps, cell.probes, cell.condition, cell.frontier)
-    )
+    tables = cell.steps, cell.probes, cell.condition, cell.frontier
+    steps, probes, condition, frontier = (each.read() for each in tables)
     if not (len(steps) and len(probes)):
         return None
     own = stream.summary(steps, probes) if stream else {}
@@ -142,12 +143,13 @@ def _gain(cell: Cell, stored: Mapping[str, Any], frozen: Unmoved | None) -> floa
     """Of a finished cell, by what lies beside it now: by its numbers, if that is finished too."""
     twins = _twins(cell, frozen)
     for other in twins:
-        if other.done and all(
-            np.isclose(stored[k] or np.nan, other.summary.get(k) or np.nan, rtol=1e-9)
+        its = other.summary if other.done else {}
+        if its and all(
+            math.isclose(stored[k] or math.nan, its.get(k) or math.nan, rel_tol=1e-9, abs_tol=1e-8)
             for k in ("steps", "kl/amnesic", "kl/continual")
         ):
-            names = (other.summary["kl/model"], stored["kl/model"], stored["kl/continual"])
-            return None if None in names else finite({"": closed(*names)})[""]
+            bits = [its.get("kl/model"), stored["kl/model"], stored["kl/continual"]]
+            return None if None in bits else finite({"": closed(*bits)})[""]
     if not twins or not len(steps := cell.steps.read(BAND)):
         return None
     return finite({"": gain(steps, never_updated(cell, steps, frozen))})[""]
@@ -161,8 +163,7 @@ def _twins(cell: Cell, frozen: Unmoved | None) -> Sequence[Cell]:
 
 
 def _network(cell: Cell) -> tuple[int, str]:
-    meta = cell.meta
-    return meta["seed"], json.dumps([meta.get("network"), meta.get("pretrained_gap")])
+    return cell.seed, json.dumps([cell.meta.get("network"), cell.meta.get("pretrained_gap")])
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,8 @@ class Results:
             for cell in run.cells():
                 if parts := cell.table(kind).verified():
                     head = [pl.lit(value).alias(key) for key, value in _head(run, cell).items()]
-                    frames.append(pl.scan_parquet(parts, glob=False).select(*head, pl.all()))
+                    files = [part.absolute() for part in parts]  # `file:x` would be a URL
+                    frames.append(pl.scan_parquet(files, glob=False).select(*head, pl.all()))
         empty = pl.LazyFrame(schema={"run": pl.String, "label": pl.String, "seed": pl.Int64})
         return pl.concat(frames, how="diagonal_relaxed") if frames else empty
 

@@ -109,7 +109,7 @@ def read_sealed_json(path: Path, place: str) -> dict[str, Any]:
     """
     data = open_sealed(path, place)
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=int)  # NaN and the like, which JSON has not
         del value["seal"]
     except (ValueError, TypeError, KeyError, RecursionError):  # somebody else sealed it
         raise Damaged(path, "it is no JSON mapping") from None

@@ -25,13 +25,13 @@ from plasticity.core.names import folder_name, printable
 from plasticity.results.sealed import (
     Damaged,
     digest,
-    read_sealed_json,
     write_sealed_json,
     write_whole,
 )
+from plasticity.results.shapes import CELL, CONFIG, ENVIRONMENT, SUMMARY, TABLES, expect, read_json
 from plasticity.results.table import Table
 
-KINDS = ("steps", "probes", "condition", "frontier", "timing")
+KINDS = tuple(TABLES)
 """Tables of a cell."""
 NAMES = ("name", "out", "wandb", "keep", "seed", "seeds")
 """Keys of a YAML that say nothing of the numbers of a cell; a sweep adds seeds to its runs."""
@@ -68,7 +68,7 @@ class Cell:
             Damaged: it is not as it was written.
         """
         with self.remedied():
-            return read_sealed_json(self.path / "cell.json", "cell.json")
+            return read_json(self.path / "cell.json", "cell.json", CELL)
 
     @property
     def begun(self) -> bool:
@@ -130,8 +130,8 @@ class Cell:
 
     def table(self, kind: str) -> Table:
         """One of KINDS. Of a finished cell, parts that are missing at the end are noticed too."""
-        last = self._end["last"].get(kind) if self.done else None
-        return Table(self.path / kind, self.place(kind), last)
+        last = self._end["last"].get(kind, -1) if self.done else None
+        return Table(self.path / kind, self.place(kind), last, TABLES[kind])
 
     @property
     def steps(self) -> Table:
@@ -192,7 +192,7 @@ class Cell:
     def _end(self) -> dict[str, Any]:
         """The numbers, and the last part of each table."""
         with self.remedied():
-            return read_sealed_json(self.path / "summary.json", self.place("summary"))
+            return read_json(self.path / "summary.json", self.place("summary"), SUMMARY)
 
     def place(self, what: str) -> str:
         """Under which something of this cell is sealed."""
@@ -224,7 +224,7 @@ class Run:
         ours = self.digest
         for cell, meta in begun:
             file, name = cell.path / "cell.json", folder_name(meta["label"], f"-seed{meta['seed']}")
-            if meta["yaml"] != ours:
+            if meta.get("yaml") != ours:
                 text = "it was begun under another experiment.yaml than the one of this run"
                 raise Damaged(file, text, "put that one back, or remove the cell")
             if cell.name != name:
@@ -278,6 +278,7 @@ class Run:
         if not known:
             text = "it is not as it was when the run began (but for `wandb` and `out`, which may be changed)"
             raise Damaged(file, text, "put that one back, or start another run with this one")
+        expect(file, found, CONFIG)
         return found
 
     @property
@@ -290,7 +291,7 @@ class Run:
         file = self.path / "environment.json"
         if not file.exists():
             raise Damaged(file, "it is missing, and nothing tells experiment.yaml from another")
-        return read_sealed_json(file, "environment.json")
+        return read_json(file, "environment.json", ENVIRONMENT)
 
 
 def _told(config: Mapping[str, Any], but: Sequence[str] = ("wandb", "out")) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from plasticity.core.errors import reason
 from plasticity.results.sealed import BLANK, Damaged, open_sealed, write_sealed
+from plasticity.results.shapes import FACTS, expect, expect_columns
 
 if TYPE_CHECKING:
     import polars
@@ -41,10 +43,17 @@ class Table:
         folder: where the parts lie.
         place: whose table it is: parts of another are refused.
         end: its last part; None: it may go on.
+        columns: name -> int, float or bool, of those that each part must have.
     """
 
-    def __init__(self, folder: Path, place: str = "", end: int | None = None):
-        self.folder, self.place, self.end = folder, place, end
+    def __init__(
+        self,
+        folder: Path,
+        place: str = "",
+        end: int | None = None,
+        columns: Mapping[str, type] | None = None,
+    ):
+        self.folder, self.place, self.end, self.columns = folder, place, end, columns or {}
         self._held: tuple[Path | None, dict[int, polars.DataFrame]] = (None, {})
 
     def write(self, part: int, columns: Mapping[str, np.ndarray]) -> None:
@@ -68,11 +77,11 @@ class Table:
         import polars as pl
 
         def frames() -> list[pl.DataFrame]:
-            return [
-                pl.read_parquet(io.BytesIO(data), columns=columns) for _, data in self._opened()
-            ]
+            return [self._frame(*each, columns) for each in self._opened()]
 
         found = self._steady(frames)
+        if found and any(frame.schema != found[0].schema for frame in found):
+            raise Damaged(self.folder, "its parts have not the same columns")
         return pl.concat(found, rechunk=True) if found else pl.DataFrame()
 
     def verified(self) -> list[Path]:
@@ -81,7 +90,7 @@ class Table:
         Raises:
             Damaged: one is not, or is missing.
         """
-        return self._steady(lambda: [file.path for file, _ in self._opened()])
+        return self._steady(lambda: [file.path for file, *_ in self._opened()])
 
     def part(self, number: int) -> "polars.DataFrame":
         """The rows of one part; empty where there are none.
@@ -106,9 +115,7 @@ class Table:
             Damaged: one is not as it was written, or is missing.
         """
         return self._steady(
-            lambda: [
-                (n, rows) for f, data in self._opened() for n, rows in _facts(f, data)["parts"]
-            ]
+            lambda: [(part, rows) for *_, facts in self._opened() for part, rows in facts["parts"]]
         )
 
     def files(self) -> list[PartFile]:
@@ -150,7 +157,7 @@ class Table:
             import pyarrow.parquet as pq
 
             opened = [self._open(file) for file in files]
-            facts = [_facts(*each) for each in zip(files, opened, strict=True)]
+            facts = [self._facts(*each) for each in zip(files, opened, strict=True)]
             rows = [(part, n) for fact in facts for part, n in fact["parts"]]
             merged = pa.concat_tables([pq.read_table(pa.BufferReader(data)) for data in opened])
             span = PartFile(files[0].first, files[-1].last, Path())
@@ -190,30 +197,30 @@ class Table:
         path = self.folder / f"{name}.parquet"
         write_sealed(path, sink.getvalue().to_pybytes(), self._place(span))
 
-    def _opened(self) -> Iterator[tuple[PartFile, bytes]]:
-        """Every file and its bytes, in order, each found to follow the one before."""
+    def _opened(self) -> Iterator[tuple[PartFile, bytes, dict[str, Any]]]:
+        """Every file, its bytes and its facts, in order, each found to follow the one before."""
         last = -1
         for file in self.files():
             data = self._open(file)
-            after = _facts(file, data)["after"]
+            facts = self._facts(file, data)
+            after = facts["after"]
             if after != last:
                 missing = f"part {after}" if after > last else f"what follows part {last}"
                 raise Damaged(file.path, f"it follows part {after}, and {missing} is missing")
-            yield file, data
+            yield file, data, facts
             last = file.last
         if self.end is not None and last != self.end:
-            raise Damaged(
-                self.folder, f"its last part is {self.end}, and what follows part {last} is missing"
-            )
+            text = f"its last part is {self.end}, and "
+            text += f"what follows part {last} is missing" if last < self.end else f"here is {last}"
+            raise Damaged(self.folder, text)
 
     def _parts(self, file: PartFile) -> "dict[int, polars.DataFrame]":
         """Part -> its rows, of a file; of the last that was asked for they are kept."""
-        import polars as pl
-
         if self._held[0] != file.path or file.first == file.last:
             data = self._open(file)
-            frame, found, first = pl.read_parquet(io.BytesIO(data)), {}, 0
-            for part, rows in _facts(file, data)["parts"]:
+            facts, found, first = self._facts(file, data), {}, 0
+            frame = self._frame(file, data, facts)
+            for part, rows in facts["parts"]:
                 found[part] = frame[first : first + rows]
                 first += rows
             self._held = file.path, found
@@ -221,6 +228,49 @@ class Table:
 
     def _open(self, file: PartFile) -> bytes:
         return open_sealed(file.path, self._place(file))
+
+    def _facts(self, file: PartFile, data: bytes) -> dict[str, Any]:
+        """How many rows each part of a file has, and which part it follows.
+
+        Raises:
+            Damaged: it has a seal that fits, and is no part of this table: somebody else sealed it.
+        """
+        import polars as pl
+
+        try:
+            facts = json.loads(pl.read_parquet_metadata(io.BytesIO(data))["plasticity"])
+            schema = pl.read_parquet_schema(io.BytesIO(data))
+        except (KeyError, ValueError, RecursionError, *_faults()) as error:
+            raise Damaged(file.path, "it is no part of a table") from error
+        expect(file.path, facts, FACTS)
+        expect_columns(file.path, schema, self.columns)
+        return facts
+
+    def _frame(
+        self,
+        file: PartFile,
+        data: bytes,
+        facts: Mapping[str, Any],
+        columns: list[str] | None = None,
+    ) -> "polars.DataFrame":
+        """The rows of a file of which `_facts` has nothing to say.
+
+        Raises:
+            Damaged: they are fewer or more than those of its parts, or a value is missing.
+        """
+        import polars as pl
+
+        try:
+            frame = pl.read_parquet(io.BytesIO(data), columns=columns)
+        except _faults() as error:
+            raise Damaged(file.path, f"it is no part of a table: {reason(error)}") from error
+        for name in frame.columns:
+            if frame[name].null_count():
+                raise Damaged(file.path, f"column {name}: expected a value in each row")
+        sizes = [rows for _, rows in facts["parts"]]
+        if min(sizes, default=0) < 1 or sum(sizes) != len(frame):
+            raise Damaged(file.path, f"parts: expected {len(frame)} rows in all, got {sizes}")
+        return frame
 
     def _place(self, span: PartFile) -> str:
         return f"{self.place}/{span.first}-{span.last}"
@@ -235,15 +285,8 @@ class Table:
         return read()
 
 
-def _facts(file: PartFile, data: bytes) -> dict[str, Any]:
-    """How many rows each part of a file has, and which part it follows.
-
-    Raises:
-        Damaged: it has a seal that fits, and is no parquet of ours: somebody else sealed it.
-    """
+def _faults() -> tuple[type[BaseException], ...]:
+    """What polars raises at bytes that are no parquet, or none that it can read."""
     import polars as pl
 
-    try:
-        return json.loads(pl.read_parquet_metadata(io.BytesIO(data))["plasticity"])
-    except (KeyError, ValueError, pl.exceptions.PolarsError):
-        raise Damaged(file.path, "it is no part of a table") from None
+    return pl.exceptions.PolarsError, pl.exceptions.PanicException

@@ -18,6 +18,7 @@ from plasticity.engine.progress import Bar
 from plasticity.launch import restore
 from plasticity.launch.experiment import Experiment
 from plasticity.plots.letters import letter
+from plasticity.results.shapes import fitting
 from plasticity.results.store import Cell
 from plasticity.studies.predictive_matrix import (
     Findings,
@@ -93,7 +94,9 @@ def studies(
             _studied(tunnel, stream.time, {"exact": tunnel.observer()}, _plain(networks), size)
             for tunnel in stream.tunnels
         ]
-    left = restore.from_checkpoint(experiment, cell, experiment.contenders()[cell.label])
+    with fitting(cell.path / "cell.json", "of a strategy of this experiment"):
+        contender = experiment.contenders()[cell.label]
+    left = restore.from_checkpoint(experiment, cell, contender)
     tunnel = stream.tunnels[stream.tunnel_index(left.regime)]
     known = {f"exact, continual, {letter(left.regime)}": left.known} if left.known else {}
     observers = known | {"exact, amnesic": tunnel.observer()}

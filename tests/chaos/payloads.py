@@ -69,7 +69,8 @@ def put(data: bytes, file: Path) -> None:
 def place(file: Path) -> str:
     """Under which a file of a run is sealed."""
     if file.suffix == ".parquet":
-        return f"{Cell(file.parents[1]).place(file.parent.name)}/{int(file.stem)}-{int(file.stem)}"
+        first, _, last = file.stem.partition("-")
+        return f"{Cell(file.parents[1]).place(file.parent.name)}/{int(first)}-{int(last or first)}"
     if file.stem in ("checkpoint", "weights", "summary"):
         return Cell(file.parent).place(file.stem)
     return file.name

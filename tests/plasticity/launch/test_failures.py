@@ -11,6 +11,7 @@ import pytest
 
 import plasticity
 from plasticity import Stream
+from plasticity.observers.reference import ReferencePredictors
 from plasticity.results.store import Cell, Run
 from strategies import Finetune
 
@@ -88,6 +89,39 @@ def test_a_finished_cell_has_all_its_steps(call: Call, monkeypatch: pytest.Monke
     assert not cell.done and "a StopIteration where step 31 is made" in cell.error.read_text()
 
 
+@pytest.mark.parametrize("error", [StopIteration, GeneratorExit])
+@pytest.mark.parametrize(
+    ("method", "step", "where"),
+    [
+        ("predict", 31, "where step 31 is shown to the observers"),
+        ("absorb", 31, "where step 31 is shown to the observers"),
+        ("predict", None, "where the probe of regime 0 is shown to the observers"),
+    ],
+)
+def test_an_observer_ends_no_loop(
+    error: type[BaseException],
+    method: str,
+    step: int | None,
+    where: str,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = getattr(ReferencePredictors, method)
+
+    def ending(self: Any, batch: Any, key: Any, groups: Any, at: int | None = None) -> Any:
+        if at == step:
+            raise error
+        return whole(self, batch, key, groups, at)
+
+    monkeypatch.setattr(ReferencePredictors, method, ending)
+    done = call(*RUN)
+    assert done.code == 102 and "Traceback" not in done.out + done.err
+    said = f"a {error.__name__} {where}, which would end the loop"
+    for cell in Run(Path("run")).cells():
+        assert not cell.done and said in cell.error.read_text()
+        assert f"{cell.name}: failed: {said}; see" in done.out
+
+
 @pytest.mark.parametrize("optimizer", ["{type: SGD, lr: 10.0}", "{type: AdamW, lr: 1.0e+6}"])
 def test_a_strategy_that_diverges_is_measured_to_the_end(optimizer: str, call: Call) -> None:
     done = call(*RUN, f"--optimizer={optimizer}", "--condition.every=1")
@@ -105,6 +139,24 @@ def test_pretraining_that_diverges_says_so_and_is_not_kept(call: Call) -> None:
     )
     assert said, done.out
     assert not list(Path("here/pretrained").iterdir())
+
+
+def test_the_checkpoint_is_read_once(
+    cut: Cell, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked at is what is taken up, whatever becomes of the file in between."""
+    read = list[Path]()
+
+    def counted(path: Path) -> bytes:
+        data = whole(path)
+        if path.name == cut.checkpoint.name:
+            read.append(path)
+        return data
+
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    assert call("resume", "run").code == 0
+    assert [path.resolve() for path in read] == [cut.checkpoint.resolve()]
 
 
 @pytest.mark.parametrize(

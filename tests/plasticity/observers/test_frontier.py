@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from plasticity import Stream
-from plasticity.core.predictors import SHARES
+from plasticity.core.predictors import FRONTIER, SHARES
 from plasticity.engine.datamodule import Item, StreamDataModule
 from plasticity.metrics.frontier import excess
-from plasticity.observers.frontier import COLUMNS, losses, mixtures
+from plasticity.observers.frontier import losses, mixtures
 from streams import HMM, Bijection, Markov, Recurring
 
 TUNNEL = Bijection(size=3, pairs=3)
@@ -48,7 +48,7 @@ def test_ends_of_the_curve_are_the_continual_and_the_amnesic_observer() -> None:
     probes = dict(zip(world.probed, world.keyed_probes(), strict=True))
     bits = losses(data.reference, 0, probes)
     assert bits is not None
-    row = dict(zip(COLUMNS, bits, strict=True))
+    row = dict(zip(FRONTIER, bits, strict=True))
     assert row["live/b0"] == 0 and row["fresh/b1"] == pytest.approx(0, abs=1e-12)
     live, fresh = ([row[f"{where}/b{b:g}"] for b in SHARES] for where in ("live", "fresh"))
     assert all(np.diff(live) > 0) and all(np.diff(fresh) < 0)

@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from plasticity.core.names import folder_name
+from plasticity.report.page import Page
 from plasticity.results.load import load
 from plasticity.results.store import Cell, Run
 
+from ...calling import Call
 from .runs import made, spoil
 
 
@@ -137,3 +139,24 @@ def test_a_notebook_says_who_diverged(tmp_path: Path) -> None:
     spoil(run, "EWC", 1, 20)
     lines = repr(load(run.path)).splitlines()
     assert "diverged (1/2)" in lines[2] and "diverged" not in lines[3]
+
+
+@pytest.mark.parametrize("name", ["file:run", "s3:run", "a=b", "[1]", "~x"])
+def test_a_name_is_no_pattern_and_no_address(
+    name: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is what lies in the folder of this name, and not in those that it could stand for."""
+    for other in ("run", "1", "b", "x"):
+        made(Path(other), {"Frozen": [0.0], "EWC": [0.9]}, seeds=[0])
+    made(Path(name), {"Frozen": [0.0], "EWC": [0.5]}, seeds=[0])
+    plain = "p" * len(name)
+    made(Path(plain), {"Frozen": [0.0], "EWC": [0.5]}, seeds=[0])
+    np.testing.assert_allclose(load(name).summary["skill"], [0.0, 0.5])
+    steps = load(name).steps.collect()
+    assert steps["kl/model"].to_list() == load(plain).steps.collect()["kl/model"].to_list()
+    assert set(steps["run"]) == {name} and "a" not in steps.columns
+    monkeypatch.setattr(Page, "write", lambda page, to: to)
+    for words in (["report"], ["compare", "run"]):
+        said, right = call(*words, name), call(*words, plain)
+        assert said.code == 0 == right.code, said
+        assert said.out == right.out.replace(plain, name), said.out

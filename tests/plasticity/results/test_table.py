@@ -93,12 +93,12 @@ def test_a_missing_part_is_noticed(lost: int, tmp_path: Path) -> None:
 def test_the_last_part_of_a_finished_cell_cannot_go(tmp_path: Path) -> None:
     cell = Cell(tmp_path)
     cell.begin({"label": "EWC", "seed": 0, "index": 0}, "identity")
-    fill(cell.steps, 5)
+    fill(cell.condition, 5)
     cell.end({"skill": 0.5})
     assert cell.summary == {"skill": 0.5}
-    (tmp_path / "steps" / "00004.parquet").unlink()
+    (tmp_path / "condition" / "00004.parquet").unlink()
     with pytest.raises(Damaged, match="its last part is 4, and what follows part 3 is missing"):
-        cell.steps.read()
+        cell.condition.read()
 
 
 def test_parts_of_another_cell_or_number_are_refused(tmp_path: Path) -> None:
