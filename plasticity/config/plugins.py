@@ -17,7 +17,7 @@ GROUPS = ("plasticity.tunnels", "plasticity.strategies", "plasticity.networks")
 """Entry-point groups; an entry point names a module that defines or imports the classes."""
 
 
-FORMAT = 4
+FORMAT = 5
 """Of what our own packages compute from the same configuration: raised with every change of a stored number, or of the
 files that are kept."""
 OURS = ("plasticity", "streams", "strategies")
