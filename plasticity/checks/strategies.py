@@ -28,6 +28,7 @@ from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.prequential import Prequential
 from plasticity.engine.trainer import fit
+from plasticity.results.sealed import Damaged
 from plasticity.results.store import Cell
 
 Subject = Recipe[Strategy]
@@ -227,10 +228,11 @@ def _walked(cell: Cell, made: Prequential, stop: int) -> None:
     """
     try:
         fit(cell, made, StreamDataModule(world(stop), stretch=STEPS // 2), TrainerConfig())
-    except RuntimeError as error:
-        if "loading state_dict" not in str(error):
+    except Damaged as error:
+        found = str(error).partition("loading state_dict for ")[2].partition("; to start")[0]
+        if not found:
             raise
-        why = one_line(str(error).partition("\n")[2])
+        why = one_line(found.partition(": ")[2])
         raise AssertionError(
             f"its checkpoint cannot be loaded into a new learner: {why} Expected attach() to register every buffer "
             "and parameter in its final shape, because a checkpoint is loaded right after"

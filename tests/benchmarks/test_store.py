@@ -20,7 +20,8 @@ from plasticity.results.load import load
 from plasticity.results.store import Cell, Run
 from plasticity.results.table import Table
 
-KL = [f"kl/{name}" for name in ("model", *PREDICTORS)]
+KL = [f"{column}/{name}" for column in ("kl", "kl_realised") for name in ("model", *PREDICTORS)]
+"""The columns that every part must have."""
 ALL = [f"{column}/{name}" for column in COLUMNS for name in ("model", *PREDICTORS)]
 
 

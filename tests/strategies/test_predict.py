@@ -123,7 +123,7 @@ def test_matrices_of_a_cell_are_its_answers(tmp_path: Path, monkeypatch: pytest.
     (label, contender), stream = *experiment.contenders().items(), experiment.stream.build(seed=0)
     network, _ = restore.pretrained_network(experiment, contender.network, 0)
     loop, cell = restore.loop(experiment, stream, network, contender.strategy), Cell(tmp_path)
-    cell.begin({"label": label, "seed": 0}, "made up")
+    cell.begin({"label": label, "seed": 0, "index": 0}, "made up")
     fit(cell, loop, StreamDataModule(stream, 3), experiment.hardware)
     with Progress(console=Console(quiet=True)) as progress:
         (studied,) = studies(experiment, cell, None, Size(prompts=20, length=3), progress)
