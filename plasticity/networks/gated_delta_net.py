@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plasticity.core.bounded import Count
+from plasticity.networks.mamba import decays
 from plasticity.networks.mlp import Stack
 from plasticity.nn.hidden_units import HiddenUnits, Part
 
@@ -42,10 +43,7 @@ class GatedDelta(nn.Module):
         self.in_proj = nn.Linear(width, sum(self.sizes), bias=False)
         mixed = self.sizes[0]
         self.conv1d = nn.Conv1d(mixed, mixed, conv, groups=mixed, bias=False)
-        rates = torch.empty(heads).uniform_(1, 16)
-        steps = torch.empty(heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
-        self.A_log = nn.Parameter(rates.log())
-        self.dt_bias = nn.Parameter(steps + torch.log(-torch.expm1(-steps)))  # softplus's inverse
+        self.A_log, self.dt_bias = decays(heads)
         self.norm = nn.RMSNorm(self.inner // heads, eps=1e-6)
         self.out_proj = nn.Linear(self.inner, width, bias=False)
 

@@ -27,6 +27,14 @@ def kernel() -> Callable[..., Tensor] | None:
         return None
 
 
+def decays(heads: int) -> tuple[nn.Parameter, nn.Parameter]:
+    """Where A_log and dt_bias of each head begin: decay rates of 1 to 16, over steps of .001 to .1."""
+    rates = torch.empty(heads).uniform_(1, 16)
+    steps = torch.empty(heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
+    inverse = steps + torch.log(-torch.expm1(-steps))  # softplus's
+    return nn.Parameter(rates.log()), nn.Parameter(inverse)
+
+
 class SSD(nn.Module):
     """The Mamba-2 mixer: a linear recurrence, computed for all times at once as a masked product.
 
@@ -54,10 +62,7 @@ class SSD(nn.Module):
         self.state = state
         self.in_proj = nn.Linear(width, inner + mixed + heads, bias=False)
         self.conv1d = nn.Conv1d(mixed, mixed, conv, groups=mixed)
-        rates = torch.empty(heads).uniform_(1, 16)
-        steps = torch.empty(heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
-        self.A_log = nn.Parameter(rates.log())
-        self.dt_bias = nn.Parameter(steps + torch.log(-torch.expm1(-steps)))  # softplus's inverse
+        self.A_log, self.dt_bias = decays(heads)
         self.D = nn.Parameter(torch.ones(heads))
         self.norm = nn.RMSNorm(inner, eps=1e-5)
         self.out_proj = nn.Linear(inner, width, bias=False)
