@@ -163,6 +163,10 @@ class Prequential(pl.LightningModule):
             self.probed.append((item.step, score([item], [said])[0]))
             self.moved[item.step] = float(scorer.kl(_log_probs(said), self._untouched(item)).mean())
 
+    def on_validation_epoch_end(self) -> None:
+        """Every regime was probed: what the network said before any update is known, and its copy is not needed."""
+        self._pretrained.clear()
+
     def _untouched(self, item: ScoredBatch) -> Float[Tensor, "batch asked symbols"]:
         """What the network says on a probe before any update: probabilities, the same at every probe of a regime."""
         if item.step not in self._before:

@@ -144,6 +144,7 @@ class _PretrainingLoop(Prequential):
         Raises:
             ArithmeticError: its weights are no numbers any more.
         """
+        super().on_validation_epoch_end()
         learner, strategy = self.learner, self.learner.strategy
         if not all(p.isfinite().all() for p in learner.network.parameters()):
             raise ArithmeticError(

@@ -56,3 +56,5 @@ def test_a_run_records_how_far_its_answers_are_from_the_network_before_any_updat
             q = (made.learner.network(batch.inputs)[:, batch.asked] / 3).double().softmax(-1)
             bits = float((p * (p / q).log2()).sum(-1).mean().detach())
             assert made.moved[regime] == pytest.approx(bits, rel=1e-9) and bits > 1e-6
+        made.on_validation_epoch_end()
+        assert not made._pretrained, "a large network is not held twice for the whole run"
