@@ -129,12 +129,11 @@ def believed(of: RunData) -> Section | None:
     pictures = list[Picture]()
     for label, cells in of.groups.items():
         for cell in cells[:SEEDS]:
-            if belief_areas.columns(cell.steps.part(0)):
-                table = cell.steps.read()
-                table = table.select(*belief_areas.COLUMNS, *belief_areas.columns(table))
-                title = f"{label}, seed {cell.seed}"
+            if names := belief_areas.columns(cell.steps.names()):
+                table = cell.steps.read([*belief_areas.COLUMNS, *names])
+                title, data = f"{label}, seed {cell.seed}", belief_areas.windows(table)
                 pictures.append(
-                    Picture(belief_areas.beliefs(table, title), f"belief {title}", table)
+                    Picture(belief_areas.beliefs(table, title), f"belief {title}", data)
                 )
     if not pictures:
         return None

@@ -92,6 +92,13 @@ class Table:
         """
         return self._steady(lambda: [file.path for file, *_ in self._opened()])
 
+    def names(self) -> list[str]:
+        """Columns of its first part, Damaged where that is not as it was written; none: there is no part."""
+        import polars as pl
+
+        opened = self._steady(lambda: [self._open(file) for file in self.files()[:1]])
+        return [name for data in opened for name in pl.read_parquet_schema(io.BytesIO(data))]
+
     def part(self, number: int) -> "polars.DataFrame":
         """The rows of one part; empty where there are none.
 

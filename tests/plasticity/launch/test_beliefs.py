@@ -7,7 +7,7 @@ import polars as pl
 
 import plasticity
 from plasticity.plots import beliefs
-from plasticity.plots.belief_areas import columns
+from plasticity.plots.belief_areas import columns, windows
 from plasticity.plots.style import figure_of
 
 from ...calling import Call
@@ -36,7 +36,7 @@ def test_beliefs_are_recorded_and_drawn(call: Call) -> None:
     assert "belief/3" in steps.columns and "belief/4" not in steps.columns
     tables = {str(label): rows for (label,), rows in steps.group_by("label", maintain_order=True)}
     plain, pool, chain, mixture = tables.values()
-    names = columns(steps)
+    names = columns(steps.columns)
     assert plain.select(names).null_count().row(0) == (64,) * 4
     assert pool.select(names).equals(chain.select(names))
     for table in (pool, mixture):
@@ -67,3 +67,23 @@ def test_areas_are_as_high_as_what_is_believed() -> None:
     assert tops[:3] == [0.25, 0.75, 1.0]
     assert ax.get_title() == "Mine, seed 0" and "2 visits" in str(ax.get_label())
     figure_of(ax).draw_without_rendering()
+
+
+def test_of_a_long_stream_means_over_windows_are_drawn() -> None:
+    """Else a page of 100,000 steps has as many points for each expert, twice, and as many lines of data."""
+    n = 10_001
+    first = np.random.default_rng(0).random(n)
+    step = np.arange(n)
+    table = pl.DataFrame({"step": step, "regime": step // 5000, "shift": step % 5000 == 0})
+    table = table.with_columns(pl.Series("belief/0", first), pl.Series("belief/1", 1 - first))
+    drawn = windows(table)
+    width = 26  # the least that makes 400 windows or fewer
+    assert len(drawn) == -(-n // width) and drawn["step"].to_list()[:3] == [0, width, 2 * width]
+    np.testing.assert_allclose(drawn["belief/0"][0], first[:width].mean())
+    np.testing.assert_allclose(drawn["belief/0"] + drawn["belief/1"], 1)
+    few = table.head(5)
+    assert windows(few).select(few.columns).equals(few)
+    ax = beliefs(table)
+    assert ax.get_xlim() == (0, n) and "3 visits" in str(ax.get_label())
+    areas = [np.asarray(path.vertices) for c in ax.collections for path in c.get_paths()]
+    assert max(map(len, areas)) < 2000
