@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
     from plasticity.nn.averaged_adam import AveragedAdam
+    from plasticity.nn.belief import even_belief, sequence_evidence, shared_belief
     from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
     from plasticity.nn.linear_inputs import LinearMap, linear_maps
     from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
@@ -91,6 +92,7 @@ _HOMES = {
     "metrics.regret": "code_length",
     "metrics.visits": "probed",
     "nn.averaged_adam": "AveragedAdam",
+    "nn.belief": "even_belief sequence_evidence shared_belief",
     "nn.hidden_units": "HiddenUnits activations dormancy hidden_units",
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",

@@ -19,6 +19,8 @@ from plasticity import (
     vector_to_tensors,
 )
 
+from .memory_in_context import oldest_first
+
 
 class ContextDistillation(Strategy):
     """Self-distillation from context: the teacher is the same network with the latest k episodes before the live one.
@@ -76,14 +78,12 @@ class ContextDistillation(Strategy):
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
         """Log loss and divergence, in nats per asked position."""
-        if self.weight in (0.0, 1.0):
-            return (
-                self.divergence(learner, batch, logits)
-                if self.weight
-                else super().loss(learner, batch, logits)
-            )
-        mine = (1 - self.weight) * super().loss(learner, batch, logits)
-        return mine + self.weight * self.divergence(learner, batch, logits)
+        if self.weight == 1:
+            return self.divergence(learner, batch, logits)
+        mine = super().loss(learner, batch, logits)
+        if not self.weight:
+            return mine
+        return (1 - self.weight) * mine + self.weight * self.divergence(learner, batch, logits)
 
     def divergence(self, learner: Learner, batch: Batch, logits: Tensor) -> Float[Tensor, ""]:
         """KL(teacher || student), the mean over asked positions."""
@@ -96,8 +96,7 @@ class ContextDistillation(Strategy):
         self, learner: Learner, inputs: Int[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time symbols"]:
         """The teacher's logits."""
-        n, k = int(self.received), self.episodes
-        before = self.inputs[[i % k for i in range(max(n - k, 0), n)]].flatten()
+        before = self.inputs[oldest_first(int(self.received), self.episodes)].flatten()
         both = torch.cat([before.expand(len(inputs), -1), inputs], 1)
         if self.teacher == "now":
             return learner.network(both)[:, -inputs.shape[1] :]

@@ -22,6 +22,9 @@ from plasticity import (
     Reservoir,
     Strategy,
     add_adapters,
+    even_belief,
+    sequence_evidence,
+    shared_belief,
     tensors_to_vector,
     vector_to_tensors,
 )
@@ -158,15 +161,10 @@ class EvidenceMixture(Strategy):
         """What an expert rehearses."""
         return cast(Reservoir, self.memories[expert])
 
-    def evenly(self) -> Float[Tensor, " owners"]:
-        """The pretrained network and all experts are equally likely."""
-        born = F.pad(self.responsible > 0, (1, 0), value=True)
-        return born / born.sum()
-
     def prior(self) -> Float[Tensor, " owners"]:
-        """The prior of the next batch's sequences: shared, with the pretrained network's floor."""
-        shared = (1 - self.share) * self.belief + self.share * self.evenly()
-        return F.pad(shared.new_tensor([self.floor]), (0, self.experts)) + (1 - self.floor) * shared
+        """The prior of the next batch's sequences."""
+        even = even_belief(self.responsible)
+        return shared_belief(self.belief, even, self.share, self.floor)
 
     def logits(
         self, learner: Learner, row: Tensor, inputs: Symbols
@@ -191,12 +189,6 @@ class EvidenceMixture(Strategy):
         said = [learner.network(inputs), *(self.logits(learner, row, inputs) for row in rows)]
         return torch.stack(said).double().log_softmax(-1)
 
-    def evidence(self, said: Said, targets: Symbols) -> Evidence:
-        """Entry t: log-probability of all that was asked before t, in nats; the last one that of the whole sequence."""
-        asked = targets != IGNORE_INDEX
-        index = targets.where(asked, 0).expand(len(said), -1, -1)[..., None]
-        return F.pad((said.gather(-1, index)[..., 0] * asked).cumsum(-1), (1, 0))
-
     def weighed(self, evidence: Evidence) -> Evidence:
         """Log posterior weight of each who answers at each position: prior times evidence."""
         owners = self.owners()
@@ -211,7 +203,7 @@ class EvidenceMixture(Strategy):
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
         """Log-probabilities of the mixture."""
         said = self.answers(learner, batch.inputs)
-        evidence = self.evidence(said, batch.targets)
+        evidence = sequence_evidence(said, batch.targets)
         mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0).to(self.adam.weights)
         self.seen = mixed, evidence
         return mixed
@@ -229,7 +221,8 @@ class EvidenceMixture(Strategy):
         assert self.seen is not None
         r = self.responsibilities(evidence := self.seen[1])
         self.seen = None
-        known = dict(zip(self.alive(), evidence[1:, :, -1], strict=False))
+        asked = evidence[..., -1] - evidence[..., int(batch.asked.nonzero()[0])]  # of this piece
+        known = dict(zip(self.alive(), asked[1:], strict=False))
         last = int(self.born.argmax())
         if r[0].mean() > 0.5:
             if not 0 < int(self.born[last]) > learner.step + 1 - NOVICE:
@@ -266,7 +259,8 @@ class EvidenceMixture(Strategy):
         inputs, targets = self.memory(expert).sample(self.rehearsal * size, rng)
         after = 0, learner.spec.time - length  # a piece of an episode; what is causal is not moved
         inputs = torch.cat([F.pad(batch.inputs, after), inputs])
-        targets = torch.cat([F.pad(batch.targets, after, value=IGNORE_INDEX), targets])
+        new = batch.targets.where(batch.asked, IGNORE_INDEX)  # a piece shows what was learned, too
+        targets = torch.cat([F.pad(new, after, value=IGNORE_INDEX), targets])
         share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.adam.weights.dtype)
         asked = (targets != IGNORE_INDEX).sum(1).clamp(min=1)
         theta = self.adam.weights[expert].clone().requires_grad_()
@@ -296,4 +290,4 @@ class EvidenceMixture(Strategy):
 
     def on_shift(self, learner: Learner) -> None:
         """The pretrained network and all experts are equally likely."""
-        self.belief.copy_(self.evenly())
+        self.belief.copy_(even_belief(self.responsible))

@@ -5,9 +5,18 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from plasticity import IGNORE_INDEX, Batch, Count, Fraction, Learner, Prediction, Strategy
-
-Evidence = Float[Tensor, "answers batch upto"]
+from plasticity import (
+    IGNORE_INDEX,
+    Batch,
+    Count,
+    Fraction,
+    Learner,
+    Prediction,
+    Strategy,
+    even_belief,
+    sequence_evidence,
+    shared_belief,
+)
 
 
 class MemoryInContext(Strategy):
@@ -88,19 +97,18 @@ class MemoryInContext(Strategy):
         """The memories that hold something, by slot."""
         return self.latest.nonzero().flatten().tolist()
 
+    def owners(self) -> list[int]:
+        """Whose each answer is: 0, the empty memory's; from 1, another's."""
+        return [0, *(slot + 1 for slot in self.alive())]
+
     def context(self, slot: int) -> Int[Tensor, " symbols"]:
         """What a memory holds, the oldest episode first."""
-        n, k = int(self.received[slot]), self.episodes
-        order = [i % k for i in range(max(n - k, 0), n)]
-        return self.inputs[slot, order].flatten()
+        return self.inputs[slot, oldest_first(int(self.received[slot]), self.episodes)].flatten()
 
     def prior(self) -> Float[Tensor, " answers"]:
         """Of the next batch's sequences, the empty memory first, then those alive."""
-        slots = [0, *(slot + 1 for slot in self.alive())]
-        shared = (1 - self.share) * self.belief[slots] + self.share / len(slots)
-        return (1 - self.floor) * shared + self.floor * F.one_hot(
-            torch.zeros_like(self.latest[0]), len(slots)
-        )
+        every = shared_belief(self.belief, even_belief(self.latest), self.share, self.floor)
+        return every[self.owners()]
 
     @torch.no_grad()
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
@@ -111,9 +119,8 @@ class MemoryInContext(Strategy):
             before = self.context(slot).expand(size, -1)
             answers.append(learner.network(torch.cat([before, batch.inputs], 1))[:, -time:])
         said = torch.stack(answers).double().log_softmax(-1)
-        asked = (batch.targets != IGNORE_INDEX) & batch.asked
-        index = batch.targets.where(asked, 0).expand(len(said), -1, -1)[..., None]
-        evidence = F.pad((said.gather(-1, index)[..., 0] * asked).cumsum(-1), (1, 0))
+        new = batch.targets.where(batch.asked, IGNORE_INDEX)  # of a piece; the rest is in `shown`
+        evidence = sequence_evidence(said, new)
         before = 0.0 if self.shown is None else self.shown[..., None]
         weights = self.weighed(evidence + before)
         mixed = (weights[..., :-1, None] + said).logsumexp(0).to(answers[0])
@@ -138,7 +145,7 @@ class MemoryInContext(Strategy):
         """Remember each sequence where it belongs."""
         if self.shown is None:
             return
-        r, owners = self.weighed(self.shown).exp(), [0, *(slot + 1 for slot in self.alive())]
+        r, owners = self.weighed(self.shown).exp(), self.owners()
         self.shown = None
         self.belief.zero_()[owners] = r.mean(1)
         taken = [owners[i] - 1 for i in r.argmax(0).tolist()]
@@ -153,11 +160,15 @@ class MemoryInContext(Strategy):
                 self.received[slot] += 1
                 self.latest[slot] = learner.step + 1
 
-    def beliefs(self) -> Float[Tensor, " answers"]:
+    def beliefs(self) -> Float[Tensor, " owners"]:
         """The posterior over the empty memory and the others after the last batch, the mean over its sequences."""
         return self.belief
 
     def on_shift(self, learner: Learner) -> None:
         """The empty memory and all others are equally likely."""
-        born = F.pad(self.latest > 0, (1, 0), value=True)
-        self.belief.copy_(born / born.sum())
+        self.belief.copy_(even_belief(self.latest))
+
+
+def oldest_first(received: int, size: int) -> list[int]:
+    """Places of what a ring of this size holds, of what it received: the latest, the oldest of them first."""
+    return [i % size for i in range(max(received - size, 0), received)]

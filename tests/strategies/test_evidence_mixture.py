@@ -246,3 +246,34 @@ def test_an_unsettled_expert_takes_one_step_more_on_each_batch():
     made = student(EvidenceMixture(lr=1e-4, steps=1, unsettled=5))
     visit(made, 0, 0, 4)
     assert mixture(made).adam.taken[0] == 2 + 2 + 2 + 1
+
+
+def test_of_an_episode_in_pieces_each_is_learned_from_once():
+    """A piece holds all that came before it; that weighs the experts, and is not learned from again."""
+    made, data = grown(), regime(0, 99)
+    first, *_, last = Updates("chunk", 2).pieces(data)
+    assert (
+        last.inputs.shape[1] > first.inputs.shape[1]
+        and not last.asked[: first.inputs.shape[1]].any()
+    )
+    other = last.targets.clone()
+    other[:, : first.inputs.shape[1]] = (other[:, : first.inputs.shape[1]] + 1) % 3
+    rows = []
+    for targets in (last.targets, other):
+        twin = deepcopy(made)
+        mixture(twin).learn(twin, 0, last._replace(targets=targets), torch.ones(4).double(), 0)
+        rows.append(mixture(twin).adam.weights[0])
+    assert torch.equal(*rows) and not torch.equal(rows[0], mixture(made).adam.weights[0])
+
+
+def test_in_pieces_too_an_expert_is_unsettled_by_its_regime_alone():
+    made = student(EvidenceMixture(lr=0.003, experts=1, momentum=0.9))
+    made.updates = Updates("chunk", 2)
+    for step in range(30):
+        made.begin(step)
+        for episode in made.updates.episodes(regime(0, step)):
+            for piece in made.updates.pieces(episode):
+                made.learn(piece, made.predict(piece))
+            made.finish_batch(episode)
+    adam = mixture(made).adam
+    assert adam.settled[0] == adam.taken[0] > 60
