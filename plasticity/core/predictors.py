@@ -18,3 +18,7 @@ SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 continual observer, 1 the amnesic one."""
 FRONTIER = tuple(f"{where}/b{share:g}" for where in ("live", "fresh") for share in SHARES)
 """Columns of its table: bits lost on the live regime, then on fresh latents, at each share."""
+MOVED = "kl_pretrained/model"
+"""Column of the probe table: bits from the network before any update to what the learner answers."""
+BELIEF = "belief/"
+"""So begin the columns of the step table that say which regime was taken to be live; 0 is the pretrained network."""

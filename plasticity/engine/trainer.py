@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from plasticity.core.predictors import MODEL, PREDICTORS
+from plasticity.core.predictors import BELIEF, MODEL, MOVED, PREDICTORS
 from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
@@ -28,9 +28,6 @@ from plasticity.results.stretches import Stretches
 
 SCORES = [f"{column}/{name}" for column in COLUMNS for name in (MODEL, *PREDICTORS)]
 """Columns of the step and probe tables, in the order of the scores."""
-MOVED = "kl_pretrained/model"
-"""One more of the probe table: bits from the network before any update to the learner."""
-
 PASSES = "forward", "backward"
 """Of the timing table: symbols that went through the learner's networks in a stretch."""
 
@@ -123,7 +120,7 @@ class Recorder(pl.Callback):
             "answers": np.array(answers, np.int32),
         }
         if all(belief is not None for belief in beliefs):
-            head |= {f"belief/{i}": p for i, p in enumerate(torch.stack(beliefs).T.cpu().numpy())}
+            head |= {f"{BELIEF}{i}": p for i, p in enumerate(torch.stack(beliefs).T.cpu().numpy())}
         self.cell.steps.write(stretch, head | _table(scores))
 
     def _write_probes(self, module: Prequential, part: int, step: int) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from plasticity.core.predictors import MOVED
 from plasticity.metrics.formula import Entry, formula
 from plasticity.metrics.visits import Visit, learned, probed
-
-COLUMN = "kl_pretrained/model"
 
 
 @formula(
@@ -23,7 +22,7 @@ def razor_shenfeld2025(probes: pl.DataFrame, found: Sequence[Visit]) -> float | 
 
     None: stored before that was, or no visit is probed.
     """
-    if COLUMN not in probes.columns:
+    if MOVED not in probes.columns:
         return None
-    bits = learned(probed(probes, COLUMN), found)
+    bits = learned(probed(probes, MOVED), found)
     return float(bits.mean()) if len(bits) else None

@@ -6,19 +6,19 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
+from plasticity.core.predictors import BELIEF
 from plasticity.plots.over_time import POINTS, ribbons, spans
 from plasticity.plots.style import COLOURS, LINE, PAPER, WIDTH, blank, key, key_height, style
 
 COLUMNS = ("step", "regime", "shift")
 """Of a step table, what is needed beside its beliefs."""
-PREFIX = "belief/"
 LEAST = 0.05
 """What is never believed more than that is drawn, and has no name in the legend."""
 
 
 def columns(names: Iterable[str]) -> list[str]:
     """The columns of beliefs among those of a step table, the pretrained network's first; none: it has none."""
-    return [name for name in names if name.startswith(PREFIX)]
+    return [name for name in names if name.startswith(BELIEF)]
 
 
 def windows(table: pl.DataFrame) -> pl.DataFrame:

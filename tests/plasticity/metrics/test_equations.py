@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from plasticity.core.predictors import MOVED
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics.glossary import GLOSSARY
-from plasticity.metrics.razor import COLUMN
 from plasticity.metrics.summary import summarise
 
 LIVE, LENGTHS = [0, 1, 2, 0, 1, 0, 2], [12, 24, 12, 36, 12, 24, 12]
@@ -36,8 +36,8 @@ class Rows:
         at = range(0, self.n + 1, EVERY)
         rows = [(s, r) for s in at for r in range(3)]
         bits = {name: rng.random(len(rows)) for name in SCORES}
-        bits |= {"kl/uniform": bits["kl/uniform"] + 2, COLUMN: rng.random(len(rows))}
-        self.moved = dict(zip(rows, bits[COLUMN], strict=True))
+        bits |= {"kl/uniform": bits["kl/uniform"] + 2, MOVED: rng.random(len(rows))}
+        self.moved = dict(zip(rows, bits[MOVED], strict=True))
         place = {"step": [s for s, _ in rows], "regime": np.array([r for _, r in rows], np.int32)}
         self.probes = pl.DataFrame(place | bits)
         self.at, self.T = list(at), len(LIVE)

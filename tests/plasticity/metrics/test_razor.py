@@ -9,9 +9,9 @@ from torch import Tensor
 
 from plasticity import Batch, Learner, Strategy, recipe
 from plasticity.checks.world import loop, world
-from plasticity.core.predictors import PREDICTORS
+from plasticity.core.predictors import MOVED, PREDICTORS
 from plasticity.engine.prequential import ScoredBatch
-from plasticity.metrics.razor import COLUMN, razor_shenfeld2025
+from plasticity.metrics.razor import razor_shenfeld2025
 from plasticity.metrics.visits import visits
 
 STEPS = pl.DataFrame(
@@ -22,13 +22,13 @@ ROWS = [(0, 0, 0.0), (2, 0, 9.0), (4, 0, 0.5), (8, 0, 9.0), (4, 1, 9.0), (8, 1, 
 
 def test_it_is_the_mean_over_ends_of_visits_on_what_was_live() -> None:
     """Visit 0 is steps 0 to 4, so that its last probe is after 4 updates; visit 1 ends with the stream."""
-    probes = pl.DataFrame(ROWS, ["step", "regime", COLUMN], orient="row")
+    probes = pl.DataFrame(ROWS, ["step", "regime", MOVED], orient="row")
     assert razor_shenfeld2025(probes, visits(STEPS)) == pytest.approx((0.5 + 1.5) / 2)
 
 
 def test_a_record_without_it_and_a_stream_without_a_probe_have_none() -> None:
-    probes = pl.DataFrame(ROWS, ["step", "regime", COLUMN], orient="row")
-    assert razor_shenfeld2025(probes.drop(COLUMN), visits(STEPS)) is None
+    probes = pl.DataFrame(ROWS, ["step", "regime", MOVED], orient="row")
+    assert razor_shenfeld2025(probes.drop(MOVED), visits(STEPS)) is None
     assert razor_shenfeld2025(probes.filter(pl.col("step") == 0), visits(STEPS)) is None
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from plasticity.core.predictors import MOVED
 from plasticity.engine.trainer import SCORES
 from plasticity.metrics import stability, transfer
-from plasticity.metrics.razor import COLUMN
 from plasticity.metrics.summary import summarise
 from plasticity.metrics.visits import probed, visits
 
@@ -31,7 +31,7 @@ def cell(
     rows = len(at) * len(probed)
     probes = {"step": np.repeat(at, len(probed)), "regime": np.tile(probed, len(at))}
     bits = {name: rng.random(rows) for name in SCORES}
-    bits |= {"kl/uniform": bits["kl/uniform"] + 2, COLUMN: rng.random(rows)}
+    bits |= {"kl/uniform": bits["kl/uniform"] + 2, MOVED: rng.random(rows)}
     return pl.DataFrame(head | table), pl.DataFrame(probes | bits)
 
 
