@@ -109,14 +109,14 @@ def print_table(of: "RunNumbers") -> None:
     )
     before = notes(of)
     less = "KL first visit" if before else "gain"  # what fits a terminal; the page has all
-    shown = [column for column in COLUMNS[:7] if column[0] != less]
-    for name, _ in shown:
+    shown = [column for column in COLUMNS[:7] if column.title != less]
+    for name in (column.title for column in shown):
         table.add_column(
             name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
         )
     for row in rows(of):
         table.add_row(
-            *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
+            *(column.show(row) for column in shown), style=None if row.strategy else "bright_black"
         )
     out.print(table)
     for note in before:

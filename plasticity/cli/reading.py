@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 Export = Annotated[
     Path | None,
-    typer.Option(help="Folder for every figure as SVG, and its data and the tables as CSV."),
+    typer.Option(
+        help="Folder for a paper: figures as SVG, PDF and PNG, tables as LaTeX, data as CSV."
+    ),
 ]
 
 

@@ -70,6 +70,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.handlelength": 2.6,
     "lines.scale_dashes": False,
+    "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "plasticity",
     "text.color": INK,

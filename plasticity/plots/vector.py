@@ -1,9 +1,13 @@
-"""SVG of a picture: the same bytes whenever it is drawn, text as text, words for those who cannot see it, its data."""
+"""Files of a picture: SVG, PDF and PNG, the same bytes whenever it is drawn.
+
+In an SVG text is text, there are words for those who cannot see it, and its data.
+"""
 
 import html
 import io
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -34,6 +38,20 @@ def standalone(ax: Axes, name: str = "picture", data: pl.DataFrame | None = None
     """
     attributes, inside = _parts(ax, name)
     return f"<svg{_written(attributes)}>{_said(name, data)}{JOINS}{inside}\n"
+
+
+def printed(ax: Axes, ending: Literal["pdf", "png"]) -> bytes:
+    """The whole figure of some axes as a file for a paper: PDF with TrueType fonts, or PNG of 200 pixels an inch.
+
+    Args:
+        ax: any of the figure's.
+        ending: which.
+    """
+    sink = io.BytesIO()
+    unsigned = {"CreationDate": None} if ending == "pdf" else {"Software": None}
+    with style():
+        figure_of(ax).savefig(sink, format=ending, dpi=200, metadata=unsigned)
+    return sink.getvalue()
 
 
 def inline(ax: Axes, name: str, data: pl.DataFrame | None = None) -> str:

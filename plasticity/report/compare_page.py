@@ -9,7 +9,7 @@ from plasticity.plots.skill_bars import SKILL, bars
 from plasticity.plots.style import HATCHES, Look, looks
 from plasticity.report.comparison import Comparison, caption, cells, ranked, titles
 from plasticity.report.page import Answer, Chapter, NumberTable, Page, Picture, Section, Words
-from plasticity.report.verdict import Difference
+from plasticity.report.verdict import Difference, leader
 
 LEAD = "Strategies of several runs, each difference paired by seed and only within the same world."
 
@@ -101,7 +101,10 @@ def _looks(found: Comparison) -> dict[str, Look]:
 def _differences(found: Comparison) -> Section:
     lines = [(line, False) for line in cells(found)]
     words = f"{caption(found)} KL return, forgetting: bits per position, fewer are better."
-    table = NumberTable(titles(found), lines, "differences")
+    order = [c.title for c in ranked(found.contenders)]
+    ahead = leader({c.title: c.values("skill") for c in found.contenders}, bound=True)
+    best = {(order.index(ahead), 1)} if ahead else set()
+    table = NumberTable(titles(found), lines, "differences", best=best)
     return Section("Differences", [table, Words(words, "small")])
 
 

@@ -13,7 +13,17 @@ from plasticity.metrics.visits import visits
 from plasticity.plots.lines import Curve, averaged, curves, thinned
 from plasticity.plots.style import Look
 from plasticity.report.four_demands import four_demands
-from plasticity.report.page import Items, Listing, NumberTable, Picture, Pictures, Section, Words
+from plasticity.report.methods import methods
+from plasticity.report.page import (
+    Items,
+    Listing,
+    NumberTable,
+    Paragraphs,
+    Picture,
+    Pictures,
+    Section,
+    Words,
+)
 from plasticity.report.sections import RunData
 from plasticity.report.verdict import NOTE
 
@@ -131,6 +141,12 @@ def numbers(of: RunData) -> Section | None:
     return Section("Every number, with its formula", [table], folded=True) if lines else None
 
 
+def paper(of: RunData) -> Section:
+    """What a paper says of how this was done."""
+    text = Paragraphs(methods(of), "methods")
+    return Section("Methods, as a paper would have them", [text], folded=True)
+
+
 def made(of: RunData) -> Section:
     """How this was made."""
     yaml = Listing("experiment.yaml", (of.run.path / "experiment.yaml").read_text(encoding="utf-8"))
@@ -138,7 +154,7 @@ def made(of: RunData) -> Section:
     return Section("How this was made", [Items(FORMULAS), yaml, environment], folded=True)
 
 
-DETAILS = (losses, trends, demands, condition, numbers, made)
+DETAILS = (losses, trends, demands, condition, numbers, paper, made)
 
 
 def _over_steps(tables: Sequence[pl.DataFrame], column: str, look: Look) -> Curve:

@@ -1,11 +1,11 @@
-"""Page: chapters of sections of blocks, as one self-contained HTML file, and what it shows as SVG and CSV files.
+"""Page: chapters of sections of blocks, as one self-contained HTML file, and what it shows as files for a paper.
 
 A block says what there is to show; `templates/page.html` says how. Nothing of a page is fetched, and all text is
 escaped by Jinja.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from plasticity.plots.style import DARK, LIGHT
-from plasticity.plots.vector import inline, standalone
+from plasticity.plots.vector import inline, printed, standalone
+from plasticity.report import tex
 from plasticity.results.csv_text import frame_csv, rows_csv
 from plasticity.results.sealed import write_whole
 
@@ -52,6 +53,8 @@ class NumberTable(NamedTuple):
     """What is saved, where that is more than what is shown."""
     wordy: bool = False
     """Whether its cells are words, which begin at the left."""
+    best: Collection[tuple[int, int]] = ()
+    """(line, column) of what is surely better than all beside it."""
 
     @property
     def csv(self) -> str:
@@ -100,6 +103,15 @@ class Items(NamedTuple):
     items_: Sequence[str]
 
 
+class Paragraphs(NamedTuple):
+    """Text for a paper."""
+
+    kind = "paragraphs"
+    texts: Sequence[str]
+    name: str
+    """Of the file that it is saved as."""
+
+
 class Listing(NamedTuple):
     """Text as it stands in a file."""
 
@@ -108,7 +120,7 @@ class Listing(NamedTuple):
     text: str
 
 
-Block = Words | Answer | NumberTable | Picture | Pictures | Zoomable | Items | Listing
+Block = Words | Answer | NumberTable | Picture | Pictures | Zoomable | Items | Paragraphs | Listing
 
 
 class Section(NamedTuple):
@@ -149,7 +161,7 @@ class Page(NamedTuple):
         return _environment().get_template("page.html").render(page=self)
 
     def export(self, folder: Path) -> list[Path]:
-        """Write every picture as SVG that stands alone, and the data of every picture and table as CSV.
+        """Write pictures as SVG, PDF and PNG, tables as LaTeX, their data as CSV, and paragraphs as LaTeX.
 
         Args:
             folder: where; made if need be.
@@ -158,25 +170,30 @@ class Page(NamedTuple):
             what was written.
         """
         done: dict[str, Path] = {}
-        for name, ending, text in self._files():
+        for name, ending, content in self._files():
             stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "unnamed"
             free = next(
                 s for n in range(len(done) + 1) if (s := f"{stem}{-n or ''}{ending}") not in done
             )
             done[free] = folder / free
-            write_whole(done[free], text.encode())
+            write_whole(done[free], content)
         return list(done.values())
 
-    def _files(self) -> Iterator[tuple[str, str, str]]:
+    def _files(self) -> Iterator[tuple[str, str, bytes]]:
         """(name, ending, content) of everything that can be saved."""
         sections = [section for chapter in self.chapters for section in chapter.sections]
         for block in (block for section in sections for block in section.blocks):
             if isinstance(block, NumberTable):
-                yield block.name, ".csv", block.csv
+                yield block.name, ".csv", block.csv.encode()
+                yield block.name, ".tex", tex.tabular(block).encode()
+            if isinstance(block, Paragraphs):
+                yield block.name, ".tex", tex.paragraphs(block.texts).encode()
             for picture in _pictures(block):
                 axes, name, data, _ = picture
-                yield name, ".svg", standalone(axes, name, data)
-                yield name, ".csv", frame_csv(data)
+                yield name, ".svg", standalone(axes, name, data).encode()
+                yield name, ".pdf", printed(axes, "pdf")
+                yield name, ".png", printed(axes, "png")
+                yield name, ".csv", frame_csv(data).encode()
 
 
 def _pictures(block: Block) -> Sequence[Picture]:

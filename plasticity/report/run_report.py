@@ -9,7 +9,7 @@ from plasticity.config.recipe import Recipe
 from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
-from plasticity.report.verdict import Verdict, diverged_at, verdict
+from plasticity.report.verdict import Verdict, diverged_at, leader, verdict
 from plasticity.results.load import OwnSummary, derived, numbers, unmoved
 from plasticity.results.store import Cell, Run
 
@@ -87,20 +87,32 @@ def _recovery(row: Row) -> str:
     return f"{text} ({total:.0f} never)" if total else text
 
 
-COLUMNS: list[tuple[str, Callable[[Row], str]]] = [
-    ("", lambda row: row.title),
-    ("skill", _skill),
-    ("gain", _number("gain", 2)),
-    ("KL first visit", _number("kl_first_visit", 3)),
-    ("KL return", _number("kl_return", 3)),
-    ("forgetting", _number("forgetting/chaudhry2018", 3)),
-    ("recovery", _recovery),
-    ("ms/step", _number("cost/ms_per_step", 1, False)),
-    ("forward", _number("cost/forward", 1, False)),
-    ("backward", _number("cost/backward", 1, False)),
-    ("trained", _number("cost/trainable", 0, False)),
-]
-"""Title of a column, and what it shows of a row."""
+class Column(NamedTuple):
+    """Of the table."""
+
+    title: str
+    show: Callable[[Row], str]
+    key: str = ""
+    """Formula id whose best mean is marked, where it is surely the best."""
+    larger: bool = False
+    """Whether more of it is better."""
+
+
+FORGETTING = Column("forgetting", _number("forgetting/chaudhry2018", 3), "forgetting/chaudhry2018")
+COLUMNS = (
+    Column("", lambda row: row.title),
+    Column("skill", _skill, "skill", larger=True),
+    Column("gain", _number("gain", 2), "gain", larger=True),
+    Column("KL first visit", _number("kl_first_visit", 3), "kl_first_visit"),
+    Column("KL return", _number("kl_return", 3), "kl_return"),
+    FORGETTING,
+    Column("recovery", _recovery),
+    Column("ms/step", _number("cost/ms_per_step", 1, False)),
+    Column("forward", _number("cost/forward", 1, False)),
+    Column("backward", _number("cost/backward", 1, False)),
+    Column("trained", _number("cost/trainable", 0, False)),
+)
+"""In order."""
 CAPTION = (
     "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this "
     "network, never updated (- where Frozen did not run beside it). "
@@ -127,6 +139,25 @@ def rows(of: RunNumbers) -> list[Row]:
             _baseline(name, seen) for name in BASELINES if seen[0].get(f"kl/{name}") is not None
         ]
     return found
+
+
+def best(found: Sequence[Row]) -> set[tuple[int, int]]:
+    """(row, column) of what is surely better than the same number of every other strategy of the table.
+
+    Args:
+        found: all rows.
+    """
+    marked = set[tuple[int, int]]()
+    rows = {row.title: i for i, row in enumerate(found) if row.strategy}
+    for j, column in enumerate(COLUMNS):
+        sign = 1 if column.larger else -1
+        values = {
+            title: {seed: sign * value for seed, value in found[i].by_seed(column.key).items()}
+            for title, i in rows.items()
+        }
+        if ahead := leader(values, bound=column.key == "skill"):
+            marked.add((rows[ahead], j))
+    return marked
 
 
 def title(run: Run) -> str:

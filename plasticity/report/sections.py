@@ -26,7 +26,17 @@ from plasticity.report.page import (
     Words,
     Zoomable,
 )
-from plasticity.report.run_report import CAPTION, COLUMNS, Row, RunNumbers, Summaries, answer, rows
+from plasticity.report.run_report import (
+    CAPTION,
+    COLUMNS,
+    FORGETTING,
+    Row,
+    RunNumbers,
+    Summaries,
+    answer,
+    best,
+    rows,
+)
 from plasticity.report.verdict import Verdict
 from plasticity.results.store import Cell, Run
 
@@ -192,7 +202,7 @@ def beside_exact(of: RunData) -> Section:
 
 def costs(of: RunData) -> Section:
     """The table; as CSV, every number of every seed."""
-    shown = [([show(row) for _, show in COLUMNS], not row.strategy) for row in of.lines]
+    shown = [([c.show(row) for c in COLUMNS], not row.strategy) for row in of.lines]
     each = [
         {"title": row.title, "seed": seed, **{key: v[i] for key, v in sorted(row.numbers.items())}}
         for row in of.lines
@@ -200,8 +210,10 @@ def costs(of: RunData) -> Section:
         for i, seed in enumerate(row.seeds)
     ]
     data = pl.DataFrame(each, infer_schema_length=None) if each else None
-    table = NumberTable([name for name, _ in COLUMNS], shown, "numbers", data)
-    note = Words(f"{CAPTION} trained: parameters.", "small")
+    marked = best(of.lines)
+    table = NumberTable([c.title for c in COLUMNS], shown, "numbers", data, best=marked)
+    bold = " Bold: surely better than every other strategy." * bool(marked)
+    note = Words(f"{CAPTION} trained: parameters.{bold}", "small")
     return Section("What it cost, and where the bits went", [table, note])
 
 
@@ -225,7 +237,7 @@ def _points(of: RunData, label: str, cell: Cell) -> Points | None:
 
 def _forgot(row: Row) -> str:
     """Beside its name: how much a strategy forgot."""
-    shown = dict(COLUMNS)["forgetting"](row).replace("±", " ± ")
+    shown = FORGETTING.show(row).replace("±", " ± ")
     return "" if shown == "-" else f": forgot {shown} bits"
 
 

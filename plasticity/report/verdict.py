@@ -95,6 +95,22 @@ def corrected(found: Sequence[Difference]) -> list[Difference]:
     return [d._replace(corrected=float(p)) for d, p in zip(found, adjusted, strict=True)]
 
 
+def leader(numbers: Skills[Seed], bound: bool = False) -> str | None:
+    """Title that is surely ahead of every other one; None: nobody is, or there is no other.
+
+    Args:
+        numbers: title -> seed -> number, more is better; who has none is left out.
+        bound: whether each is compared with BOUND too, as the verdict does.
+    """
+    known = {title: of for title, of in numbers.items() if of}
+    pairs = paired(known, bound)
+    for title in known:
+        ahead = [pairs.get((title, other)) for other in known if other != title]
+        if ahead and all(d and d.sure and not d.tie and d.mean > 0 for d in ahead):
+            return title
+    return None
+
+
 def paired(numbers: Skills[Seed], bound: bool = False) -> dict[tuple[str, str], Difference]:
     """(one, other) -> one less other, of every pair that shares a seed, in both orders; corrected together.
 

@@ -27,8 +27,12 @@ CELL = {
     "pretrained_gap": NUMBER,
 }
 SUMMARY = {"numbers": {...: NUMBER}, "last": {...: int}}
-ENVIRONMENT = {"yaml": [str]}
-CONFIG = {"name": str, "stream": dict | None}
+ENVIRONMENT = {"yaml": [str], "packages": dict | None}
+CONFIG = {
+    "name": str,
+    **dict.fromkeys(("stream", "network", "strategy", "pretrain", "updates"), dict | None),
+    **dict.fromkeys(("networks", "strategies"), list | None),
+}
 CHECKPOINT = {
     "epoch": int,
     "state_dict": dict,

@@ -147,9 +147,13 @@ def test_the_command_prints_and_writes(call: Call, tmp_path: Path) -> None:
     assert "Replay" in done.out and "surely" in done.out and "compare.html" in done.out
     assert "seeds 0, 3 left out" in done.err
     assert "Which strategy?" in Path("compare.html").read_text()
-    assert {"skill.svg", "differences.csv", "difference-in-skill.csv"} <= {
-        p.name for p in Path("out").iterdir()
-    }
+    assert {
+        "skill.svg",
+        "skill.pdf",
+        "differences.csv",
+        "differences.tex",
+        "difference-in-skill.csv",
+    } <= {p.name for p in Path("out").iterdir()}
     assert "Did you mean 'Replay'?" in refused(call, "compare", "old", "new", "--against=Repaly")
     assert "expected the folder of a run" in refused(call, "compare", "old", "nw")
 

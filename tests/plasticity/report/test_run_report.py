@@ -112,16 +112,16 @@ def test_the_table_is_the_mean_of_the_cells(run: Run) -> None:
     cells = [cell(run, i, label, i % 2, 80) for i, label in enumerate(["EWC", "EWC", "Replay"])]
     table = {row.title: row for row in rows(read(run))}
     assert list(table) == ["EWC", "Replay", *PREDICTORS[1:]]
-    shown = dict(zip([name for name, _ in COLUMNS], COLUMNS, strict=True))
+    shown = {column.title: column.show for column in COLUMNS}
     skills = [c.summary["skill"] for c in cells[:2]]
     half = 12.706 * np.std(skills, ddof=1) / np.sqrt(2)  # Student's t, one degree of freedom
-    assert shown["skill"][1](table["EWC"]) == f"{np.mean(skills):.2f}±{half:.2f}"
+    assert shown["skill"](table["EWC"]) == f"{np.mean(skills):.2f}±{half:.2f}"
     back = cells[2].steps.read()["kl/model"].to_numpy()
     expected = np.mean([back[40:50], back[60:70]])
-    assert shown["KL return"][1](table["Replay"]) == f"{expected:.3f}"
-    assert shown["skill"][1](table["continual"]) == "1.00±0.00"
-    assert shown["skill"][1](table["amnesic"]) == "0.00±0.00"
-    assert shown["forgetting"][1](table["uniform"]) == "-"
+    assert shown["KL return"](table["Replay"]) == f"{expected:.3f}"
+    assert shown["skill"](table["continual"]) == "1.00±0.00"
+    assert shown["skill"](table["amnesic"]) == "0.00±0.00"
+    assert shown["forgetting"](table["uniform"]) == "-"
     assert title(run) == "world: 2 seeds; pretrained to 0.013 bits of the amnesic observer"
 
 
@@ -227,7 +227,8 @@ def test_what_a_page_shows_is_saved_as_svg_and_csv(run: Run, tmp_path: Path) -> 
     cells = [cell(run, i, "EWC", i, 80) for i in range(2)]
     built = page([read(run)])
     files = {path.name: path for path in built.export(tmp_path / "out")}
-    assert {"skill.svg", "skill.csv", "bits-over-time.svg", "probes-EWC.csv"} <= {*files}
+    assert {"skill.svg", "skill.pdf", "skill.png", "skill.csv", "bits-over-time.svg"} <= {*files}
+    assert {"probes-EWC.csv", "numbers.csv", "numbers.tex", "methods.tex"} <= {*files}
     shown = built.html().count('<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox=')
     assert shown == sum(name.endswith("svg") for name in files) == 3
     for name, path in files.items():
