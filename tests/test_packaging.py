@@ -5,11 +5,13 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 WORLD = """
@@ -48,8 +50,22 @@ def test_both_hold_the_packages_and_their_data(built: Path) -> None:
     tracked = run("git", "ls-files", "plasticity", "streams", "strategies", cwd=ROOT).split()
     wanted = {name for name in tracked if "/docs/" not in name and (ROOT / name).exists()}
     assert wanted <= inside, wanted - inside
+    [licence] = (name for name in inside if name.endswith("dist-info/licenses/LICENSE"))
+    [metadata] = (name for name in inside if name.endswith("dist-info/METADATA"))
+    with zipfile.ZipFile(wheel) as file:
+        assert b"Apache License" in file.read(licence)
+        assert "License-Expression: Apache-2.0" in file.read(metadata).decode()
     with tarfile.open(source) as file:
         assert {"pyproject.toml", "README.md"} <= {Path(n).name for n in file.getnames()}
+
+
+def test_the_citation_is_of_this_version() -> None:
+    """The keys that the Citation File Format 1.2.0 asks for, and what the package says of itself."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["cff-version"] == "1.2.0" and cited["title"] and cited["message"]
+    assert all("name" in who or "family-names" in who for who in cited["authors"])
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
 
 
 def test_an_installation_from_the_wheel_runs(built: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from plasticity.bench.contest import Contest
-from plasticity.bench.results import BenchResults
+from plasticity.bench.results import BenchResults, Score
 from plasticity.bench.suite import Suite
 from plasticity.bench.tuning_record import Fault
 from plasticity.core.errors import ConfigError, Problem
@@ -35,6 +35,19 @@ def draw(results: BenchResults, count: int, seed: int) -> list[int]:
         text = f"expected at most {most}, the cells of the file, got {count}"
         raise ConfigError([Problem("--rerun", text)])
     return sorted(random.Random(seed).sample(range(len(results.cells)), count))
+
+
+def unlike(one: Score, other: Score) -> list[str]:
+    """Keys of `TOLERANCES` in which two measurements of one cell differ by more."""
+    found = list[str]()
+    for key, tolerance in TOLERANCES.items():
+        here, there = getattr(one, key), getattr(other, key)
+        if here is None or there is None:
+            same = here is there
+        else:
+            same = abs(here - there) <= tolerance
+        found += [key] * (not same)
+    return found
 
 
 class Rerun:
@@ -82,13 +95,8 @@ class Rerun:
         found = list[Fault]()
         for i, case in self.cases.items():
             mine = self.contest.score(case)
-            for key, tolerance in TOLERANCES.items():
+            for key in unlike(mine, self.theirs[i]):
                 here, there = getattr(mine, key), getattr(self.theirs[i], key)
-                if here is None or there is None:
-                    same = here is there
-                else:
-                    same = abs(here - there) <= tolerance
-                if not same:
-                    text = f"expected {here} to {tolerance:g}, as {case.name} run again here has it, got {there}"
-                    found.append((f"cells.{i}.{key}", text))
+                text = f"expected {here} to {TOLERANCES[key]:g}, as {case.name} run again here has it, got {there}"
+                found.append((f"cells.{i}.{key}", text))
         return found

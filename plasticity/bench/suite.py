@@ -194,6 +194,11 @@ class Suite:
                 yield label, name, CellSpec(network, strategy)
 
 
+def today(hash: str) -> str:
+    """The hash that a suite has now, where results were published under a former one."""
+    return next((now for now, former in FORMER.items() if former == hash), hash)
+
+
 def settled(value: Any, name: str = "") -> Any:
     """A plain value without the arguments that are younger than published results and do nothing here.
 

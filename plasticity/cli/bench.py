@@ -1,4 +1,4 @@
-"""The command line of the benchmark: bench [run] SUITE, bench submit FILE.
+"""The command line of the benchmark: bench [run] SUITE; bench submit, diff and board of results files.
 
 Heavy imports wait until a command needs them.
 """
@@ -127,6 +127,40 @@ def submit(
     faith = f", but for the {rerun} cells run again" if rerun else "; --rerun K runs K cells again"
     screen.print(f"trust: {TRUST}{faith}", highlight=False, markup=False, soft_wrap=True)
     screen.print(leaderboard.shown(results))
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(help="results.json of a benchmark.")],
+    second: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """What SECOND has otherwise than FIRST: what was asked and used, and each strategy's skill, paired by cell."""
+    from plasticity.bench import diff as differences
+    from plasticity.bench.board import names
+    from plasticity.bench.results import read
+
+    found = differences.diff(read(first), read(second))
+    for key, here, there in found.changes:
+        screen.print(f"{key}: {here} -> {there}", highlight=False, soft_wrap=True)
+    one, other = names([first, second])
+    screen.print(differences.shown(found, (one, other)))
+
+
+@app.command()
+def board(
+    files: Annotated[list[Path], typer.Argument(help="results.json of benchmarks.")],
+    to: Annotated[Path, typer.Option(help="The page to write.")] = Path("board.html"),
+) -> None:
+    """One sortable page of several results: suite, hash, budget, commit, intervals, and who reproduced what."""
+    from plasticity.bench import board as boards
+    from plasticity.bench.results import read
+    from plasticity.bench.suite import shipped
+
+    known = {path: _suite(str(path), []) for path in dict.fromkeys(shipped().values())}
+    page = boards.page(
+        dict(zip(boards.names(files), map(read, files), strict=True)), [*known.values()]
+    )
+    screen.print(f"board: {page.write(to)}", highlight=False, soft_wrap=True)
 
 
 def _drawn(results: "BenchResults", count: int, seed: int | None) -> list[int]:

@@ -151,6 +151,30 @@ for (const table of document.querySelectorAll("table[data-csv]")) {
   offer(table.parentElement, table.dataset.name, [["csv", "text/csv", () => table.dataset.csv]]);
 }
 
+// A click on a title sorts strategies and baselines, each among themselves; a second one the other way round.
+function sortable(table) {
+  const [heads, body] = [[...table.tHead.rows[0].cells], table.tBodies[0]];
+  for (const [column, head] of heads.entries()) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.onclick = () => {
+      const rows = [...body.rows], text = (row) => row.cells[column].textContent;
+      const number = (row) => parseFloat(text(row).replace(/,/g, ""));  // the mean, where an interval follows
+      const numeric = rows.some((row) => !Number.isNaN(number(row))), last = (row) => numeric && Number.isNaN(number(row));
+      const down = head.getAttribute("aria-sort") !== "descending";
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const order = (a, b) => (down ? 1 : -1) * (numeric ? number(b) - number(a) : text(b).localeCompare(text(a)));
+      const group = (row) => 2 * row.classList.contains("baseline") + last(row);
+      body.append(...rows.sort((a, b) => group(a) - group(b) || order(a, b) || 0));
+    };
+  }
+}
+for (const table of document.querySelectorAll("table[data-csv]")) sortable(table);
+
 const system = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
 const redraw = () => redraws.forEach((draw) => draw());
 system.addEventListener("change", redraw);
