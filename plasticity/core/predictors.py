@@ -12,6 +12,16 @@ PREDICTORS = (
     "uniform",
 )
 """Four exact observers, then three baselines that a learner must beat to be called trained."""
+MEANING = {
+    "informed": "knows the latent of every episode: the floor",
+    "switching": "knows every regime's latent and the law of the shifts, and infers which regime is live",
+    "continual": "knows the prior and all episodes of this regime so far, of its earlier visits too: the ideal learner",
+    "amnesic": "knows the prior and this episode so far: the ideal of a frozen model",
+    "memoryless": "knows the prior, the position and the last symbol",
+    "position": "knows the prior and the position",
+    "uniform": "every symbol alike",
+}
+"""What each of them knows."""
 INFORMED, SWITCHING, CONTINUAL, AMNESIC, MEMORYLESS, POSITION, UNIFORM = range(len(PREDICTORS))
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Of the exact mixtures on the frontier: b, the prior probability that an episode has a fresh latent. 0 is the

@@ -32,12 +32,14 @@ ENOUGH = 10
 WINDOWS = 40
 """Points of a curve over visits, at most."""
 CONDITION = {
-    "dormant/tau0.025": "share of units",
-    "effective_rank/roy2007": "directions",
-    "drift/cka2019": "1 − CKA, from 0 to 1",
-    "weight/distance": "L2 norm",
+    "dormant/tau0.025": ("Dormant units", "share of units"),
+    "effective_rank/roy2007": ("Rank of the features", "directions"),
+    "drift/cka2019": ("Drift of the features", "1 − CKA, from 0 to 1"),
+    "weight/distance": ("Distance of the weights from the start", "L2 norm"),
 }
-"""Columns of the condition table that are drawn, and their units; the table of all numbers has the others."""
+"""Columns of the condition table that are drawn: title and unit; the table of all numbers has the others."""
+LARGE = 1000
+"""From here on a number is shown without decimals."""
 COUNTS = ("steps", "visits")
 """Units of what is counted."""
 FORMULAS = (
@@ -107,7 +109,7 @@ def condition(of: RunData) -> Section | None:
         if (found := [t for cell in group if len(t := cell.condition.read())])
     }
     pictures = []
-    for column, unit in CONDITION.items():
+    for column, (name, unit) in CONDITION.items():
         drawn = {
             label: _over_steps(shared, column, of.looks[label])
             for label, found in tables.items()
@@ -115,7 +117,7 @@ def condition(of: RunData) -> Section | None:
         }
         if drawn:
             axes = curves(drawn, "stream step", unit)
-            pictures.append(Picture(axes, column, _points(drawn, "step"), column))
+            pictures.append(Picture(axes, column, _points(drawn, "step"), f"{name} ({column})"))
     if not pictures:
         return None
     words = (
@@ -135,8 +137,9 @@ def numbers(of: RunData) -> Section | None:
             continue
         entry = next(entry for entry in GLOSSARY if entry.explains(key))
         cells = [_number(values, entry.unit in COUNTS) for values in found]
-        lines.append(([key, *cells, entry.unit, entry.formula, entry.source], False))
-    titles = ["formula id", *of.summaries, "unit", "formula", "source"]
+        source = f" ({entry.source})" if entry.source else ""
+        lines.append(([key, *cells, entry.unit, f"{entry.formula}{source}"], False))
+    titles = ["formula id", *of.summaries, "unit", "formula and source"]
     table = NumberTable(titles, lines, "every number", wordy=True)
     return Section("Every number, with its formula", [table], folded=True) if lines else None
 
@@ -189,7 +192,8 @@ def _number(values: Sequence[float], count: bool) -> str:
         return "-"
     if count and len({*values}) == 1 and float(values[0]).is_integer():
         return f"{values[0]:,.0f}"
-    return spread(values, 1 if count else 3)
+    large = max(map(abs, values)) >= LARGE
+    return spread(values, 0 if large else 1 if count else 3)
 
 
 def _numbers(each: Sequence[Mapping[str, object]], key: str) -> list[float]:

@@ -71,12 +71,12 @@ def answers(summaries: Summaries) -> list[tuple[list[str], bool]]:
 def _updates(each: Each) -> Demand:
     skill, drift = _numbers(each, "skill"), _numbers(each, "drift/cka2019/last")
     moved = f"; drift {spread(drift, 2)}" if drift else ""
-    return Demand(skill, 1, _spread(skill, 2) + moved)
+    return Demand(skill, 1, f"skill {_spread(skill, 2)}{moved}")
 
 
 def _retains(each: Each) -> Demand:
     lost = _numbers(each, "forgetting/chaudhry2018")
-    return Demand(lost, -1, _spread(lost, 3))
+    return Demand(lost, -1, f"forgot {_spread(lost, 3)} bits")
 
 
 def _repairs(each: Each) -> Demand:
@@ -84,16 +84,16 @@ def _repairs(each: Each) -> Demand:
         _numbers(each, f"world/{name}/mechanism") for name in ("before", "repaired", "collateral")
     )
     gained = [b - a for b, a in zip(before, after, strict=True)] if before and after else []
-    spared = f" ({spread(aside, 2)})" if aside else ""
-    return Demand(gained, 1, f"{_spread(before, 2)} to {_spread(after, 2)}{spared}")
+    spared = f" (untouched ones {spread(aside, 2)})" if aside else ""
+    return Demand(gained, 1, f"{_spread(before, 2)} to {_spread(after, 2)} bits{spared}")
 
 
 def _grows(each: Each) -> Demand:
     slope, length = (
         _numbers(each, k) for k in ("adaptation_trend/ols", "code_length/over_informed")
     )
-    sent = f"; {spread(length, 0)} bits" if length else ""
-    return Demand(slope, -1, _spread(slope, 3) + sent)
+    sent = f"; {spread(length, 0)} bits over the truth" if length else ""
+    return Demand(slope, -1, f"costs {_spread(slope, 3)} bits more per 100 visits{sent}")
 
 
 ASKED: tuple[Callable[[Each], Demand], ...] = (_updates, _retains, _repairs, _grows)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from plasticity.core.predictors import SHARES
+from plasticity.core.predictors import MEANING, SHARES
 from plasticity.metrics.frontier import Points, points
 from plasticity.metrics.visits import probed
 from plasticity.plots import belief_areas
@@ -213,7 +213,9 @@ def costs(of: RunData) -> Section:
     marked = best(of.lines)
     table = NumberTable([c.title for c in COLUMNS], shown, "numbers", data, best=marked)
     bold = " Bold: surely better than every other strategy." * bool(marked)
-    note = Words(f"{CAPTION} trained: parameters.{bold}", "small")
+    beside = "; ".join(f"{r.title}: {MEANING[r.title]}" for r in of.lines if not r.strategy)
+    faced = f" Beside them, on the same batches: {beside}." * bool(beside)
+    note = Words(f"{CAPTION} trained: parameters.{bold}{faced}", "small")
     return Section("What it cost, and where the bits went", [table, note])
 
 

@@ -78,6 +78,7 @@ function plot(run, place) {
     const values = seen.filter((v) => v != null);
     return [Math.min(0, ...values), 1.15 * Math.max(0, ...values) || 1];
   };
+  const last = (u) => u.setLegend({ idx: u.data[0].length - 1 });  // where no pointer is, the end
   const u = new uPlot({
     ...size(),
     padding: [8 + RIBBON * run.ribbons.length, 8, 0, 0],
@@ -88,6 +89,8 @@ function plot(run, place) {
     bands,
     hooks: {
       drawClear: [(u) => regimes(u, run)],
+      ready: [last],
+      setCursor: [(u) => u.cursor.idx == null && last(u)],
       setSeries: [(u, i, { show }) => {  // an interval goes with its line
         const band = bands.find((b) => b.series[1] === i + 1);
         if (show != null && band) for (const end of band.series) if (u.series[end].show !== show) u.setSeries(end, { show });

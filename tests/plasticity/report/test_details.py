@@ -90,7 +90,8 @@ def test_bits_are_split_where_there_was_something_to_notice(groups: Groups) -> N
 def test_the_condition_is_a_mean_over_seeds(groups: Groups) -> None:
     (picture,) = shown(details.condition(run_data(groups)), Pictures).pictures
     assert (
-        picture.caption == "drift/cka2019" and picture.axes.get_ylabel() == "1 − CKA, from 0 to 1"
+        picture.caption == "Drift of the features (drift/cka2019)"
+        and picture.axes.get_ylabel() == "1 − CKA, from 0 to 1"
     )
     np.testing.assert_allclose(np.asarray(picture.axes.lines[0].get_ydata()), [0.0, 0.2, 0.6])
     nowhere = run_data(groups)._replace(groups={"None": [Cell(Path("nowhere"))]})
@@ -100,7 +101,7 @@ def test_the_condition_is_a_mean_over_seeds(groups: Groups) -> None:
 def test_every_number_stands_with_its_formula(groups: Groups) -> None:
     table = shown(details.numbers(run_data(groups)), NumberTable)
     lines = {cells[0]: cells[1:] for cells, _ in table.lines}
-    assert lines["skill"][-1] == "Murphy 1988"
+    assert lines["skill"][-1].endswith("means before dividing (Murphy 1988)")
     assert lines["kl/switching"][:3] == ["0.050±0.000", "0.050", "bits"]
 
 

@@ -70,4 +70,6 @@ def test_who_diverged_is_asked_nothing() -> None:
 def test_a_code_is_in_bits_for_all_answers_and_left_out_where_they_were_not_counted() -> None:
     counted = seeds(adaptation_trend__ols=[0.1, 0.2], code_length__over_informed=[22376.0, 22376.0])
     told, old = answers({"new": counted, "old": seeds(adaptation_trend__ols=[0.1, 0.2])})
-    assert told[0][4].endswith("; 22,376±0 bits") and "bits" not in old[0][4]
+    assert (
+        told[0][4].endswith("; 22,376±0 bits over the truth") and "over the truth" not in old[0][4]
+    )
