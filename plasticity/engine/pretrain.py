@@ -27,7 +27,7 @@ from plasticity.engine.pretrain_key import WEIGHTS, Key, fresh_network
 from plasticity.engine.trainer import fit
 from plasticity.observers.episodes import Episodes
 from plasticity.results.lock import alone
-from plasticity.results.sealed import digest
+from plasticity.results.sealed import Damaged, digest
 from plasticity.results.store import Cell
 
 TIE = 1e-9
@@ -172,17 +172,21 @@ def pretrained(
     """
     cell = key.cell(folder)
     weights = cell.path / WEIGHTS
-    if not weights.exists():
+    if not (weights.exists() and cell.done):
         with alone(cell.path):
-            if not weights.exists():  # nobody made it meanwhile
+            if not (weights.exists() and cell.done):  # nobody made it meanwhile
                 try:
                     made = _made(key, cell, callbacks)
                 except ArithmeticError:
                     shutil.rmtree(cell.path)
                     raise
                 archive.save(weights, made, cell.place("weights"))
+                cell.end({"pretrained_gap": gap(cell)})
     cell.checkpoint.unlink(missing_ok=True)
     with cell.remedied():
+        if cell.identity != digest(key.inputs()):
+            text = "it is of another pretraining than the one that its folder is named by"
+            raise Damaged(cell.path / "cell.json", text)
         return archive.load(weights, cell.place("weights")), cell
 
 

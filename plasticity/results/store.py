@@ -276,7 +276,7 @@ class Run:
         ):
             found, known = {}, False
         if not known:
-            text = "it is not as it was when the run began (but for `wandb` and `out`, which may be changed)"
+            text = "it is not what environment.json says it was when the run began (`wandb` and `out` may be changed)"
             raise Damaged(file, text, "put that one back, or start another run with this one")
         expect(file, found, CONFIG)
         return found

@@ -1,5 +1,6 @@
 """Pretraining: its loss, its schedule, and a cache that is right, whole and taken up again."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.pretrain import Key, _Pretraining, fresh, gap, pretrained
 from plasticity.networks import LSTM, MLP, Mamba
+from plasticity.results.sealed import Damaged
 from streams import Abrupt, Binding
 from streams.tunnels.markov import Markov
 
@@ -87,6 +89,41 @@ def test_the_gap_is_the_last_probes_distance(made: tuple[Path, dict[str, Any]]) 
     cell = key().cell(made[0])
     bits = cell.probes.read().sort("step")["kl_amnesic/model"].to_list()
     assert gap(cell) == bits[-1] < bits[0]
+
+
+def test_the_cache_of_another_network_in_its_place_is_refused(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """A folder is whole in itself wherever it lies; what it is of, it says."""
+    other = key(seed=1).cell(tmp_path).path
+    shutil.copytree(key().cell(made[0]).path, other)
+    with pytest.raises(
+        Damaged, match=r"cell.json: it is of another pretraining.* remove .*" + other.name
+    ):
+        pretrained(key(seed=1), tmp_path)
+
+
+def test_a_record_that_ends_early_tells_no_gap(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Without its last part it would be that of an earlier step: a whole one, and another number."""
+    mine = key().cell(tmp_path)
+    shutil.copytree(key().cell(made[0]).path, mine.path)
+    assert gap(pretrained(key(), tmp_path)[1]) == gap(mine)
+    *_, last = sorted((mine.path / "probes").iterdir())
+    last.unlink()
+    with pytest.raises(Damaged, match="probes"):
+        gap(pretrained(key(), tmp_path)[1])
+
+
+def test_killed_between_the_weights_and_the_end_of_the_record_it_comes_to_the_same(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    mine = key().cell(tmp_path)
+    shutil.copytree(key().cell(made[0]).path, mine.path)
+    (mine.path / "summary.json").unlink()
+    weights, cell = pretrained(key(), tmp_path)
+    assert cell.done and all(torch.equal(made[1][name], value) for name, value in weights.items())
 
 
 @pytest.mark.parametrize("target", ["samples", "posterior"])
