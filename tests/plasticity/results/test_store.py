@@ -71,5 +71,5 @@ def test_a_folder_in_place_of_the_yaml_is_refused(tmp_path: Path) -> None:
     run = made(tmp_path / "run", {"EWC": [0.4]})
     (run.path / "experiment.yaml").unlink()
     (run.path / "experiment.yaml").mkdir()
-    with pytest.raises(Damaged, match=r"experiment\.yaml: it is not as it was"):
+    with pytest.raises(Damaged, match=r"experiment\.yaml: it is not what environment"):
         run.cells()
