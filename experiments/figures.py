@@ -13,6 +13,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from plasticity.cli.common import parsed
+from plasticity.core.predictors import SHARES
 from plasticity.core.stream import Stream
 from plasticity.metrics.gravity import log_odds
 from plasticity.metrics.visits import probed
@@ -24,15 +25,16 @@ from plasticity.plots import (
     bars,
     bits_over_time,
     conversation_start,
+    frontier,
     ladder_rung,
     law_odds,
     looks,
     windowed,
 )
-from plasticity.plots.over_time import COLUMNS
-from plasticity.plots.style import IDEALS, figure_of, panels, style
+from plasticity.plots.style import IDEALS, PIXELS, figure_of, panels, style
 from plasticity.plots.worlds import BAYES
-from plasticity.report.run_report import by_label, read, rows
+from plasticity.report.run_report import by_label, read
+from plasticity.report.sections import frontier_points, gather
 from plasticity.results.store import Cell, Run
 from streams.causal.revised import CHANGED, UNCHANGED, Revised
 from streams.conversation.schedule import Conversations
@@ -52,18 +54,21 @@ CHANGES = {
 }
 
 
+@style()
 def quickstart(run: Run) -> Figure:
-    """Skill, and bits over time: what the page of any run shows first."""
-    ((above,), (below,)) = panels(2, 1, 760, 330)
+    """Skill; bits lost on the live regime against bits lost on fresh latents, beside exact mixtures; bits over time."""
+    of = gather(read(run), looks(by_label(run)))
+    figure = Figure(figsize=(1140 / PIXELS, 760 / PIXELS), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     bars(
-        {row.title: [*row.by_seed("skill").values()] for row in rows(read(run)) if row.strategy},
-        ax=above,
+        {row.title: [*row.by_seed("skill").values()] for row in of.lines if row.strategy},
+        of.looks,
+        ax=figure.add_subplot(grid[0, 0]),
     )
-    tables = {
-        label: {cell.seed: cell.steps.read(COLUMNS) for cell in cells}
-        for label, cells in by_label(run).items()
-    }
-    return figure_of(bits_over_time(windowed(tables), ax=below))
+    if found := frontier_points(of):
+        frontier(*found, SHARES, of.looks, ax=figure.add_subplot(grid[0, 1]))
+    bits_over_time(windowed(of.steps, of.looks), ax=figure.add_subplot(grid[1, :]))
+    return figure
 
 
 def einstein(run: Run) -> Figure:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from plasticity.core.predictors import MEANING, SHARES
 from plasticity.metrics.frontier import Points, points
@@ -176,19 +177,10 @@ def probes(of: RunData) -> Section:
 def beside_exact(of: RunData) -> Section:
     """The frontier: what was lost on the live regime and on fresh latents, beside exact mixtures."""
     title = "What belief costs: the frontier"
-    found = {
-        label: [p for cell in group if (p := _points(of, label, cell)) is not None]
-        for label, group in of.groups.items()
-    }
-    every = [points.curve.mean(0) for each in found.values() for points in each]
-    if not every:
+    if (found := frontier_points(of)) is None:
         words = "No exact mixture to compare with: no latent is held, or observers cannot weigh."
         return Section(title, [Words(words)])
-    curve = np.mean(every, axis=0)
-    pairs = {
-        label: [(float(p.live.mean()), float(p.fresh.mean())) for p in each]
-        for label, each in found.items()
-    }
+    pairs, curve = found
     lines = [(label, i, *pair) for label, each in pairs.items() for i, pair in enumerate(each)]
     data = pl.DataFrame(lines, ["title", "nth", "live", "fresh"], orient="row")
     words = (
@@ -198,6 +190,27 @@ def beside_exact(of: RunData) -> Section:
     )
     picture = Picture(frontier(pairs, curve, SHARES, of.looks), "frontier", data)
     return Section(title, [Words(words), picture])
+
+
+def frontier_points(
+    of: RunData,
+) -> tuple[dict[str, list[tuple[float, float]]], Float[np.ndarray, "2 shares"]] | None:
+    """Label -> (bits lost on the live regime, on fresh latents) of each seed, and those of the exact mixtures.
+
+    None: no exact mixture was recorded.
+    """
+    found = {
+        label: [p for cell in group if (p := _points(of, label, cell)) is not None]
+        for label, group in of.groups.items()
+    }
+    every = [points.curve.mean(0) for each in found.values() for points in each]
+    if not every:
+        return None
+    pairs = {
+        label: [(float(p.live.mean()), float(p.fresh.mean())) for p in each]
+        for label, each in found.items()
+    }
+    return pairs, np.mean(every, axis=0)
 
 
 def costs(of: RunData) -> Section:
