@@ -41,7 +41,9 @@ class Learner(Protocol):
     """A network and the strategy that moves its weights, as that strategy sees them.
 
     The gradient flows through the very tensor that is graded, so that "evaluate before you train" holds by
-    construction; the grades are taken where nothing here can reach them.
+    construction; the grades are taken where nothing here can reach them. That no answer key and no score can be
+    reached from here is checked by `plasticity check`, not during a run; `seed` is the world's own, and that nobody
+    draws the stream again from it is a matter of trust.
     """
 
     network: Network

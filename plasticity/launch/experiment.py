@@ -32,6 +32,21 @@ class CellSpec(NamedTuple):
     strategy: Recipe[Strategy]
 
 
+INDIFFERENT = (
+    "networks",
+    "strategies",
+    "seeds",
+    "name",
+    "out",
+    "keep",
+    "wandb",
+    "pretrain",
+    "hardware",
+)
+"""Keys that decide no number of a cell, that are lists of what one cell has one of, or that are told apart elsewhere:
+pretraining and machine are in the key of the pretrained network."""
+
+
 @dataclass
 class Experiment:
     """A world, a network pretrained in it, and the strategies that then move its weights.
@@ -139,9 +154,8 @@ def single(experiment: Experiment, contender: CellSpec, seed: int) -> Experiment
 
 
 def deciding(experiment: Experiment) -> dict[str, Any]:
-    """Of an experiment of one cell, the settings that decide its numbers, besides pretraining, machine and code."""
-    names = "stream network strategy optimizer announce_shifts detector updates stretch seed"
-    return plain({name: getattr(experiment, name) for name in names.split()})
+    """Of an experiment of one cell, all settings but INDIFFERENT: whatever is new decides, until it is named there."""
+    return plain({k: v for k, v in vars(experiment).items() if k not in INDIFFERENT})
 
 
 def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 import plasticity
 from plasticity import Batch, Learner, Prediction, Strategy
+from plasticity.cli.common import contracts
 from plasticity.launch.executors import Engine, share
-from plasticity.launch.sweep import Sweep
+from plasticity.launch.experiment import INDIFFERENT, CellSpec, Experiment, deciding, single
+from plasticity.launch.sweep import Sweep, planned
 
-from ...calling import Call, begun, refused
+from ...calling import GOOD, Call, begun, refused
 
 ROOT = Path(__file__).parents[3]
 SWEEP = """\
@@ -226,6 +229,22 @@ def test_validate_knows_a_sweep(call: Call) -> None:
     assert done.out.startswith(
         "sweep.yaml: fine, a sweep of 16 cells (4 variations)\ngood.yaml: fine"
     )
+
+
+def test_what_is_measured_of_the_network_decides_too(call: Call) -> None:
+    """Cells that were done without a measurement do not pass for cells with it; nor is any key forgotten."""
+    Path("world.yaml").write_text(GOOD)
+    Path("sweep.yaml").write_text("experiment: world.yaml\ngrid: {condition.every: [0, 1]}\n")
+    _, points = planned(Path("sweep.yaml"), [], contracts())
+    first, second = (deciding(single(p.experiment, spec(p.experiment), 0)) for p in points)
+    assert first.keys() | {*INDIFFERENT} == {each.name for each in fields(Experiment)}
+    assert {key for key in first if first[key] != second[key]} == {"condition"}
+    assert len({p.run.path for p in points}) == 2
+
+
+def spec(experiment: Experiment) -> CellSpec:
+    """The first contender."""
+    return next(iter(experiment.contenders().values()))
 
 
 def test_points_are_combined_with_the_grid() -> None:
