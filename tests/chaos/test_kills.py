@@ -55,7 +55,7 @@ def carried_out(folder: Path, words: Sequence[str | Path], kill: Kill | float | 
     at = kill if isinstance(kill, Kill) else None
     process = SERVER.Process(target=run_path, args=job(words, at, folder / "log"))
     process.start()
-    process.join(kill if isinstance(kill, float) else 600)
+    process.join(kill if isinstance(kill, float) else 3600)
     if process.is_alive():
         process.kill()
         process.join()
