@@ -155,6 +155,8 @@ def best(found: Sequence[Row]) -> set[tuple[int, int]]:
             title: {seed: sign * value for seed, value in found[i].by_seed(column.key).items()}
             for title, i in rows.items()
         }
+        if column is FORGETTING:  # who never moves forgets nothing, and is no better for it
+            values = {title: of for title, of in values.items() if any(of.values())}
         if ahead := leader(values, bound=column.key == "skill"):
             marked.add((rows[ahead], j))
     return marked

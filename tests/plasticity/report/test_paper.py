@@ -42,6 +42,8 @@ def test_bold_is_who_is_surely_ahead_of_all_and_fewer_bits_are_better() -> None:
     assert marked(best(rows)) == {(0, "skill")}
     rows[0] = row("A", [0.90, 0.91, 0.92], [0.50, 0.51, 0.53])
     assert marked(best(rows)) == {(0, "skill"), (1, "forgetting")}
+    still = row("Frozen", [0.0, -0.01, 0.01], [0.0, 0.0, 0.0])
+    assert marked(best([*rows, still])) == {(0, "skill"), (1, "forgetting")}, "it never moved"
     assert (
         best([r._replace(numbers={k: v[:1] for k, v in r.numbers.items()}) for r in rows]) == set()
     )
