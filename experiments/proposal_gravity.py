@@ -23,10 +23,10 @@ from jaxtyping import Float
 
 from plasticity.cli.common import parsed
 from plasticity.metrics.gravity import LawChange, law_change
+from plasticity.observers.frontier import bits_lost
 from plasticity.observers.hybrid import Judged, defended, drawn, judged, weigh
-from plasticity.plots import averaged, bits_by_draws
+from plasticity.plots import Curve, averaged, bits_by_draws
 from plasticity.plots.style import COLOURS, SOFT, Look, figure_of
-from plasticity.studies.predictive_matrix import bits
 from streams import Laws
 from streams.laws.revolution import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
 
@@ -61,7 +61,7 @@ class Probe(NamedTuple):
         else:
             shares = np.broadcast_to(q, whole.nats.shape)
             said = weigh(whole, drawn(shares, draws, chance), shares).predictive
-        return [float(bits(truth, said).mean()) for truth in (self.revised, self.old)]
+        return [float(bits_lost(truth, said).mean()) for truth in (self.revised, self.old)]
 
 
 def probes(stream: Revolution) -> tuple[Probe, Probe]:
@@ -133,22 +133,24 @@ def main(file: Path, picture: Path) -> None:
     with pl.Config(tbl_rows=-1, tbl_cols=-1):
         print(table)
     table.write_csv(picture.with_suffix(".csv"))
-    drawn_over = {
-        name: averaged(
-            np.array(DRAWS),
-            [
-                table.filter(pl.col("proposal") == name, pl.col("seed") == seed)["at_least"]
-                .cast(pl.Float64)
-                .fill_null(np.nan)
-                .to_numpy()
-                for seed in experiment.seeds
-            ],
-            look,
-        )._replace(half=None)
-        for name, look in LOOKS.items()
-    }
-    ax = bits_by_draws(drawn_over, "data gravity, at least", (1.0, "the exact posterior"))
+    draw(table, picture)
+
+
+def draw(table: pl.DataFrame, picture: Path) -> None:
+    """Data gravity over n, the mean of the seeds; in grey 2^bits / e of each."""
+    curves = dict[str, Curve]()
+    for name, look in LOOKS.items():
+        seeds = table.filter(pl.col("proposal") == name).partition_by("seed")
+        each = [mine.sort("draws")["at_least"].to_numpy() for mine in seeds]
+        curves[name] = averaged(np.array(DRAWS), each, look)._replace(half=None)
+    level = 1.0, "the exact posterior"
+    ax = bits_by_draws(curves, "data gravity, at least (mean of the seeds)", level)
     ax.set_ylim(0.8, None)
+    for length in table["bits"].unique().to_list():
+        ax.axvline(2**length / SHARE, color=SOFT, linewidth=1)
+    ax.annotate(
+        "2^bits / e", (2**length / SHARE, 30), (4, 0), textcoords="offset points", color=SOFT
+    )
     figure_of(ax).savefig(picture, dpi=110)
 
 

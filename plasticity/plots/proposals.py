@@ -31,14 +31,15 @@ def bits_by_draws(
     ax = curves(drawn, "hypotheses drawn", up, log=log, legend=legend, size=(480, 320), ax=ax)
     ax.set_xscale("log", base=2)
     last = max(float(curve.x.max()) for curve in drawn.values())
-    ticks = [float(4**k) for k in range(40) if 4**k <= last]
+    first = min(float(curve.x.min()) for curve in drawn.values())
+    ticks = [float(4**k) for k in range(40) if first <= 4**k <= last]
     ax.set_xticks(ticks, [_short(tick) for tick in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
     if level:
         height, words = level
         ax.axhline(height, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
-        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
-        ax.annotate(words, (0.99, height), **place, color=SOFT, size=9.5)
+        place = {"xycoords": ("axes fraction", "data"), "ha": "left", "va": "bottom"}
+        ax.annotate(words, (0.01, height), **place, color=SOFT, size=9.5)
     return ax
 
 

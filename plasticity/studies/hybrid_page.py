@@ -1,6 +1,6 @@
 """The page of importance sampling with proposals: bits over draws, effective samples, task by task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,15 @@ DOTTED = (2, 3)
 """Of the curves that pool."""
 
 
-def lines(done: Done) -> tuple[list[str], list[tuple[list[str], bool]]]:
-    """Titles, and the lines of the table: per task and network the network alone, and every proposal twice."""
+def lines(
+    done: Done, told: Callable[[Sequence[float], int], str] = spread
+) -> tuple[list[str], list[tuple[list[str], bool]]]:
+    """Titles, and the lines of the table: per task and network the network alone, and every proposal twice.
+
+    Args:
+        done: entries and their tables.
+        told: how the values of several seeds are written, with so many decimals.
+    """
     last = max(int(table["draws"].to_numpy().max()) for _, table in done)
     levels = [*(n for n in SHOWN if n < last), last]
     titles = ["task", "proposal", "gap", *(f"n = {n:,}" for n in levels), "ESS"]
@@ -47,14 +54,14 @@ def lines(done: Done) -> tuple[list[str], list[tuple[list[str], bool]]]:
         tables = _tables(done, task, label, tunnel)
         alone = [float(_of(t, ALONE)["weighed"][0]) for t in tables]
         name = _name(done, task, label, tunnel)
-        found.append(([name, ALONE, "", *[""] * (len(levels) - 1), spread(alone, 4), ""], True))
+        found.append(([name, ALONE, "", *[""] * (len(levels) - 1), told(alone, 4), ""], True))
         for proposal in PROPOSALS:
             mine = [_of(table, proposal) for table in tables]
-            gap = spread([float(t["gap"][0]) for t in mine], 2)
-            ess = spread([float(t["ess"][-1]) for t in mine], 0)
+            gap = told([float(t["gap"][0]) for t in mine], 2)
+            ess = told([float(t["ess"][-1]) for t in mine], 0)
             for way, title in (("weighed", proposal), ("pooled", f"{proposal}, pooled")):
                 cells = [
-                    spread([float(t.filter(pl.col("draws") == n)[way][0]) for t in mine], 4)
+                    told([float(t.filter(pl.col("draws") == n)[way][0]) for t in mine], 4)
                     for n in levels
                 ]
                 plain = way == "weighed"
@@ -65,8 +72,8 @@ def lines(done: Done) -> tuple[list[str], list[tuple[list[str], bool]]]:
 
 
 def shown(done: Done) -> RichTable:
-    """The table, for a terminal."""
-    titles, found = lines(done)
+    """The table, for a terminal: means alone."""
+    titles, found = lines(done, lambda values, decimals: f"{np.mean(values):.{decimals}f}")
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
     for i, title in enumerate(titles):
         table.add_column(title, justify="left" if i < 2 else "right", no_wrap=True)

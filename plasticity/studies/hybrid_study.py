@@ -14,6 +14,7 @@ from plasticity.engine.pretrain import pretrained
 from plasticity.engine.pretrain_key import Key, fresh_network
 from plasticity.launch.executors import Engine, share
 from plasticity.nn.proposal_head import ProposalHead
+from plasticity.observers.frontier import bits_lost
 from plasticity.observers.hybrid import (
     Propose,
     Shares,
@@ -25,7 +26,7 @@ from plasticity.observers.hybrid import (
 )
 from plasticity.results.sealed import digest
 from plasticity.results.table import Table
-from plasticity.studies.predictive_matrix import FLOOR, bits
+from plasticity.studies.predictive_matrix import FLOOR
 from plasticity.studies.tunnel_table import TableEntry
 
 PROPOSALS = ("prior", "network", "posterior")
@@ -185,7 +186,7 @@ def _piece(
     table = list[list[list[float]]]()
     for q in (everywhere, propose(x, y), posterior):
         q = defended(q, hypotheses.prior, plan.share)
-        gap, counts, rows = float(bits(posterior, q).mean()), np.zeros(q.shape, np.int64), []
+        gap, counts, rows = float(bits_lost(posterior, q).mean()), np.zeros(q.shape, np.int64), []
         for level in plan.levels:
             counts = counts + drawn(q, max(1, level // 2), chance)
             each, once = weigh(found, counts, q), pooled(found, counts)
@@ -199,7 +200,7 @@ def _piece(
 def _lost(exact: np.ndarray, said: np.ndarray) -> float:
     """KL(exact, said) in bits per asked position; a probability counts as FLOOR at least, so that it is finite."""
     near = said.clip(FLOOR)
-    return float(bits(exact, near / near.sum(-1, keepdims=True)).mean())
+    return float(bits_lost(exact, near / near.sum(-1, keepdims=True)).mean())
 
 
 def _place(entry: TableEntry, plan: Plan) -> tuple[Key, Table]:
