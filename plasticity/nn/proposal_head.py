@@ -22,7 +22,7 @@ class ProposalHead(nn.Module):
 
     def __init__(self, network: Network, hypotheses: int, hidden: int):
         super().__init__()
-        self.network = network.eval().requires_grad_(False)
+        self.network, self.hypotheses = network.eval().requires_grad_(False), hypotheses
         with torch.no_grad():
             width = self.features(torch.zeros(1, 1, dtype=torch.int64)).shape[-1]
         inner = nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hypotheses)
@@ -36,24 +36,21 @@ class ProposalHead(nn.Module):
             features = self.features(inputs)
         return self.layers(features)
 
-    @property
-    def hypotheses(self) -> int:
-        """How many there are."""
-        return self.layers[-1].out_features
-
     def features(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:
         """What enters the last linear layer of the network, if that is its readout, and the logits."""
-        seen = list[tuple[nn.Linear, Tensor]]()
-        hooks = [
-            module.register_forward_pre_hook(lambda m, given: seen.append((m, given[0])))
-            for module in self.network.modules()
-            if isinstance(module, nn.Linear)
-        ]
+        seen = list[tuple[int, Tensor]]()
+
+        def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+            assert isinstance(layer, nn.Linear)
+            seen.append((layer.out_features, given[0]))
+
+        layers = (module for module in self.network.modules() if isinstance(module, nn.Linear))
+        hooks = [layer.register_forward_pre_hook(note) for layer in layers]
         try:
             logits = self.network.eager(inputs)
         finally:
             for hook in hooks:
                 hook.remove()
-        if not seen or seen[-1][0].out_features != self.network.symbols:
+        if not seen or seen[-1][0] != self.network.symbols:
             return logits
         return torch.cat([seen[-1][1], logits], -1)

@@ -13,7 +13,7 @@ from streams import SCM, Choice, CounterfactualSCM, Laws, Markov, Recurrence
 class World(NamedTuple):
     tunnel: Tunnel
     time: int
-    count: int
+    hypotheses: int
 
 
 WORLDS = [
@@ -35,10 +35,10 @@ def test_hypotheses_add_up_to_the_observer(world: World) -> None:
     """sum_g p(g) = 1, sum_g p(g) p(D | g) = p(D), and so for what comes next."""
     tunnel, time, rng = world.tunnel, world.time, np.random.default_rng(0)
     found = tunnel.hypotheses()
-    assert len(found.prior) == world.count
+    assert len(found.prior) == world.hypotheses
     assert found.prior.sum() == pytest.approx(1)
     x, y = tunnel.draw(tunnel.latents(5, rng), time, rng)
-    every = np.arange(world.count)
+    every = np.arange(world.hypotheses)
     nats = np.stack([found.loglik(np.repeat(g, 5), x, y) for g in every])
     nats += log(found.prior)[:, None, None]
     whole = logsumexp(nats, axis=0)
@@ -53,7 +53,7 @@ def test_hypotheses_add_up_to_the_observer(world: World) -> None:
 def test_a_latent_is_of_one_hypothesis_and_as_often_as_the_prior_says(world: World) -> None:
     found, rng = world.tunnel.hypotheses(), np.random.default_rng(1)
     which = found.of(world.tunnel.latents(4000, rng))
-    share = np.bincount(which, minlength=world.count) / 4000
+    share = np.bincount(which, minlength=world.hypotheses) / 4000
     error = np.sqrt(found.prior * (1 - found.prior) / 4000)
     assert (np.abs(share - found.prior) <= 4.5 * error + 1e-9).all()
 
