@@ -46,7 +46,7 @@ def bits_by_draws(
 def _short(number: float) -> str:
     """In thousands and millions, as powers of two have them.
 
-    >>> _short(256), _short(4096), _short(2.0**22)
+    >>> _short(256.0), _short(4096.0), _short(2.0**22)
     ('256', '4k', '4M')
     """
     for size, letter in ((1 << 20, "M"), (1 << 10, "k")):
