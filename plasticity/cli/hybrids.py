@@ -23,7 +23,9 @@ def hybrid(
     episodes: Annotated[int, typer.Option(min=1, help="Held out, per tunnel.")] = 256,
     steps: Annotated[int, typer.Option(min=0, help="Of training the proposal head.")] = 1000,
     jobs: Annotated[int, typer.Option(min=1, help="Seeds at a time.")] = 2,
-    to: Annotated[Path, typer.Option(help="The page to write.")] = Path("runs/hybrid.html"),
+    to: Annotated[Path, typer.Option(help="The page; .png and .csv beside it.")] = Path(
+        "runs/hybrid.html"
+    ),
 ) -> None:
     """A pretrained network proposes hypotheses, the exact model weighs them: bits lost by the number of draws.
 
@@ -47,4 +49,5 @@ def hybrid(
     follow("hybrid", [entry.name for entry in wanted], hybrid_study.run(wanted, plan, jobs))
     done = [(entry, hybrid_study.curves(entry, plan)) for entry in wanted]
     out.print(hybrid_page.shown(done))
-    out.print(f"page: {hybrid_page.write(done, to)}", highlight=False, soft_wrap=True)
+    for written in hybrid_page.keep(done, to):
+        out.print(f"written: {written}", highlight=False, soft_wrap=True)

@@ -1,17 +1,21 @@
 """The page of importance sampling with proposals: bits over draws, effective samples, task by task."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from rich.table import Table as RichTable
 
 from plasticity.metrics.summary import spread
 from plasticity.plots.lines import Curve, averaged
 from plasticity.plots.proposals import bits_by_draws
-from plasticity.plots.style import COLOURS, IDEALS, SOFT, Look
+from plasticity.plots.style import COLOURS, IDEALS, SOFT, Look, figure_of, panels
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
+from plasticity.results.csv_text import frame_csv
+from plasticity.results.sealed import write_whole
 from plasticity.studies.hybrid_study import ALONE, PROPOSALS
 from plasticity.studies.tunnel_table import TableEntry
 
@@ -99,8 +103,58 @@ def page(done: Done) -> Page:
 
 def picture(done: Done, task: str, label: str, tunnel: int) -> Picture:
     """Of a tunnel of a task, and one network."""
+    ax, rows = _drawn(done, task, label, tunnel), list[tuple[str, int, float]]()
+    for title, curve in _curves(done, task, label, tunnel).items():
+        rows += [(title, *point) for point in zip(curve.x.tolist(), curve.y.tolist(), strict=True)]
+    data = pl.DataFrame(rows, ["title", "draws", "bits"], orient="row")
+    name = _name(done, task, label, tunnel)
+    return Picture(ax, f"draws {name}", data, name)
+
+
+def keep(done: Done, path: Path) -> list[Path]:
+    """The page, and beside it all pictures on one PNG, and the tables as one CSV.
+
+    Args:
+        done: entries and their tables.
+        path: the page.
+
+    Returns:
+        what was written.
+    """
+    page(done).write(path)
+    groups, image = _groups(done), io.BytesIO()
+    (axes,) = panels(1, len(groups), 420, 340)
+    for nth, (ax, group) in enumerate(zip(axes, groups, strict=True)):
+        _drawn(done, *group, legend=nth == 0, ax=ax).set_title(_name(done, *group))
+    figure_of(axes[0]).savefig(image, dpi=100, format="png")
+    write_whole(path.with_suffix(".png"), image.getvalue())
+    names = pl.Series([*PROPOSALS, ALONE])
+    whole = pl.concat(
+        table.with_columns(
+            task=pl.lit(entry.experiment.name),
+            network=pl.lit(entry.label),
+            seed=pl.lit(entry.seed),
+            proposal=names.gather(table["proposal"]),
+        )
+        for entry, table in done
+    )
+    write_whole(path.with_suffix(".csv"), frame_csv(whole).encode())
+    return [path, path.with_suffix(".png"), path.with_suffix(".csv")]
+
+
+def _drawn(
+    done: Done, task: str, label: str, tunnel: int, legend: bool = True, ax: Axes | None = None
+) -> Axes:
+    """The curves, and the level of the network alone."""
     tables = _tables(done, task, label, tunnel)
-    drawn = dict[str, Curve]()
+    alone = float(np.mean([_of(table, ALONE)["weighed"][0] for table in tables]))
+    drawn = _curves(done, task, label, tunnel)
+    return bits_by_draws(drawn, "bits per asked position", (alone, ALONE), legend=legend, ax=ax)
+
+
+def _curves(done: Done, task: str, label: str, tunnel: int) -> dict[str, Curve]:
+    """Of every proposal, weighed and pooled; the means of the seeds, with intervals."""
+    tables, found = _tables(done, task, label, tunnel), dict[str, Curve]()
     for way in ("weighed", "pooled"):
         for proposal in PROPOSALS:
             look = LOOKS[proposal]
@@ -108,22 +162,8 @@ def picture(done: Done, task: str, label: str, tunnel: int) -> Picture:
             mine = [_of(table, proposal) for table in tables]
             x, each = mine[0]["draws"].to_numpy(), [t[way].to_numpy() for t in mine]
             title = proposal if way == "weighed" else f"{proposal}, pooled"
-            drawn[title] = averaged(x, each, look if way == "weighed" else dotted)
-    alone = float(np.mean([_of(table, ALONE)["weighed"][0] for table in tables]))
-    ax = bits_by_draws(drawn, "bits per asked position", (alone, ALONE))
-    rows = [
-        (title, *point)
-        for title, curve in drawn.items()
-        for point in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
-    ]
-    data = pl.DataFrame(rows, ["title", "draws", "bits"], orient="row")
-    name = _name(done, task, label, tunnel)
-    return Picture(ax, f"draws {name}", data, name)
-
-
-def write(done: Done, path: Path) -> Path:
-    """The page, written whole."""
-    return page(done).write(path)
+            found[title] = averaged(x, each, look if way == "weighed" else dotted)
+    return found
 
 
 def _groups(done: Done) -> list[tuple[str, str, int]]:

@@ -75,7 +75,10 @@ def test_what_is_done_is_not_done_again_and_the_page_shows_it(tmp_path: Path) ->
     assert [cells[1] for cells, _ in lines][:3] == [ALONE, "prior", "prior, pooled"]
     mean = np.mean([t.filter(pl.col("proposal") == 0)["weighed"][-1] for _, t in done])
     assert lines[1][0][4].startswith(f"{mean:.4f}")
-    hybrid_page.write(done, tmp_path / "page.html")
+    written = hybrid_page.keep(done, tmp_path / "page.html")
+    assert all(path.stat().st_size for path in written)
+    whole = pl.read_csv(tmp_path / "page.csv")
+    assert whole["proposal"].unique().sort().to_list() == sorted([*PROPOSALS, ALONE])
     assert "draws recurrence" in (tmp_path / "page.html").read_text()
 
 
