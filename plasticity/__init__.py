@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         IGNORE_INDEX,
         AnswerKey,
         Batch,
+        Hypotheses,
         InputEvidence,
         Latents,
         Observer,
@@ -85,7 +86,8 @@ _HOMES = {
     "core.optimizer": "Optimizer",
     "core.strategy": "Rehearsal Strategy",
     "core.stream": "BATCH EPISODE LATENT PROBE PROBED SCHEDULE Belief Group Hold Stream",
-    "core.tunnel": "IGNORE_INDEX AnswerKey Batch InputEvidence Latents Observer Probabilities Symbols Tunnel",
+    "core.tunnel": "IGNORE_INDEX AnswerKey Batch Hypotheses InputEvidence Latents Observer Probabilities Symbols "
+    "Tunnel",
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
     "metrics.gravity": "LawChange law_change",

@@ -3,9 +3,10 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from plasticity import IGNORE_INDEX, Batch, Learner, NonNegative, Positive, Strategy
+from plasticity import IGNORE_INDEX, Batch, Count, Learner, NonNegative, Positive, Strategy
 
 
 class SelfEdit(Strategy):
@@ -19,11 +20,12 @@ class SelfEdit(Strategy):
     it, so that one forward pass serves all (teacher forcing); a whole program is tried as it was said.
     (STaR: Zelikman et al. 2022, arXiv 2203.14465; ReST-EM: Singh et al. 2023, arXiv 2312.06585, one step of each kind
     per batch, without a filter of the base model.)
-    Cost per step: one forward + backward. Memory: none.
+    With several `tries` the loss is the mean over them. Cost per step: one forward + backward. Memory: none.
 
     Args:
         temperature: of the answers that are tried; 0: the most likely one.
         keep: verified: own answers that turned out right; all: whatever came, right or wrong, as Finetune does.
+        tries: answers tried at each position.
         lr: learning rate; null: the experiment's optimizer decides.
     """
 
@@ -33,23 +35,31 @@ class SelfEdit(Strategy):
         self,
         temperature: NonNegative = 1.0,
         keep: Literal["verified", "all"] = "verified",
+        tries: Count = 1,
         lr: Positive | None = None,
     ):
         super().__init__(lr)
-        self.temperature, self.keep = temperature, keep
+        self.temperature, self.keep, self.tries = temperature, keep, tries
 
     def loss(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
         """Log loss of what was said and was right."""
         if self.keep == "all":
             return super().loss(learner, batch, logits)
         mine = logits[:, batch.asked].log_softmax(-1)
-        said = self.answers(learner, mine.detach())
-        right = learner.is_correct(said, batch)
+        said, right = self.tried(learner, batch, mine.detach())
         own = batch.targets[:, batch.asked] != IGNORE_INDEX
-        return -(mine.gather(-1, said[..., None])[..., 0] * right)[own].mean()
+        log_probs = mine.expand(self.tries, *mine.shape).gather(-1, said[..., None])[..., 0]
+        return -(log_probs * right)[:, own].mean()
+
+    def tried(
+        self, learner: Learner, batch: Batch, log_probs: Float[Tensor, "batch asked symbols"]
+    ) -> tuple[Int[Tensor, "tries batch asked"], Bool[Tensor, "tries batch asked"]]:
+        """Answers, and whether the world finds them right."""
+        said = self.answers(learner, log_probs.expand(self.tries, *log_probs.shape))
+        return said, torch.stack([learner.is_correct(each, batch) for each in said])
 
     def answers(self, learner: Learner, log_probs: Tensor) -> Tensor:
-        """What is tried, (batch, asked): samples, by the Gumbel-max trick, or the most likely symbols."""
+        """What is tried, a symbol per row of `log_probs`: samples, by the Gumbel-max trick, or the most likely ones."""
         if not self.temperature:
             return log_probs.argmax(-1)
         uniform = torch.rand(log_probs.shape, generator=self.rng(learner), dtype=torch.float64)

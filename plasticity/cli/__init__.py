@@ -9,6 +9,7 @@ import typer
 from plasticity.cli import (
     authoring,
     configuring,
+    hybrids,
     matrices,
     reading,
     running,
@@ -33,6 +34,7 @@ for commands in (
     reading,
     tunnels,
     matrices,
+    hybrids,
     token_maps,
     authoring,
     watching,

@@ -2,7 +2,7 @@
 
 import gc
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,6 +97,47 @@ def existing(folder: Path) -> Path:
         text = f"{folder}: expected the folder of a run (it holds experiment.yaml).{near}"
         raise refusal(text.removesuffix("."))
     return file
+
+
+def experiments_of(words: Sequence[str]) -> "dict[Path, Experiment]":
+    """The experiments that some words name, under the keys that others set (`--KEY=VALUE`), each built once.
+
+    Raises:
+        ConfigError: a file describes none, or something of it cannot be built; with every problem.
+    """
+    from plasticity.launch.validate import build_all
+
+    overrides = [word for word in words if word.startswith("--")]
+    files = [Path(word) for word in words if not word.startswith("--")]
+    if not files:
+        raise refusal("command line: expected the file of an experiment, got none")
+    experiments = {file: parsed(file, overrides) for file in files}
+    for experiment in experiments.values():
+        build_all(experiment)
+    return experiments
+
+
+def follow(title: str, names: Sequence[str], done: Iterator[int]) -> None:
+    """Show what gets done, until all of it is.
+
+    Args:
+        title: of the bar.
+        names: of what is to be done.
+        done: its places, in whatever order.
+    """
+    from plasticity.engine.progress import bars
+
+    try:
+        with bars(out) as progress:
+            task = progress.add_task(title, total=len(names), note="")
+            for index in done:
+                progress.update(task, advance=1, note=names[index])
+                if not out.is_terminal:
+                    out.print(f"done: {names[index]}", highlight=False)
+    except KeyboardInterrupt:
+        deaf()
+        err.print("stopped; what is done is kept; go on with the same command")
+        raise typer.Exit(130) from None
 
 
 def print_table(of: "RunNumbers") -> None:

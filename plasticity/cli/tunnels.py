@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, deaf, err, out, parsed, refusal
+from plasticity.cli.common import PASS_ON, experiments_of, follow, out
 
 app = typer.Typer()
 
@@ -23,29 +23,10 @@ def tunnel_table(
 
     What is done is kept, so the same command goes on where it was stopped.
     """
-    from plasticity.engine.progress import bars
-    from plasticity.launch.validate import build_all
     from plasticity.studies import tunnel_table as table
 
-    overrides = [word for word in words if word.startswith("--")]
-    files = [Path(word) for word in words if not word.startswith("--")]
-    if not files:
-        raise refusal("command line: expected the file of an experiment, got none")
-    experiments = [parsed(file, overrides) for file in files]
-    for experiment in experiments:
-        build_all(experiment)
-    wanted = table.entries(experiments)
-    try:
-        with bars(out) as progress:
-            task = progress.add_task("tunnel-table", total=len(wanted), note="")
-            for index in table.run(wanted, jobs):
-                progress.update(task, advance=1, note=wanted[index].name)
-                if not out.is_terminal:
-                    out.print(f"done: {wanted[index].name}", highlight=False)
-    except KeyboardInterrupt:
-        deaf()
-        err.print("stopped; what is done is kept; go on with the same command")
-        raise typer.Exit(130) from None
+    wanted = table.entries([*experiments_of(words).values()])
+    follow("tunnel-table", [entry.name for entry in wanted], table.run(wanted, jobs))
     done = [(entry, table.curves(entry)) for entry in wanted]
     out.print(table.shown(done))
     out.print(f"page: {table.write(done, to)}", highlight=False, soft_wrap=True)

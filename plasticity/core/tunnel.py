@@ -1,7 +1,7 @@
 """Tunnel and Observer: a task with a hidden latent, and the exact posterior states about its latent."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -173,6 +173,33 @@ class Observer(ABC):
         )
 
 
+class Hypotheses(NamedTuple):
+    """A finite partition of the latent: of any latent one hypothesis is true, and the rest of it is integrated out.
+
+    The laws that tie it to the tunnel: `prior` sums to 1, and so p(D) = sum_g prior_g p(D | g), with p(D | g) from
+    `loglik` and p(D) from the evidence of `Tunnel.observer`.
+    """
+
+    prior: Float[np.ndarray, " hypotheses"]
+    """p(g)."""
+    of: Callable[[Latents], Int[np.ndarray, " n"]]
+    """Which hypothesis is true of each latent."""
+    given: Callable[[Int[np.ndarray, " n"]], Observer]
+    """The exact observer who was told that hypothesis g_i made row i, and no more; one number serves all rows."""
+
+    def loglik(
+        self, which: Int[np.ndarray, " batch"], inputs: Symbols, targets: Symbols
+    ) -> Float[np.ndarray, "batch {inputs.shape[1]+1}"]:
+        """Log p(what has been shown | g), in nats, before every target and in the end (`Observer.evidence`).
+
+        Args:
+            which: number of a hypothesis for each row.
+            inputs: (batch, time) observed symbols.
+            targets: (batch, time) symbols to predict.
+        """
+        return self.given(which).evidence(inputs, targets)
+
+
 class Tunnel(ABC):
     """A Bayesian wind tunnel: a task over finite alphabets whose exact posterior predictive is known.
 
@@ -220,6 +247,15 @@ class Tunnel(ABC):
 
         A single latent (leading axis 1) broadcasts over the batch. Absorbing teaches it nothing.
         """
+
+    def hypotheses(self) -> Hypotheses:
+        """The finite list of hypotheses about its latent, with their prior; optional.
+
+        Raises:
+            NotImplementedError: the tunnel has no such list.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} has no finite set of hypotheses to choose from")
 
     def __repr__(self) -> str:
         """The constructor call that makes this tunnel."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plasticity.plots.lines import Curve, Span, averaged, curves
     from plasticity.plots.matrices import distance_moved, probability_rows
     from plasticity.plots.over_time import bits_over_time, windowed
+    from plasticity.plots.proposals import bits_by_draws
     from plasticity.plots.skill_bars import bars
     from plasticity.plots.style import Look, looks
     from plasticity.plots.vector import inline, standalone
@@ -33,6 +34,7 @@ _HOMES = {
     "lines": "Curve Span averaged curves",
     "matrices": "distance_moved probability_rows",
     "over_time": "bits_over_time windowed",
+    "proposals": "bits_by_draws",
     "skill_bars": "bars",
     "style": "Look looks",
     "vector": "inline standalone",

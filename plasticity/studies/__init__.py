@@ -1,1 +1,1 @@
-"""Studies: the tunnel table, predictive matrices of a single network, token maps of a language model."""
+"""Studies: the tunnel table, hybrids of a network and an exact model, predictive matrices, token maps."""

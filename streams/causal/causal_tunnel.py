@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from plasticity import Latents, Symbols, Tunnel, normalise
+from plasticity import Hypotheses, Latents, Symbols, Tunnel, normalise
 from streams.causal.episodes import ASSOCIATION, COUNTERFACTUAL, RUNGS, Blocks, Ladder, Rung
 from streams.causal.graph_edits import Kind, edits, moves
 from streams.causal.graphs import confounding, dags, joint, parent_sets, units
-from streams.causal.observers import GraphsObserver, KnownLadder, Mechanisms, real
+from streams.causal.observers import GraphObserver, GraphsObserver, KnownLadder, Mechanisms, real
 from streams.tunnels.urn import categorical
 
 SAME = 1e-9
@@ -110,6 +110,23 @@ class CausalTunnel(Tunnel):
         """The truncated factorisation under the graph and the mechanisms."""
         return KnownLadder(self.ladder, self.mechanisms, latents)
 
+    def hypotheses(self) -> Hypotheses:
+        """Every graph; its mechanisms are integrated out, and an intervention leaves out those it replaces."""
+        masks = self._masks()
+        code = 1 << self.variables * np.arange(self.variables)
+        number = {int(key): g for g, key in enumerate(masks @ code)}
+
+        def of(latents: Latents) -> Int[np.ndarray, " n"]:
+            parents = latents[:, -1, : self.variables].astype(np.int64)
+            return np.array([number[key] for key in (parents @ code).tolist()])
+
+        def given(which: Int[np.ndarray, " n"]) -> GraphObserver:
+            graphs = dags(self.variables, self.most)[which]
+            knowledge = np.zeros((self.variables, self.mechanisms.size))
+            return GraphObserver(self.ladder, self.mechanisms, graphs, knowledge)
+
+        return Hypotheses(np.full(len(masks), 1 / len(masks)), of, given)
+
     def confounding(self, latents: Latents) -> Float[np.ndarray, "n variables variables"]:
         """KL(p(y | do(x)) || p(y | x)) in bits, for every x (axis 1) and y (axis 2); the mean over values of x.
 
@@ -134,8 +151,7 @@ class CausalTunnel(Tunnel):
         part = int(rng.integers(self.variables))
         changed = [part]
         if kind != "mechanism":
-            sets = parent_sets(self.variables, self.most)
-            graphs = sets[np.arange(self.variables), dags(self.variables, self.most)]
+            graphs = self._masks()
             parents = latents[0, -1, : self.variables]
             now, law = int((graphs == parents).all(1).argmax()), moves(self.variables, self.most)
             kin = [i for i, edit in enumerate(edits(self.variables)) if edit.kind == kind]
@@ -147,6 +163,10 @@ class CausalTunnel(Tunnel):
 
     def _graphs(self, n: int, rng: np.random.Generator) -> Int[np.ndarray, "n variables"]:
         """Bit masks of the parents, of graphs drawn uniformly."""
-        graphs = dags(self.variables, self.most)
-        drawn = graphs[rng.integers(len(graphs), size=n)]
-        return parent_sets(self.variables, self.most)[np.arange(self.variables), drawn]
+        masks = self._masks()
+        return masks[rng.integers(len(masks), size=n)]
+
+    def _masks(self) -> Int[np.ndarray, "graphs variables"]:
+        """Bit masks of the parents, of every graph."""
+        every = np.arange(self.variables)
+        return parent_sets(self.variables, self.most)[every, dags(self.variables, self.most)]

@@ -118,6 +118,42 @@ class KnownLadder(LadderObserver):
 
 
 @dataclass(frozen=True, eq=False)
+class GraphObserver(LadderObserver):
+    """Knows the graph of each episode, and of each variable's mechanism what was seen of it: exact.
+
+    p(c | past, g) = prod_v E[p(c_v | c_parents(g, v)) | past], with v over the variables that were not set.
+
+    Args:
+        graphs: of each row, or one for all.
+        knowledge: of the mechanism of each variable; 0: nothing.
+    """
+
+    graphs: Graphs
+    knowledge: Float[np.ndarray, "variables size"]
+
+    def foretold(self, blocks: Blocks) -> Masses:
+        """The truncated factorisation of the expected laws."""
+        batch, count = blocks.unit.shape
+        graphs = np.broadcast_to(self.graphs, (batch, self.graphs.shape[1]))
+        knowledge = np.repeat(self.knowledge[:, None], batch, axis=1)
+        found = np.empty((batch, count, self.ladder.units))
+        for q in range(count):
+            before, done = real(blocks, q), blocks.done[:, q]
+            laws = self.mechanisms.laws(knowledge, before)
+            own = np.take_along_axis(laws, graphs.T[..., None, None], 2)[:, :, 0]
+            found[:, q] = joint(np.moveaxis(own, 0, 1), done)
+            knowledge = knowledge + gained(self.mechanisms, blocks, q)
+        return found
+
+    def absorb(self, inputs: Symbols, targets: Symbols) -> "GraphObserver":
+        """Adds every unit to the knowledge of its mechanisms."""
+        blocks, knowledge = self.ladder.read(inputs), self.knowledge
+        for q in range(len(blocks.rungs)):
+            knowledge = knowledge + gained(self.mechanisms, blocks, q).sum(1)
+        return replace(self, knowledge=knowledge)
+
+
+@dataclass(frozen=True, eq=False)
 class GraphsObserver(LadderObserver):
     """Weighs every graph, and knows of each variable's mechanism what was seen of it: exact.
 
@@ -158,7 +194,7 @@ class GraphsObserver(LadderObserver):
             mass = self._joint(laws, done)
             found[:, q] = (_posterior(log_weights)[:, None] @ mass)[:, 0]
             log_weights += log(mass[every, :, unit])
-            knowledge += self._gain(unit, done, before)
+            knowledge += gained(self.mechanisms, blocks, q)
         return found
 
     def state(self) -> dict[str, Any]:
@@ -169,8 +205,7 @@ class GraphsObserver(LadderObserver):
         """Adds every unit to the knowledge of its mechanisms, and weighs the graphs by what that was worth."""
         blocks, knowledge = self.ladder.read(inputs), self.knowledge
         for q in range(len(blocks.rungs)):
-            gain = self._gain(blocks.unit[:, q], blocks.done[:, q], real(blocks, q))
-            knowledge = knowledge + gain.sum(1)
+            knowledge = knowledge + gained(self.mechanisms, blocks, q).sum(1)
         with np.errstate(invalid="ignore"):  # what was impossible before stays so
             worth = self.mechanisms.score(knowledge) - self.mechanisms.score(self.knowledge)
         worth = np.nan_to_num(worth, nan=-np.inf, neginf=-np.inf)
@@ -215,14 +250,12 @@ class GraphsObserver(LadderObserver):
             found = found * kept[:, parents]
         return found
 
-    def _gain(
-        self, unit: Int[np.ndarray, " batch"], done: Int[np.ndarray, " batch"], before: Real | None
-    ) -> Knowledge:
-        """What a unit adds, but for the variable that was set."""
-        variables = np.arange(len(self.knowledge))
-        return np.where(
-            (variables[:, None] == done)[..., None], 0.0, self.mechanisms.gain(unit, before)
-        )
+
+def gained(mechanisms: Mechanisms, blocks: Blocks, block: int) -> Knowledge:
+    """What the units of a block add to the knowledge of each variable, but for the one that was set."""
+    gain = mechanisms.gain(blocks.unit[:, block], real(blocks, block))
+    kept = np.arange(len(gain))[:, None] != blocks.done[:, block]
+    return np.where(kept[..., None], gain, 0.0)
 
 
 def _posterior(log_weights: Float[np.ndarray, "batch graphs"]) -> Float[np.ndarray, "batch graphs"]:

@@ -12,6 +12,7 @@ from plasticity import (
     Count,
     FormattedObserver,
     Fraction,
+    Hypotheses,
     InputEvidence,
     KnownObserver,
     Latents,
@@ -131,6 +132,11 @@ class Laws(Tunnel):
         return KnownObserver(
             partial(_answers, answers, self.noise, self.modulus), format=self._format
         )
+
+    def hypotheses(self) -> Hypotheses:
+        """Every law of the book."""
+        mass = self.book.mass
+        return Hypotheses(mass / mass.sum(), lambda laws: laws, self.informed)
 
     def _format(self, inputs: Symbols, targets: Symbols) -> InputEvidence:
         """Inputs by their weights, and answers that are the targets before them."""

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from plasticity import (
     Count,
     FormattedObserver,
+    Hypotheses,
     InputEvidence,
     KnownObserver,
     Latents,
@@ -116,6 +117,18 @@ class Choice(Tunnel):
     def informed(self, latents: Latents) -> KnownObserver:
         """Knows the weights, not how ties and noise fall."""
         return KnownObserver(partial(self._known, latents), format=self._format)
+
+    def hypotheses(self) -> Hypotheses:
+        """Every user."""
+        every = users(self.features)
+        base = len(STEPS) ** np.arange(self.features)[::-1]
+        number = {int(code): g for g, code in enumerate((every - STEPS[0]) @ base)}
+
+        def of(latents: Int[np.ndarray, "n features"]) -> Int[np.ndarray, " n"]:
+            return np.array([number[code] for code in ((latents - STEPS[0]) @ base).tolist()])
+
+        prior = np.full(len(every), 1 / len(every))
+        return Hypotheses(prior, of, lambda which: self.informed(every[which]))
 
     def law(
         self, utility: Int[np.ndarray, "*rounds options"]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from plasticity import (
     Count,
     Fraction,
+    Hypotheses,
     InputEvidence,
     KnownObserver,
     Latents,
@@ -150,6 +151,22 @@ class Recurrence(Tunnel):
             law = partial(shuffled_law, latents, *sizes)
             return KnownObserver(law, format=self._shuffled_format)
         return self._reading(KnownObserver(partial(run_line, latents, self.modulus)))
+
+    def hypotheses(self) -> Hypotheses:
+        """Noise, and the p^2 programs: number 1 + a p + b is x -> a x + b."""
+        p = self.modulus
+        prior = np.full(1 + p * p, self.prior / p**2)
+        prior[0] = 1 - self.prior
+
+        def of(latents: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+            program, a, b = latents.T
+            return program * (1 + a * p + b)
+
+        def given(which: Int[np.ndarray, " n"]) -> Observer:
+            a, b = np.divmod(np.maximum(which - 1, 0), p)
+            return self.informed(np.stack([(which > 0).astype(np.int64), a, b], axis=1))
+
+        return Hypotheses(prior, of, given)
 
     def _reading(self, residues: Observer) -> CipherObserver:
         sizes = self.modulus, self.symbols, self.header

@@ -87,6 +87,19 @@ def test_the_tunnel_table_is_printed_and_refuses_as_run_does(call: Call) -> None
     assert "'regims'" in refused(call, "tunnel-table", "good.yaml", "--stream.regims=3")
 
 
+def test_hybrid_is_printed_and_refuses_worlds_without_hypotheses(call: Call) -> None:
+    world = "--stream.tunnels=[{type: Recurrence, modulus: 3}]"
+    small = "--pretrain.steps=1", "--draws=4", "--episodes=8", "--steps=2", "--jobs=1"
+    done = call("hybrid", "good.yaml", world, *small, "--to=page.html")
+    assert done.code == 0, done.err
+    assert all(name in done.out for name in ("network alone", "prior", "posterior, pooled"))
+    assert "KL(amnesic, hybrid)" in Path("page.html").read_text()
+    told = refused(call, "hybrid", "good.yaml")
+    assert (
+        told == "good.yaml: stream.tunnels: Markov has no finite set of hypotheses to choose from\n"
+    )
+
+
 def test_a_run_directory_in_use_names_the_way_on(call: Call) -> None:
     call("run", "good.yaml", "--run-dir", "run", "--stream.steps=1")
     told = refused(call, "run", "good.yaml", "--run-dir", "run")

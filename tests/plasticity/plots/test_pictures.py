@@ -13,6 +13,7 @@ from plasticity.plots import (
     Heat,
     anomalies_needed,
     beliefs,
+    bits_by_draws,
     conversation_start,
     critical_differences,
     distance_moved,
@@ -29,6 +30,7 @@ RNG = np.random.default_rng(0)
 HEAT = Heat(np.array([0, 10]), np.array([0, 1]), np.array([[0.5, np.nan], [0.25, 1.0]]))
 ROWS = {"exact": RNG.dirichlet([1.0] * 3, 3), "LSTM": RNG.dirichlet([1.0] * 3, 3)}
 LINE = {"EWC": Curve(np.array([1.0, 10.0]), np.array([-2.0, 3.0]))}
+DRAWN = {"prior": Curve(np.array([1, 2, 4]), np.array([1.0, 0.4, 0.2]))}
 NEEDED = pl.DataFrame(
     {
         "label": ["EWC"] * 3 + [BAYES],
@@ -51,6 +53,7 @@ EVERY: list[Callable[..., Axes]] = [
     lambda **k: ladder_rung(LINE, "step", "bits", margin=(0.4, "seeing taken for doing"), **k),
     lambda **k: conversation_start(LINE, **k),
     lambda **k: beliefs(BELIEFS, **k),
+    lambda **k: bits_by_draws(DRAWN, "bits", (0.5, "network alone"), **k),
 ]
 
 
