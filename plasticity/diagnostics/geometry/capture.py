@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from plasticity.core.network import Network
 from plasticity.networks.mlp import Stack
 
 
@@ -70,14 +71,9 @@ PROJECTED = 256
 
 
 def parts(network: nn.Module) -> Parts:
-    """Where to look inside a network.
-
-    Raises:
-        ValueError: it is none of those that can be looked at.
-    """
+    """Where to look inside a network; nowhere, if it is none that is known."""
     if not isinstance(network, Stack):
-        name = type(network).__name__
-        raise ValueError(f"{name}: expected a residual stack (Transformer, LSTM, Mamba, ...)")
+        return Parts({}, {}, {}, {})
     names = [f"{i} {type(mixer).__name__}" for i, mixer in enumerate(network.mixers, 1)]
     layers = dict(zip(names, network.mixers, strict=True))
     streams = dict(zip(["0 embedding", *names], network.streams, strict=True))
@@ -86,7 +82,7 @@ def parts(network: nn.Module) -> Parts:
 
 
 @torch.no_grad()
-def look(network: nn.Module, inputs: Int[Tensor, "batch time"]) -> Inside:
+def look(network: Network, inputs: Int[Tensor, "batch time"]) -> Inside:
     """One forward pass, with everything noted.
 
     Args:
@@ -94,7 +90,7 @@ def look(network: nn.Module, inputs: Int[Tensor, "batch time"]) -> Inside:
         inputs: observed symbols.
     """
     with noting(network) as found:
-        return found(network(inputs))
+        return found(network.eager(inputs))
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Changes: what heads, layers and directions are worth in bits, and whose belief a swap makes a network say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import nn
 
 from plasticity.diagnostics.geometry import belief, effects, interventions
 from plasticity.diagnostics.geometry.values import principal
@@ -51,21 +53,17 @@ def layers(of: View) -> Iterator[Number]:
 
 def cuts(of: View) -> Iterator[Number]:
     """What the entropy axis, the leading axis and the read-out axis are worth, beside random ones of equal variance."""
-    known, exact, whole = of.known, of.known.posterior, of.whole
+    known = of.known
     for site, stream in of.parts.streams.items():
         states = known.at(of.inside.streams[site])
         axes = principal(states)
         covariance = (axes.axes.T * axes.variances) @ axes.axes
         width = len(covariance)
-        entropy = belief.ridge(states, known.entropy[..., None])
-        predictive = belief.ridge(states, belief.log_predictive(exact))
-
-        def delta(u: effects.Directions) -> float:
-            said = interventions.cut_away(of.network, known.inputs, stream, axes.mean, u)  # noqa: B023
-            return effects.cut_delta(exact, whole, known.said(said))
-
-        free = _average(delta, lambda: effects.matched(np.eye(width), 1.0, of.rng))
+        delta = partial(_cut_delta, of, stream, axes.mean)
+        free = _mean(delta(effects.matched(np.eye(width), 1.0, of.rng)) for _ in range(RANDOM))
         everything = delta(np.eye(width))
+        entropy = belief.ridge(states, known.entropy[..., None])
+        predictive = belief.ridge(states, belief.log_predictive(known.posterior))
         for name, u in (
             ("entropy", effects.leading(entropy, covariance)),
             ("PC1", axes.axes[:1]),
@@ -73,9 +71,18 @@ def cuts(of: View) -> Iterator[Number]:
         ):
             share = effects.removed(u, covariance)
             variance = share * float(np.trace(covariance))
-            control = _average(delta, lambda: effects.matched(covariance, variance, of.rng))  # noqa: B023
+            others = [effects.matched(covariance, variance, of.rng) for _ in range(RANDOM)]
+            control = _mean(map(delta, others))
             yield Number("cut", site, name, delta(u), free, control, everything)
             yield Number("cut/variance", site, name, share, 1 / width, share, 1.0)
+
+
+def _cut_delta(
+    of: View, stream: nn.Module, mean: Float[np.ndarray, " width"], u: effects.Directions
+) -> float:
+    """What these directions of one stream are worth."""
+    said = interventions.cut_away(of.network, of.known.inputs, stream, mean, u)
+    return effects.cut_delta(of.known.posterior, of.whole, of.known.said(said))
 
 
 def swaps(of: View) -> Iterator[Number]:
@@ -119,13 +126,11 @@ def partners(
     groups = [order[symbol[order] == s] for s in np.unique(symbol)]
     kept = [each for each in groups if len(each) >= 3]
     own, donor, stranger = (
-        np.concatenate([np.roll(each, shift) for each in kept] or [order[:0]]) for shift in (0, 1, 2)
+        np.concatenate([np.roll(each, shift) for each in kept] or [order[:0]])
+        for shift in (0, 1, 2)
     )
     return own, donor, stranger
 
 
-def _average(
-    delta: Callable[[Float[np.ndarray, "directions width"]], float],
-    draw: Callable[[], Float[np.ndarray, "directions width"]],
-) -> float:
-    return float(np.mean([delta(draw()) for _ in range(RANDOM)]))
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean([*values]))

@@ -37,7 +37,7 @@ def lost(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> 
     Entry(
         "head/delta",
         "bits",
-        "KL(amnesic, network with one head replaced by its mean over episodes, position by position) - KL(amnesic, network)",
+        "KL(amnesic, network whose head says its mean over episodes, position by position) - KL(amnesic, network)",
         "arXiv 2512.22471",
     )
 )

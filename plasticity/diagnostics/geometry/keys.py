@@ -16,7 +16,7 @@ DRAWS = 200
     Entry(
         "keys/cosine",
         "no unit",
-        "mean over pairs of symbols of |cos(k_i, k_j)|, k_s = W_K^h norm(e_s), e_s the mean residual stream at symbol s",
+        "mean over pairs of symbols of |cos(k_i, k_j)|, k_s = W_K^h norm(e_s), e_s the mean stream at symbol s",
         "arXiv 2512.22471",
     )
 )

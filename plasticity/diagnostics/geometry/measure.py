@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import nn
 
+from plasticity.core.network import Network
 from plasticity.diagnostics.geometry import belief, keys, routing, values
 from plasticity.diagnostics.geometry.capture import Attends
 from plasticity.diagnostics.geometry.changes import cuts, heads, layers, swaps
@@ -91,16 +91,21 @@ def beliefs(of: View) -> Iterator[Number]:
 def looks(of: View) -> Iterator[Number]:
     """Where every head looks, and how sharply."""
     evidence = of.known.sufficient
+    best = (
+        [routing.best_fixed(m) for m in (evidence, routing.after(evidence))]
+        if evidence is not None
+        else []
+    )
     for layer, head, number, attended in of.heads():
         weights = attended.weights[:, number].double().cpu().numpy()
         if evidence is not None:
             others = values.shuffled(weights, of.rng)
-            for name, measure, mask in (
-                ("alignment", routing.alignment, evidence),
-                ("alignment/next", routing.alignment_next, routing.after(evidence)),
+            for name, aligned, fixed in (
+                ("alignment", routing.alignment, best[0]),
+                ("alignment/next", routing.alignment_next, best[1]),
             ):
-                best, control = routing.best_fixed(mask), measure(others, evidence)
-                yield Number(name, layer, head, measure(weights, evidence), 0.0, control, best)
+                value, control = aligned(weights, evidence), aligned(others, evidence)
+                yield Number(name, layer, head, value, 0.0, control, fixed)
         control = routing.gaussian_focus(weights, of.rng)
         blind = routing.focus(routing.profile(weights))
         yield Number("focus", layer, head, routing.focus(weights), 1.0, control, blind)
@@ -114,7 +119,7 @@ FAMILIES: tuple[Family, ...] = (*CHEAP, heads, layers, cuts, swaps)
 
 
 def measure(
-    network: nn.Module, initial: nn.Module, known: KnownEpisodes, seed: int = 0
+    network: Network, initial: Network, known: KnownEpisodes, seed: int = 0
 ) -> Iterator[list[Number]]:
     """The numbers of a network, family by family.
 
@@ -128,6 +133,11 @@ def measure(
         ValueError: nobody knows where to look inside such a network.
     """
     now, first = view(network, known, seed), view(initial, known, seed)
+    if not now.parts.streams:
+        name = type(network).__name__
+        raise ValueError(
+            f"{name}: expected a network whose inside is known (Transformer, LSTM ...)"
+        )
     for family in FAMILIES:
         before = {each[:3]: each.value for each in family(first)}
         yield [each._replace(initial=before.get(each[:3], np.nan)) for each in family(now)]

@@ -22,7 +22,7 @@ ROUTED, PRECISE = 0.1, 1.1
     Entry(
         "alignment",
         "share",
-        "attention mass on the positions that hold the evidence, less their share of positions; mean over rows that have any",
+        "attention mass on the positions that hold the evidence, less their share of positions; mean over rows with any",
         "arXiv 2512.22471",
     )
 )
@@ -113,7 +113,8 @@ def gaussian_focus(weights: Weights, rng: np.random.Generator) -> float:
     )
 )
 def routing_tv(
-    weights: Float[np.ndarray, "n heads time time"], reference: Float[np.ndarray, "n heads time time"]
+    weights: Float[np.ndarray, "n heads time time"],
+    reference: Float[np.ndarray, "n heads time time"],
 ) -> float:
     """How far routing has moved; the first position, which reads itself, is left out."""
     return float(np.abs(weights - reference)[:, :, 1:].sum(-1).mean() / 2)
@@ -145,7 +146,11 @@ class Settled(NamedTuple):
 
 
 @formula(
-    Entry("routing/settled", "steps", "first checkpoint from which mean TV(attention now, at the end) < .1"),
+    Entry(
+        "routing/settled",
+        "steps",
+        "first checkpoint from which mean TV(attention now, at the end) < .1",
+    ),
     Entry("precision/settled", "steps", "first checkpoint from which KL < 1.1 x that at the end"),
     Entry(
         "precision/routing",

@@ -92,7 +92,7 @@ def within_rho(coordinate: Bits, entropy: Bits) -> float:
     return abs(_rho(coordinate, entropy))
 
 
-def shuffled(values: Float[np.ndarray, "n *shape"], rng: np.random.Generator) -> np.ndarray:
+def shuffled(values: Float[np.ndarray, "n ..."], rng: np.random.Generator) -> np.ndarray:
     """Those of other episodes, at the same positions: a matched control for whatever is said of an episode."""
     return values[rng.permutation(len(values))]
 

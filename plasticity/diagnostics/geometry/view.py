@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from torch import nn
 
+from plasticity.core.network import Network
 from plasticity.diagnostics.geometry.belief import cell_means
 from plasticity.diagnostics.geometry.capture import Attended, Inside, Parts, look, parts
 from plasticity.diagnostics.geometry.effects import bits
@@ -36,7 +36,7 @@ class Number(NamedTuple):
 class View(NamedTuple):
     """All that is looked at."""
 
-    network: nn.Module
+    network: Network
     """In evaluation mode."""
     parts: Parts
     known: KnownEpisodes
@@ -70,7 +70,7 @@ class View(NamedTuple):
         ]
 
 
-def view(network: nn.Module, known: KnownEpisodes, seed: int = 0) -> View:
+def view(network: Network, known: KnownEpisodes, seed: int = 0) -> View:
     """One forward pass.
 
     Args:
