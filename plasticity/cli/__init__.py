@@ -9,6 +9,7 @@ import typer
 from plasticity.cli import (
     authoring,
     configuring,
+    insides,
     matrices,
     reading,
     running,
@@ -33,6 +34,7 @@ for commands in (
     reading,
     tunnels,
     matrices,
+    insides,
     token_maps,
     authoring,
     watching,

@@ -81,7 +81,7 @@ def beliefs(of: View) -> Iterator[Number]:
     for site, stream in {**of.inside.streams, **of.inside.states}.items():
         states = known.at(stream)
         value = belief.readable(states, exact) - trivial[0]
-        control = belief.belief_r2(states, exact[order], cell[order])
+        control = belief.belief_r2(states, exact[order], cell)
         yield Number("belief/r2", site, "", value, 0.0, control, trivial[0])
         value = belief.readable(states, entropy)
         control = belief.readable(states, entropy[order])

@@ -1,7 +1,6 @@
 """Online: the cheap numbers of the inside of a network over a stream, against the network before deployment."""
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -42,7 +41,8 @@ def inside_row(
         start: its weights before deployment.
         known: held out.
     """
-    row, network = dict.fromkeys(INSIDE, math.nan), bare.network
+    row = dict[str, float](dict.fromkeys(INSIDE, math.nan))
+    network = bare.network
     assert isinstance(network, Network)
     if not (where := parts(network)).streams:
         return row
@@ -56,16 +56,32 @@ def inside_row(
     if not now.attention or not np.isfinite(last).all():
         return row
     before = _before(bare, start, known)
-    pairs = [(now.attention[name], before.attention[name]) for name in now.attention]
-    weights = [[each.weights.double().cpu().numpy() for each in pair] for pair in pairs]
-    held = [[known.at(each.values.transpose(1, 2).flatten(2)) for each in pair] for pair in pairs]
-    rank = known.posterior.shape[-1]
-    return row | {
-        "routing/tv": _mean(routing.routing_tv(*pair) for pair in weights),
-        "values/moved": _mean(routing.subspace_moved(*pair, rank) for pair in held),
-        "keys/cosine": _mean(each.value for each in addresses(of)),
-        "focus": _mean(routing.focus(head) for w, _ in weights for head in w.swapaxes(0, 1)),
-    }
+    tv, moved = moved_between(now, before, known)
+    weights = [each.weights.double().cpu().numpy() for each in now.attention.values()]
+    row |= {"routing/tv": tv, "values/moved": moved}
+    row["keys/cosine"] = float(np.mean([each.value for each in addresses(of)]))
+    row["focus"] = float(np.mean([routing.focus(h) for w in weights for h in w.swapaxes(0, 1)]))
+    return row
+
+
+def moved_between(now: Inside, before: Inside, known: KnownEpisodes) -> tuple[float, float]:
+    """(routing/tv, values/moved) from one look to another, means over layers; NaN where nothing attends.
+
+    Args:
+        now: a look at the episodes.
+        before: another, of the same network with other weights.
+        known: the episodes.
+    """
+    found, rank = list[tuple[float, float]](), known.posterior.shape[-1]
+    for name, mine in now.attention.items():
+        theirs = before.attention[name]
+        one, other = (known.at(each.values.transpose(1, 2).flatten(2)) for each in (mine, theirs))
+        weights, reference = (each.weights.double().cpu().numpy() for each in (mine, theirs))
+        found.append(
+            (routing.routing_tv(weights, reference), routing.subspace_moved(one, other, rank))
+        )
+    tv, moved = np.mean(found or [(math.nan, math.nan)], axis=0).tolist()
+    return tv, moved
 
 
 def _before(
@@ -76,7 +92,3 @@ def _before(
     weights = dict(zip(names, vector_to_tensors(start.to(now[0]), now), strict=True))
     with noting(bare.network) as found:
         return found(bare.logits_with(weights, known.inputs))
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean([*values]))

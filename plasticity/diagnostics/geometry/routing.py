@@ -22,7 +22,7 @@ ROUTED, PRECISE = 0.1, 1.1
     Entry(
         "alignment",
         "share",
-        "attention mass on the positions that hold the evidence, less their share of positions; mean over rows with any",
+        "attention mass on the positions that hold the evidence, less their share of positions; over rows with any",
         "arXiv 2512.22471",
     )
 )
