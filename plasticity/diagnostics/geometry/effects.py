@@ -9,15 +9,15 @@ from plasticity.metrics.formula import Entry, formula
 Probabilities = Float[np.ndarray, "*any symbols"]
 Directions = Float[np.ndarray, "directions width"]
 """Orthonormal rows."""
-BISECTIONS = 80
-"""Halvings of an interval in which a tilt is sought: to 1e-17 of it."""
+BISECTIONS, FARTHEST = 40, 1e6
+"""Halvings of the interval in which a tilt is sought, and the largest tilt."""
 
 
 def bits(reference: Probabilities, said: Probabilities) -> Float[np.ndarray, "*any"]:
     """KL(reference || said), in bits; 0 ln 0 = 0.
 
-    >>> float(bits(np.array([0.5, 0.5]), np.array([0.25, 0.75])).round(3))
-    0.208
+    >>> bits(np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])).round(3)
+    array([0.208])
     """
     ratio = np.log2(np.maximum(reference, 1e-300)) - np.log2(np.maximum(said, 1e-300))
     return np.where(reference > 0, reference * ratio, 0.0).sum(-1)
@@ -102,53 +102,34 @@ def leading(readout: Readout, covariance: Float[np.ndarray, "width width"]) -> D
 def matched(
     covariance: Float[np.ndarray, "width width"], variance: float, rng: np.random.Generator
 ) -> Directions:
-    """Random orthonormal directions that remove this much variance, exactly: as few as random ones can be.
+    """Random orthonormal directions that remove this much variance: as many as random ones need for it.
 
-    A random direction removes the mean variance of all on average. Where the wanted one is less, one direction is
-    drawn and tilted; where it is more, isotropic ones come first, and the last is tilted to make up the rest.
+    They span Gaussian vectors with exp(c l / 2) g along each principal axis of variance l: isotropic at
+    c = 0, towards the leading axes above it, and away from them below. c is found by bisection.
 
     Args:
         covariance: of the residual stream.
         variance: to be removed, from the least variance of a direction up to the whole.
         rng: of the draws.
     """
-    width = len(covariance)
-    kept = np.zeros((0, width))
-    while True:
-        rest = np.linalg.svd(kept)[2][len(kept) :] if len(kept) else np.eye(width)
-        inside = rest @ covariance @ rest.T
-        left = variance - np.trace(kept @ covariance @ kept.T)
-        if len(rest) == 1 or left <= np.trace(inside) / len(rest):
-            return np.concatenate([kept, tilted(inside, left, rng)[None] @ rest])
-        u = rng.standard_normal(len(rest)) @ rest
-        u /= np.linalg.norm(u)
-        if u @ covariance @ u < left:
-            kept = np.concatenate([kept, u[None]])
-
-
-def tilted(
-    covariance: Float[np.ndarray, "width width"], variance: float, rng: np.random.Generator
-) -> Float[np.ndarray, " width"]:
-    """A random unit vector u with u^T S u = variance: a Gaussian one, each principal part times exp(c l / 2).
-
-    Args:
-        covariance: S, of eigenvalues l.
-        variance: what is beyond the least or the greatest eigenvalue gets that one's vector.
-        rng: of the draw.
-    """
     values, axes = np.linalg.eigh(covariance)
-    size, sign = rng.standard_normal(len(values)) ** 2, rng.choice([-1.0, 1.0], len(values))
-    scale = max(float(np.ptp(values)), 1e-30)
+    count = min(max(1, round(variance / max(values.mean(), 1e-30))), len(values))
+    drawn = rng.standard_normal((len(values), count))
+    scaled = values / max(float(np.ptp(values)), 1e-30)
 
-    def shares(c: float) -> np.ndarray:
-        exponent = c * (values - (values[-1] if c > 0 else values[0])) / scale
-        share = size * np.exp(exponent)
-        return share / share.sum()
+    def directions(c: float) -> Directions:
+        size = np.exp(c * (scaled - scaled[-1 if c > 0 else 0]) / 2)
+        return (axes @ np.linalg.qr(size[:, None] * drawn)[0]).T
 
     def off(c: float) -> float:
-        return float(shares(c) @ values) - variance
+        u = directions(c)
+        return float(np.trace(u @ covariance @ u.T)) - variance
 
-    ends = np.array([-1e6, 1e6])
+    side = -1.0 if off(0.0) > 0 else 1.0
+    near, far = 0.0, side
+    while side * off(far) < 0 and abs(far) < FARTHEST:
+        near, far = far, 2 * far
     for _ in range(BISECTIONS):
-        ends[int(off(ends.mean()) > 0)] = ends.mean()
-    return (sign * np.sqrt(shares(ends.mean()))) @ axes.T
+        middle = (near + far) / 2
+        near, far = (middle, far) if side * off(middle) < 0 else (near, middle)
+    return directions(far)

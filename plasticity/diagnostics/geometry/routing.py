@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from plasticity.diagnostics.geometry.values import principal
 from plasticity.metrics.formula import Entry, formula
 
-Weights = Float[np.ndarray, "n time time"]
+Weights = Float[np.ndarray, "#n time time"]
 """Attention of one head: row t of an episode is what position t reads, and sums to 1."""
-Mask = Bool[np.ndarray, "n time time"]
+Mask = Bool[np.ndarray, "#n time time"]
 Curve = Sequence[float]
 """A number at each checkpoint along pretraining, the last one at its end."""
 ROUTED, PRECISE = 0.1, 1.1
@@ -94,12 +94,13 @@ def profile(weights: Weights) -> Weights:
 
 
 def gaussian_focus(weights: Weights, rng: np.random.Generator) -> float:
-    """Focus of attention whose scores are Gaussian noise with the variance that these have in each row."""
+    """Focus of attention whose scores are Gaussian noise with the variance that these have at each position."""
     causal = np.tri(weights.shape[1], dtype=bool)
     count = causal.sum(1)
     scores = np.where(causal, np.log(np.maximum(weights, 1e-30)), 0)
     mean = scores.sum(-1, keepdims=True) / count[:, None]
-    spread = np.sqrt(((scores - mean) ** 2 * causal).sum(-1, keepdims=True) / count[:, None])
+    squares = ((scores - mean) ** 2 * causal).sum(-1).mean(0) / np.maximum(count - 1, 1)
+    spread = np.sqrt(squares)[:, None]
     noise = np.where(causal, rng.standard_normal(weights.shape) * spread, -np.inf)
     noise = np.exp(noise - noise.max(-1, keepdims=True))
     return focus(noise / noise.sum(-1, keepdims=True))
