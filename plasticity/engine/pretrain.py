@@ -104,10 +104,10 @@ class _Pretraining(Strategy):
 
     Args:
         plan: of the pretraining.
-        cell: where to.
+        cell: where to; None: none are.
     """
 
-    def __init__(self, plan: Pretrain, cell: Cell):
+    def __init__(self, plan: Pretrain, cell: Cell | None = None):
         super().__init__(plan.lr)
         self.plan, self.cell = plan, cell
         self.posterior: Float[Tensor, "batch time symbols"] = torch.empty(0, 0, 0)
@@ -143,7 +143,7 @@ class _Pretraining(Strategy):
 
     def _keep(self, learner: Learner, steps: int) -> None:
         alone = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
-        if steps in self.plan.checkpoints and alone:
+        if self.cell is not None and steps in self.plan.checkpoints and alone:
             path, place = _checkpoint(self.cell, steps)
             archive.save(path, learner.network.state_dict(), place)
 
