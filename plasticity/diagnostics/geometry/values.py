@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from plasticity.metrics.formula import Entry, formula
 
@@ -99,6 +98,8 @@ def shuffled(values: Float[np.ndarray, "n ..."], rng: np.random.Generator) -> np
 
 def _rho(x: Bits, y: Bits) -> float:
     """Mean over columns of Spearman's rho; 0 where no column varies in y, for nothing can be ordered."""
+    from scipy.stats import rankdata  # heavy, and needed here alone
+
     keep = (np.ptp(y, axis=0) > 1e-9) & (np.ptp(x, axis=0) > 1e-9)
     if not keep.any():
         return 0.0
