@@ -19,6 +19,8 @@ from plasticity.nn.parameters import vector_to_tensors
 
 INSIDE = ("routing/tv", "values/moved", "keys/cosine", "focus", "belief/r2")
 """Columns of the condition table; means over heads and layers, the last of the last residual stream."""
+ENOUGH = 8
+"""Episodes from which a read-out is learned and graded, at least."""
 
 
 def fresh_probe(stream: Stream) -> KnownEpisodes:
@@ -49,11 +51,12 @@ def inside_row(
     now = look(network, known.inputs)
     of = View(network, where, known, now, np.random.default_rng(0))
     last = known.at([*now.streams.values()][-1])
-    if np.isfinite(last).all():
+    whole = bool(np.isfinite(last).all())
+    if whole and len(last) >= ENOUGH:
         row["belief/r2"] = belief.belief_r2(
             last, belief.log_predictive(known.posterior), known.cell
         )
-    if not now.attention or not np.isfinite(last).all():
+    if not now.attention or not whole:
         return row
     before = _before(bare, start, known)
     tv, moved = moved_between(now, before, known)
