@@ -180,13 +180,13 @@ def conversation(run: Run) -> Figure:
 
 
 def inside(run: Run) -> Figure:
-    """Routing and values against the network before deployment, what is read out of it, and what it says."""
+    """Routing and values against the network before deployment, how sharply it looks, and what it says."""
     found = insides.stream(run)
     grid = panels(2, 2, 470, 300)
     columns = {
         "routing/tv": "routing: total variation of attention",
         "values/moved": "values: 1 - overlap of subspaces",
-        "belief/r2": "belief read out: R2 beyond position and symbol",
+        "focus": "focus: entropy of attention, relative",
         "kl_amnesic/model": "bits lost on fresh latents",
     }
     fresh = {

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from plasticity.core.tunnel import Batch
 from plasticity.diagnostics.config import Condition
 from plasticity.diagnostics.diagnostics import Start, begin, columns, measure, weights
 from plasticity.diagnostics.forward_probe import evaluation_mode
+from plasticity.diagnostics.geometry.episodes import KnownEpisodes
 from plasticity.diagnostics.geometry.online import INSIDE, fresh_probe, inside_row
 from plasticity.diagnostics.trainability import COLUMNS, trainability
 from plasticity.engine.prequential import Prequential, ScoredBatch
@@ -128,9 +130,12 @@ class ConditionRecorder(pl.Callback):
             )
         return row
 
+    @cached_property
+    def _known(self) -> KnownEpisodes:
+        return fresh_probe(self.stream)
+
     def _inside(self, module: Prequential) -> dict[str, float]:
         assert self._start is not None
-        known = fresh_probe(self.stream)
-        known = known._replace(inputs=known.inputs.to(module.learner.device))
+        known = self._known._replace(inputs=self._known.inputs.to(module.learner.device))
         with evaluation_mode(module.learner.network) as bare:
             return inside_row(bare, self._start.weights, known)

@@ -106,6 +106,9 @@ def cell_means(targets: Targets, cell: Int[np.ndarray, "n asked"]) -> Targets:
 
 
 def cell_r2(targets: Targets, cell: Int[np.ndarray, "n asked"]) -> float:
-    """Held-out R2 of the cell means: the trivial read-out."""
+    """Held-out R2 of the cell means: the trivial read-out. 0 at least, for the mean of all is a read-out too.
+
+    Means over cells that hold few episodes are noise, and what they explain is less than nothing.
+    """
     _, graded = halves(len(targets))
-    return explained(cell_means(targets, cell)[graded], targets[graded])
+    return max(explained(cell_means(targets, cell)[graded], targets[graded]), 0.0)

@@ -100,6 +100,8 @@ def test_cells_are_the_trivial_read_out() -> None:
     told = rng.standard_normal((4, 2))[cell]
     assert belief.cell_r2(told, cell) == pytest.approx(1)
     assert belief.belief_r2(np.eye(4)[cell], told, cell) == pytest.approx(0, abs=1e-6)
+    noise, each = rng.standard_normal((8, 5, 2)), np.arange(40).reshape(8, 5)
+    assert belief.cell_r2(noise, each) == 0, "a cell for every target says nothing of others"
     hidden = rng.standard_normal((160, 5, 2))
     assert belief.belief_r2(hidden, told + hidden, cell) == pytest.approx(
         belief.readable(hidden, told + hidden) - belief.cell_r2(told + hidden, cell)
