@@ -13,7 +13,7 @@ from plasticity.diagnostics.geometry.capture import look
 from plasticity.diagnostics.geometry.episodes import known_episodes
 from plasticity.diagnostics.geometry.measure import FAMILIES, measure
 from plasticity.diagnostics.geometry.online import INSIDE
-from plasticity.diagnostics.geometry.settling import Point, along, numbers
+from plasticity.diagnostics.geometry.settling import TrainingPoint, along, numbers
 from plasticity.diagnostics.geometry.view import Number
 from plasticity.engine.pretrain import checkpoints
 from plasticity.engine.pretrain_key import fresh_network
@@ -34,7 +34,7 @@ class NetworkInside(NamedTuple):
     title: str
     numbers: pl.DataFrame
     """A row per number, `COLUMNS`."""
-    points: Sequence[Point]
+    points: Sequence[TrainingPoint]
     """Along pretraining; one, where no checkpoints were kept."""
     maps: dict[str, np.ndarray]
     """Layer -> attention of every head in the first episode, (heads, time, time)."""

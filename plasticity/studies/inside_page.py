@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table as RichTable
 
-from plasticity.diagnostics.geometry.settling import Point
+from plasticity.diagnostics.geometry.settling import TrainingPoint
 from plasticity.plots.insides import MARKS, attention_maps, beside
 from plasticity.plots.lines import Curve, averaged, curves
 from plasticity.plots.style import Look, looks
@@ -181,7 +181,7 @@ def _family(inside: NetworkInside, title: str, ids: Sequence[str], words: str) -
     return Section(title, [Words(words), *([Pictures(pictures)] if pictures else []), table])
 
 
-def _along(points: Sequence[Point]) -> Section:
+def _along(points: Sequence[TrainingPoint]) -> Section:
     steps = np.array([p.steps for p in points])
     drawn = {
         "KL(amnesic, network), bits": Curve(steps, np.array([p.kl for p in points])),

@@ -15,7 +15,7 @@ from plasticity.diagnostics.geometry.online import moved_between
 from plasticity.diagnostics.geometry.view import Number
 
 
-class Point(NamedTuple):
+class TrainingPoint(NamedTuple):
     """A network at one checkpoint."""
 
     steps: int
@@ -29,7 +29,7 @@ class Point(NamedTuple):
 
 def along(
     network: Network, states: Iterable[tuple[int, Mapping[str, Any]]], known: KnownEpisodes
-) -> list[Point]:
+) -> list[TrainingPoint]:
     """The points of a pretraining.
 
     Args:
@@ -38,14 +38,14 @@ def along(
         known: held out.
     """
     end, copy = look(network, known.inputs), deepcopy(network)
-    points = list[Point]()
+    points = list[TrainingPoint]()
     for steps, state in states:
         copy.load_state_dict(dict(state))
         points.append(_point(steps, look(copy, known.inputs), end, known))
     return points
 
 
-def numbers(points: list[Point]) -> Iterator[Number]:
+def numbers(points: list[TrainingPoint]) -> Iterator[Number]:
     """When routing and precision settled."""
     steps, kl, tv, _ = zip(*points, strict=True)
     if len(points) > 1 and np.isfinite(tv).all():
@@ -55,6 +55,6 @@ def numbers(points: list[Point]) -> Iterator[Number]:
             yield Number(name, "all layers", "", value)
 
 
-def _point(steps: int, now: Inside, end: Inside, known: KnownEpisodes) -> Point:
+def _point(steps: int, now: Inside, end: Inside, known: KnownEpisodes) -> TrainingPoint:
     kl = float(bits(known.posterior, known.said(now.logits)).mean())
-    return Point(steps, kl, *moved_between(now, end, known))
+    return TrainingPoint(steps, kl, *moved_between(now, end, known))

@@ -146,7 +146,7 @@ def test_only_the_inside_is_measured_where_only_that_is_asked_for(tmp_path: Path
     )
     rows = cell.condition.read()
     assert rows.columns == ["step", *INSIDE] and len(rows) == 1 + STEPS // STRETCH
-    assert rows["routing/tv"].max() < 1e-6 and rows["belief/r2"].n_unique() == 1
+    assert rows["routing/tv"].to_numpy().max() < 1e-6 and rows["belief/r2"].n_unique() == 1
     blind, _ = walked(tmp_path / "1", recipe(Frozen), Condition(every=0, inside=6))
     last = blind.condition.read().row(-1, named=True)
     assert math.isnan(last["focus"]) and math.isfinite(last["belief/r2"])

@@ -184,12 +184,12 @@ def test_weights_are_kept_on_the_way(made: tuple[Path, dict[str, Any]], tmp_path
     assert not torch.equal(found[7]["head.weight"], found[20]["head.weight"])
     (cell.path / "weights-0000000.safetensors").replace(cell.path / "weights-0000007.safetensors")
     with pytest.raises(Damaged, match="weights-0000000.safetensors: it is missing; to start"):
-        [*checkpoints(kept, cell)]
+        dict(checkpoints(kept, cell))
     (cell.path / "weights-0000000.safetensors").write_bytes(
         (cell.path / "weights-0000007.safetensors").read_bytes()
     )
     with pytest.raises(Damaged, match=r"7.safetensors: it is damaged, or was written for another"):
-        [*checkpoints(kept, cell)]
+        dict(checkpoints(kept, cell))
 
 
 def test_a_checkpoint_beyond_the_end_is_refused() -> None:

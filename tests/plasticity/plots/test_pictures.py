@@ -153,7 +153,7 @@ def test_what_the_package_gives_is_the_picture_after_its_module_was_imported_too
 def test_attention_is_drawn_head_by_head_with_nothing_from_the_future() -> None:
     weights = np.tri(4)[None].repeat(3, 0) / np.arange(1, 5)[:, None]
     ax = attention_maps(weights, "1 Attention")
-    image = np.asarray(ax.images[0].get_array().filled(np.nan))  # pyright: ignore[reportOptionalMemberAccess]
+    image = np.ma.filled(np.ma.asarray(ax.images[0].get_array()), np.nan)
     assert image.shape == (4, 3 * 4 + 2 * 2)
     np.testing.assert_allclose(image[3, :4], 0.25)
     assert np.isnan(image[0, 1:4]).all() and np.isnan(image[:, 4:6]).all()

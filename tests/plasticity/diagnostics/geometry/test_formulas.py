@@ -63,7 +63,7 @@ def test_entropy_that_is_position_is_none_within_positions() -> None:
     assert values.pooled_rho(noisy, place) > 0.98
     assert values.within_rho(noisy, place) == 0
     mixed = place + RNG.standard_normal((200, 6))
-    wanted = abs(np.mean([spearmanr(noisy[:, t], mixed[:, t])[0] for t in range(6)]))
+    wanted = abs(np.mean([float(spearmanr(noisy[:, t], mixed[:, t])[0]) for t in range(6)]))  # pyright: ignore[reportArgumentType]
     assert values.within_rho(noisy, mixed) == pytest.approx(wanted)
     assert values.pooled_rho(noisy, mixed) == pytest.approx(
         spearmanr(noisy.ravel(), mixed.ravel())[0]
@@ -147,7 +147,7 @@ def test_routing_and_subspaces_move_from_0_to_1() -> None:
     assert routing.subspace_moved(one, turned, 2) == pytest.approx(0, abs=1e-9)
     assert routing.subspace_moved(one, other, 2) == pytest.approx(1)
     noise = rng.standard_normal((2, 40, 100, 30))
-    assert routing.subspace_moved(*noise, 6) == pytest.approx(1 - 6 / 30, abs=0.08)
+    assert routing.subspace_moved(noise[0], noise[1], 6) == pytest.approx(1 - 6 / 30, abs=0.08)
 
 
 def test_settled_is_the_first_checkpoint_from_which_it_holds() -> None:

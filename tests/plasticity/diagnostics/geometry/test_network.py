@@ -1,11 +1,13 @@
 """What is seen of a network, what changing it does, and the numbers of networks whose inside is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from plasticity import Network, networks
+from plasticity import Network, Tunnel, networks
 from plasticity.diagnostics.geometry import belief
 from plasticity.diagnostics.geometry.capture import look, noting, parts
 from plasticity.diagnostics.geometry.changes import heads, layers, partners, swaps
@@ -28,11 +30,12 @@ SIZES = {"width": 8, "depth": 1}
 KINDS = [networks.Transformer, networks.LSTM, networks.Mamba, networks.GatedDeltaNet, networks.MLP]
 
 
-def known(n: int = 64, tunnel: object = TUNNEL, time: int = 8) -> KnownEpisodes:
-    return known_episodes(tunnel, time, n, np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
+def known(n: int = 64, tunnel: Tunnel = TUNNEL, time: int = 8) -> KnownEpisodes:
+    return known_episodes(tunnel, time, n, np.random.default_rng(0))
 
 
-def made(kind: type[Network] = networks.Transformer, **args: object) -> Network:
+def made(kind: type[Network] = networks.Transformer, **args: Any) -> Any:
+    """A small network; Any, for tests go into its parts."""
     torch.manual_seed(0)
     return kind(3, 3, **SIZES | args).eval()
 
@@ -50,7 +53,7 @@ def test_streams_add_up_to_what_the_network_says(kind: type[Network]) -> None:
     ):
         torch.testing.assert_close(after, before + layer(where.norms[name](before)))
     for name, each in seen.attention.items():
-        module = where.layers[name]
+        module = network.mixers[[*where.layers].index(name)]
         y = (each.weights @ each.values).transpose(1, 2).flatten(2)
         out = module.out_proj(y)
         before = seen.streams[view(network, known()).entering(name)]
@@ -70,7 +73,7 @@ def test_what_is_noted_has_the_weights_of_the_pass() -> None:
 
 def test_cells_of_an_lstm_are_those_of_torch() -> None:
     """The last cell of every prefix, by torch's own module."""
-    layer = parts(made(networks.LSTM)).layers["1 LSTMLayer"]
+    layer = made(networks.LSTM).mixers[0]
     own = nn.LSTM(8, 8, batch_first=True)
     own.load_state_dict(layer.state_dict())
     x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0))
@@ -98,7 +101,7 @@ def test_memories_are_what_the_layers_read_from() -> None:
 
 def test_a_head_that_says_nothing_is_worth_nothing_and_the_only_one_is_the_layer() -> None:
     network, inputs = made(heads=2), known().inputs
-    layer = parts(network).layers["1 Attention"]
+    layer = network.mixers[0]
     whole = network(inputs)
     with torch.no_grad():
         layer.out_proj.weight[:, :4] = 0
@@ -156,8 +159,9 @@ class Oracle(networks.MLP):
         self.tunnel = tunnel
         self.norm = nn.Identity()
         self.head = nn.Identity()
-        for name in ("weight", "bias"):
-            nn.init.zeros_(getattr(self.mixers[0].out_proj, name))
+        for name, each in self.mixers.named_parameters():
+            if "out_proj" in name:
+                nn.init.zeros_(each)
 
     def begin(self, inputs: torch.Tensor) -> torch.Tensor:
         targets = torch.cat([inputs[:, 1:], inputs[:, :1]], 1).numpy()
