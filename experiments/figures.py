@@ -1,7 +1,8 @@
 """Figures of the log, each from a finished run: python experiments/figures.py einstein runs/einstein/<id> einstein.png.
 
 Kinds: quickstart (any run), einstein (Revolution), gravity (a sweep of it), ladder (Revised), conversation
-(Conversations). What is drawn is taken from the run here; how, is in `plasticity.plots`.
+(Conversations), inside (any run with condition.inside). What is drawn is taken from the run here; how, is in
+`plasticity.plots`.
 """
 
 import sys
@@ -25,6 +26,7 @@ from plasticity.plots import (
     bars,
     bits_over_time,
     conversation_start,
+    curves,
     frontier,
     ladder_rung,
     law_odds,
@@ -36,6 +38,7 @@ from plasticity.plots.worlds import BAYES
 from plasticity.report.run_report import by_label, read
 from plasticity.report.sections import frontier_points, gather
 from plasticity.results.store import Cell, Run
+from plasticity.studies import inside as insides
 from streams.causal.revised import CHANGED, UNCHANGED, Revised
 from streams.conversation.schedule import Conversations
 from streams.laws.revolution import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
@@ -181,6 +184,36 @@ def conversation(run: Run) -> Figure:
     return titled([[axis]], "What is known of a language before anybody has spoken?")
 
 
+def inside(run: Run) -> Figure:
+    """Routing and values against the network before deployment, how sharply it looks, and what it says."""
+    found = insides.stream(run)
+    grid = panels(2, 2, 470, 300)
+    columns = {
+        "routing/tv": "routing: total variation of attention",
+        "values/moved": "values: 1 - overlap of subspaces",
+        "focus": "focus: entropy of attention, relative",
+        "kl_amnesic/model": "bits lost on fresh latents",
+    }
+    fresh = {
+        label: [cell.probes.read().filter(pl.col("regime") == -1) for cell in cells]
+        for label, cells in by_label(run).items()
+    }
+    own = looks(found.tables)
+    for nth, (column, title) in enumerate(columns.items()):
+        tables = fresh if column.startswith("kl") else found.tables
+        drawn = {
+            label: averaged(
+                each[0]["step"].to_numpy(), [t[column].to_numpy() for t in each], own[label]
+            )
+            for label, each in tables.items()
+        }
+        axis = curves(
+            drawn, "stream step", title, found.spans, legend=nth > 1, ax=grid[nth // 2][nth % 2]
+        )
+        axis.set_title("")
+    return titled(grid, "What do shifts and returns move inside, on fresh latents?")
+
+
 def titled(grid: list[list], title: str) -> Figure:
     """The figure of some axes, with a title over all."""
     figure = figure_of(grid[0][0])
@@ -244,7 +277,9 @@ def world(run: Run, seed: int) -> Stream:
     return parsed(run.path / "experiment.yaml", []).stream.build(seed=seed)
 
 
-KINDS = {each.__name__: each for each in (quickstart, einstein, gravity, ladder, conversation)}
+KINDS = {
+    each.__name__: each for each in (quickstart, einstein, gravity, ladder, conversation, inside)
+}
 
 if __name__ == "__main__":
     kind, folder, to = sys.argv[1:]

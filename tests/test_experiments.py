@@ -30,6 +30,7 @@ SHRUNK = (
     "--stream.probe=2",
     "--pretrain.steps=2",
     "--pretrain.batch=2",
+    "--pretrain.checkpoints=[]",
     "--stretch=3",
     "--wandb.mode=disabled",
     "--hardware.accelerator=cpu",

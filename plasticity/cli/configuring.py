@@ -119,9 +119,7 @@ def explain(
         kind, name = home[0], kind
     kind = pick("kind", kind, [*found, "metric"], [n for names in found.values() for n in names])
     if kind == "metric":
-        from plasticity.metrics import glossary
-
-        for entry in glossary.GLOSSARY if name is None else [_entry(name)]:
+        for entry in _entries() if name is None else [_entry(name)]:
             source = f" ({entry.source})" if entry.source else ""
             _line(f"{entry.id} [{entry.unit or 'no unit'}]: {entry.formula}{source}")
         return
@@ -136,18 +134,25 @@ def explain(
 
 
 def _entry(name: str) -> "Entry":
-    """The entry of the glossary for a key of a summary.
+    """The entry of the glossary for a key of a summary, or for a number of the inside of a network.
 
     Raises:
         ConfigError: there is none; with the nearest one.
     """
     from plasticity.cli.explain import pick
-    from plasticity.metrics import glossary
 
-    try:
-        return glossary.explain(name)
-    except KeyError:
-        return glossary.explain(pick("metric", name, [entry.id for entry in glossary.GLOSSARY]))
+    entries = {entry.id: entry for entry in _entries()}
+    if name in entries:
+        return entries[name]
+    found = [entry for entry in entries.values() if entry.explains(name)]
+    return found[0] if found else entries[pick("metric", name, [*entries])]
+
+
+def _entries() -> "list[Entry]":
+    from plasticity.diagnostics import geometry
+    from plasticity.metrics.glossary import GLOSSARY
+
+    return [*GLOSSARY, *geometry.glossary()]
 
 
 def _print(found: "Explanation") -> None:

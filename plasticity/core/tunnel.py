@@ -237,6 +237,13 @@ class Tunnel(ABC):
         """Whether answers at the asked positions are right, were they tried: those that came, unless overridden."""
         return answers == wanted
 
+    def sufficient(self, inputs: Symbols) -> Bool[np.ndarray, "batch time time"] | None:
+        """Where the evidence lies: whether what was shown at s < t bears on what follows t, at [:, t, s].
+
+        Where an attention head would have to look (`alignment`). None, unless overridden: anywhere.
+        """
+        return None
+
     @abstractmethod
     def observer(self) -> Observer:
         """The observer who knows the prior and has seen nothing yet."""

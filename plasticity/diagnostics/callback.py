@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from plasticity.core.network import Network
 from plasticity.core.stream import Stream
 from plasticity.core.tunnel import Batch
 from plasticity.diagnostics.config import Condition
-from plasticity.diagnostics.diagnostics import Start, begin, measure, weights
+from plasticity.diagnostics.diagnostics import Start, begin, columns, measure, weights
+from plasticity.diagnostics.forward_probe import evaluation_mode
+from plasticity.diagnostics.geometry.episodes import KnownEpisodes
+from plasticity.diagnostics.geometry.online import INSIDE, fresh_probe, inside_row
 from plasticity.diagnostics.trainability import COLUMNS, trainability
 from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.engine.stopping import Unending
@@ -51,14 +55,16 @@ class ConditionRecorder(pl.Callback):
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The sanity check of a fresh run is before any update."""
         assert isinstance(pl_module, Prequential)
-        if self.condition.every:
-            self._start = begin(self.condition, pl_module.learner, self.batch)
-            self._write(pl_module, part=0, step=0, final=False)
+        plan = self.condition
+        if plan.every or plan.inside:
+            self._start = begin(plan, pl_module.learner, self.batch)
+            self._write(pl_module, 0, 0, bool(plan.every), bool(plan.inside), final=False)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember where the weights were."""
         assert isinstance(pl_module, Prequential)
-        self._before = weights(pl_module.learner) if self._due(trainer) else None
+        due = self._due(trainer, self.condition.every)
+        self._before = weights(pl_module.learner) if due else None
 
     def on_train_batch_end(
         self,
@@ -74,9 +80,11 @@ class ConditionRecorder(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure."""
         assert isinstance(pl_module, Prequential)
-        if self._due(trainer):
+        plan, step = self.condition, pl_module.learner.step + 1
+        due, inside = self._due(trainer, plan.every), self._due(trainer, plan.inside)
+        if due or inside:
             final = self._final(trainer)
-            self._write(pl_module, trainer.current_epoch + 1, pl_module.learner.step + 1, final)
+            self._write(pl_module, trainer.current_epoch + 1, step, due, inside, final)
 
     def state_dict(self) -> dict[str, Any]:
         """The network before deployment."""
@@ -86,19 +94,31 @@ class ConditionRecorder(pl.Callback):
         """Compare with the same again."""
         self._start = Start(**state_dict)
 
-    def _due(self, trainer: pl.Trainer) -> bool:
-        every, done = self.condition.every, trainer.current_epoch + 1
+    def _due(self, trainer: pl.Trainer, every: int) -> bool:
+        done = trainer.current_epoch + 1
         return bool(every) and (done % every == 0 or self._final(trainer))
 
     def _final(self, trainer: pl.Trainer) -> bool:
         return trainer.current_epoch + 1 == trainer.max_epochs
 
-    def _write(self, module: Prequential, part: int, step: int, final: bool) -> None:
+    def _write(
+        self, module: Prequential, part: int, step: int, due: bool, inside: bool, final: bool
+    ) -> None:
+        """A row: of what is measured at all, what is not due is NaN."""
+        plan, row = self.condition, dict[str, float]()
         with Unending(lambda: f"where the network is measured at step {step}"):
-            values = self._measured(module, final)
+            if plan.every:
+                row |= self._measured(module, final) if due else dict.fromkeys(self._all, math.nan)
+            if plan.inside:
+                row |= self._inside(module) if inside else dict.fromkeys(INSIDE, math.nan)
+        values = {name: np.array([value]) for name, value in row.items()}
         self.cell.condition.write(part, {"step": np.array([step])} | values)
 
-    def _measured(self, module: Prequential, final: bool) -> dict[str, np.ndarray]:
+    @property
+    def _all(self) -> list[str]:
+        return [*columns(self.condition), *(COLUMNS if self.condition.trainability else ())]
+
+    def _measured(self, module: Prequential, final: bool) -> dict[str, float]:
         plan, start = self.condition, self._start
         row = measure(plan, module, self.batch, start, self._before, self._last)
         if plan.trainability:
@@ -108,4 +128,14 @@ class ConditionRecorder(pl.Callback):
             row |= trainability(
                 module.learner, self.stream, self.fresh, theta, plan.trainability, plan.lr
             )
-        return {name: np.array([value]) for name, value in row.items()}
+        return row
+
+    @cached_property
+    def _known(self) -> KnownEpisodes:
+        return fresh_probe(self.stream)
+
+    def _inside(self, module: Prequential) -> dict[str, float]:
+        assert self._start is not None
+        known = self._known._replace(inputs=self._known.inputs.to(module.learner.device))
+        with evaluation_mode(module.learner.network) as bare:
+            return inside_row(bare, self._start.weights, known)

@@ -29,6 +29,11 @@ class Condition:
     | trainability/now, /start, /fresh | mean loss in bits while plain AdamW learns a regime that nobody has met: |
     | | from the weights now, those before deployment, and fresh ones |
     | trainability/ratio | now / fresh: above 1, a fresh network would do better |
+    | routing/tv | total variation between rows of attention now and before deployment, mean over all heads |
+    | values/moved | 1 - overlap of the leading subspaces of the values now and before, as many axes as symbols |
+    | keys/cosine, focus | mean abs cosine of the symbols' keys, relative entropy of attention; means over heads |
+    | belief/r2 | held-out R2 of a read-out of the exact amnesic log predictive from the last residual stream, less |
+    | | what position and symbol explain. These five: `inside`, on the probe with fresh latents |
 
     Features are what goes into the readout, at the asked positions; units are those that layers declare
     (`declare_units`), at all positions. All but plasticity and trainability are of the first `samples` sequences of
@@ -42,6 +47,8 @@ class Condition:
         hessian: Lanczos steps on the Hessian of the loss, hence the largest rank that can be found; 0: none.
         trainability: AdamW steps from each of the three beginnings, at the end of the stream; 0: none.
         lr: their learning rate.
+        inside: stretches, hence probes, from one look at routing, values, keys and beliefs to the next; 0: none.
+            A row that holds only one of both kinds of columns has NaN in the others.
 
     Raises:
         ValueError: something is to be measured, and never.
@@ -54,10 +61,11 @@ class Condition:
         hessian: Natural = 0,
         trainability: Natural = 0,
         lr: Positive = 1e-3,
+        inside: Natural = 0,
     ):
         if not every and (hessian or trainability):
             raise ValueError(
                 "every: expected 1 or more where hessian or trainability is asked for, got 0"
             )
         self.every, self.samples, self.hessian = every, samples, hessian
-        self.trainability, self.lr = trainability, lr
+        self.trainability, self.lr, self.inside = trainability, lr, inside

@@ -29,6 +29,12 @@ from plasticity.engine.scorer import COLUMNS
 from plasticity.nn.hidden_units import dormancy
 from plasticity.nn.parameters import tensors_to_vector
 
+UNITS = ("dormant/tau0.025", "dormant/tau0.1", "dead/lop2024", "saturated/tau0.99")
+RANKS = ("effective_rank/roy2007", "stable_rank", "srank/kumar2021", "approximate_rank/yang2019")
+WEIGHTS = ("drift/cka2019", "weight/l2", "weight/mean_abs", "weight/distance", "update/l2")
+LOSSES = ("gradient/l2", "plasticity/upgd2024")
+HESSIAN = ("hessian_rank/ritz0.1", "hessian_rank/roy2007")
+"""Columns, in their order."""
 BENT = 0.1
 """Share of the largest Ritz value's magnitude from which a direction counts as bent.
 
@@ -41,6 +47,11 @@ class Start(NamedTuple):
 
     weights: Float[Tensor, " parameters"]
     features: Float[Tensor, "n width"]
+
+
+def columns(plan: Condition) -> tuple[str, ...]:
+    """What `measure` measures."""
+    return (*UNITS, *RANKS, *WEIGHTS, *LOSSES, *(HESSIAN if plan.hessian else ()))
 
 
 def begin(plan: Condition, learner: OnlineLearner, batch: Batch) -> Start:
@@ -73,20 +84,16 @@ def measure(
     with evaluation_mode(learner.network) as bare:
         seen, theta = bare.look(batch.inputs, batch.asked), weights(learner)
         row = units_row(seen) | ranks_row(seen)
-        row |= {
-            "drift/cka2019": _drift(seen, start),
-            "weight/l2": float(theta.norm()),
-            "weight/mean_abs": float(theta.abs().mean()),
-            "weight/distance": _distance(theta, start and start.weights),
-            "update/l2": _distance(theta, before),
-            "gradient/l2": float(gradient(learner, bare, batch).norm()),
-            "plasticity/upgd2024": _plasticity(module, bare, last),
-        }
+        moved = _drift(seen, start), float(theta.norm()), float(theta.abs().mean())
+        moved += _distance(theta, start and start.weights), _distance(theta, before)
+        slope = float(gradient(learner, bare, batch).norm())
+        row |= dict(zip(WEIGHTS, moved, strict=True))
+        row |= dict(zip(LOSSES, (slope, _plasticity(module, bare, last)), strict=True))
         if plan.hessian:
             ritz = hessian_ritz(learner, bare, batch, plan.hessian).abs()
             bent = (ritz > BENT * ritz.max()).sum()
-            row["hessian_rank/ritz0.1"] = float(bent) if ritz.isfinite().all() else math.nan
-            row["hessian_rank/roy2007"] = effective_rank(ritz)
+            ranks = float(bent) if ritz.isfinite().all() else math.nan, effective_rank(ritz)
+            row |= dict(zip(HESSIAN, ranks, strict=True))
     return row
 
 
@@ -97,26 +104,21 @@ def weights(learner: OnlineLearner) -> Float[Tensor, " parameters"]:
 
 def units_row(seen: Activations) -> dict[str, float]:
     """Shares of the hidden units that are of no use, of all layers together; NaN where one diverged."""
-    names = "dormant/tau0.025", "dormant/tau0.1", "dead/lop2024", "saturated/tau0.99"
     if not seen.heard or not all(h.isfinite().all() for h in seen.heard):
-        return dict.fromkeys(names, math.nan)
+        return dict.fromkeys(UNITS, math.nan)
     score = torch.cat([dormancy(h) for h in seen.heard])
     sizes = [h.flatten(0, -2).abs() for h in seen.heard]
     dead = torch.cat([(size == 0).all(0) for size in sizes])
     full = torch.cat([((size > 0.99) & (size <= 1)).double().mean(0) > 0.99 for size in sizes])
     shares = (each.double().mean() for each in (score <= 0.025, score <= 0.1, dead, full))
-    return dict(zip(names, map(float, shares), strict=True))
+    return dict(zip(UNITS, map(float, shares), strict=True))
 
 
 def ranks_row(seen: Activations) -> dict[str, float]:
     """How many directions the features have, by four counts."""
     values = singular_values(seen.features)
-    return {
-        "effective_rank/roy2007": effective_rank(values),
-        "stable_rank": stable_rank(values),
-        "srank/kumar2021": leading(values),
-        "approximate_rank/yang2019": leading(values.square()),
-    }
+    counts = effective_rank(values), stable_rank(values), leading(values), leading(values.square())
+    return dict(zip(RANKS, counts, strict=True))
 
 
 def _drift(seen: Activations, start: Start | None) -> float:

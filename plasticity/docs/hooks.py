@@ -1,9 +1,13 @@
 """Pages that are made from the source when the site is built: the glossary, the log, and what there is."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File, Files
+
+if TYPE_CHECKING:
+    from plasticity.metrics.formula import Entry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,14 +25,26 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def glossary() -> str:
-    """Every formula of a summary as a table."""
+    """Every formula of a summary, and of the inside of a network, as tables."""
+    from plasticity.diagnostics import geometry
     from plasticity.metrics.glossary import GLOSSARY
 
-    rows = [f"| `{e.id}` | {e.unit} | {e.formula} | {e.source} |" for e in GLOSSARY]
     head = (
         "# What every number is\n\n"
         "One row for each number of `summary.json` and of a report. `<who>` is `model` or one of the observers and "
         "baselines that faced the same batches. Bits are per asked position, steps are batches.\n\n"
-        "| id | unit | formula | source |\n|---|---|---|---|\n"
     )
-    return head + "\n".join(rows) + "\n"
+    inside = (
+        "\n## Inside a network\n\nOf `plasticity inside`; H and P are the entropy "
+        "and the predictive of the exact amnesic observer.\n\n"
+    )
+    return head + _table(GLOSSARY) + inside + _table(geometry.glossary())
+
+
+def _table(entries: Sequence["Entry"]) -> str:
+    rows = [f"| `{e.id}` | {e.unit} | {_text(e.formula)} | {e.source} |\n" for e in entries]
+    return "| id | unit | formula | source |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def _text(formula: str) -> str:
+    return formula.replace("|", "\\|")

@@ -100,9 +100,11 @@ class Pretrain:
         lrs: peak learning rates of the networks named here by their type, in place of lr.
         tunnels: the tasks, in the alphabets of the stream's, in place of those: what is deployed is then new.
         meta: learn to be learned from: inner steps of gradient descent inside each step; null: none.
+        checkpoints: steps after which the weights are kept beside those of the end, for `plasticity inside`.
 
     Raises:
-        ValueError: with meta, the batch does not divide, or the target is the posterior of one who does not learn.
+        ValueError: with meta, the batch does not divide, or the target is the posterior of one who does not learn; a
+            checkpoint is beyond the last step.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Pretrain:
         lrs: Mapping[str, Positive] | None = None,
         tunnels: Sequence[Recipe[Tunnel]] = (),
         meta: Meta | None = None,
+        checkpoints: Sequence[Natural] = (),
     ):
         if meta and batch % (parts := meta.latents * (meta.steps + 1)):
             raise ValueError(
@@ -126,11 +129,15 @@ class Pretrain:
             )
         if meta and target != "samples":
             raise ValueError(f"target: expected samples where there is meta, got {target}")
+        if checkpoints and max(checkpoints) > steps:
+            raise ValueError(
+                f"checkpoints: expected steps up to {steps}, the last one, got {max(checkpoints)}"
+            )
         self.steps, self.batch, self.lr, self.warmup = steps, batch, lr, warmup
         self.clip, self.weight_decay, self.seed = clip, weight_decay, seed
         self.target: PretrainTarget = target
         self.episodes, self.lrs = episodes, dict(lrs or {})
-        self.tunnels, self.meta = list(tunnels), meta
+        self.tunnels, self.meta, self.checkpoints = list(tunnels), meta, sorted(set(checkpoints))
 
     def of(self, network: type[Network]) -> "Pretrain":
         """The plan for networks of this type: its learning rate is decided."""

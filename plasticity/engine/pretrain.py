@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,16 @@ def most_probable(
 
 
 class _Pretraining(Strategy):
-    """Plain gradient descent with the schedule and the clipping of pretraining."""
+    """Plain gradient descent with the schedule and the clipping of pretraining; weights are kept on the way.
 
-    def __init__(self, plan: Pretrain):
+    Args:
+        plan: of the pretraining.
+        cell: where to; None: none are.
+    """
+
+    def __init__(self, plan: Pretrain, cell: Cell | None = None):
         super().__init__(plan.lr)
-        self.plan = plan
+        self.plan, self.cell = plan, cell
         self.posterior: Float[Tensor, "batch time symbols"] = torch.empty(0, 0, 0)
         """The amnesic observer's, of the batch that is learned from; where the target is oracle, the informed one's."""
 
@@ -127,6 +132,20 @@ class _Pretraining(Strategy):
         done = max(0.0, (learner.step - plan.warmup) / max(plan.steps - plan.warmup, 1))
         for group in learner.optimizer.param_groups:
             group["lr"] = plan.lr * warm * (1 + math.cos(math.pi * done)) / 2
+
+    def attach(self, learner: Learner) -> None:
+        """Keep the initial weights, if they are wanted."""
+        self._keep(learner, 0)
+
+    def after_step(self, learner: Learner) -> None:
+        """Keep the weights, if this is a step after which they are wanted."""
+        self._keep(learner, learner.step + 1)
+
+    def _keep(self, learner: Learner, steps: int) -> None:
+        alone = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+        if self.cell is not None and steps in self.plan.checkpoints and alone:
+            path, place = _checkpoint(self.cell, steps)
+            archive.save(path, learner.network.state_dict(), place)
 
 
 class _PretrainingLoop(Prequential):
@@ -190,6 +209,31 @@ def pretrained(
         return archive.load(weights, cell.place("weights")), cell
 
 
+def checkpoints(key: Key, cell: Cell) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The weights along a pretraining that is done: (after how many steps, state dict), and those of the end last.
+
+    Args:
+        key: what was pretrained.
+        cell: where, as `pretrained` says.
+
+    Raises:
+        Damaged: a file is missing, or not as it was written.
+    """
+    with cell.remedied():
+        for steps in key.plan.checkpoints:
+            path, place = _checkpoint(cell, steps)
+            if not path.exists():
+                raise Damaged(path, "it is missing")
+            if steps < key.plan.steps:
+                yield steps, archive.load(path, place)
+        yield key.plan.steps, archive.load(cell.path / WEIGHTS, cell.place("weights"))
+
+
+def _checkpoint(cell: Cell, steps: int) -> tuple[Path, str]:
+    """The file of the weights after so many steps, and the place that it is sealed to."""
+    return cell.path / f"weights-{steps:07d}.safetensors", cell.place(f"weights/{steps}")
+
+
 def _made(key: Key, cell: Cell, callbacks: Sequence[pl.Callback]) -> dict[str, Any]:
     """The state dict, after all steps."""
     network, _, plan, spec, seed, hardware = key
@@ -200,7 +244,7 @@ def _made(key: Key, cell: Cell, callbacks: Sequence[pl.Callback]) -> dict[str, A
     world = fresh(key.tunnels(), plan, spec.time, seed)
     learner = OnlineLearner(
         fresh_network(network, spec, seed),
-        _Pretraining(plan),
+        _Pretraining(plan, cell),
         AdamW(plan.lr, plan.weight_decay),
         spec._replace(time=world.time),
         seed,

@@ -73,7 +73,7 @@ class Key(NamedTuple):
                 k: plain(v)
                 for k, v in vars(self.plan).items()
                 if k not in ("seed", "lrs", "tunnels")
-                and (k, v) not in (("meta", None), ("episodes", 1))
+                and (k, v) not in (("meta", None), ("episodes", 1), ("checkpoints", []))
             },
             "seed": self.seed,
             "time": self.spec.time,

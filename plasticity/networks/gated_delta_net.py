@@ -49,15 +49,42 @@ class GatedDelta(nn.Module):
 
     def forward(self, u: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
         """The update of the residual stream."""
+        z, q, k, v, decay, beta = self.split(u)
+        y = gated_delta_rule(unit(q), unit(k), v, decay, beta)
+        y = self.norm(y.transpose(1, 2).to(self.norm.weight)).flatten(2)
+        return self.out_proj(y * F.silu(z))
+
+    def split(
+        self, u: Float[Tensor, "batch time width"]
+    ) -> tuple[
+        Float[Tensor, "batch time inner"],
+        Float[Tensor, "batch heads time keys"],
+        Float[Tensor, "batch heads time keys"],
+        Float[Tensor, "batch heads time values"],
+        Float[Tensor, "batch heads time"],
+        Float[Tensor, "batch heads time"],
+    ]:
+        """The gate z; queries, keys and values before they are of length 1; log a and b."""
         qkv, z, b, a = self.in_proj(u).split(self.sizes, dim=-1)
         past = F.pad(qkv.mT, (self.conv1d.kernel_size[0] - 1, 0))
         both, v = F.silu(self.conv1d(past)).mT.split([self.sizes[0] - self.inner, self.inner], -1)
         q, k = both.unflatten(-1, (2, self.heads, -1)).movedim(1, -2).unbind(1)
         v = v.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         decay = -self.A_log.exp() * F.softplus(a + self.dt_bias)
-        y = gated_delta_rule(unit(q), unit(k), v, decay.mT, b.sigmoid().mT)
-        y = self.norm(y.transpose(1, 2).to(self.norm.weight)).flatten(2)
-        return self.out_proj(y * F.silu(z))
+        return z, q, k, v, decay.mT, b.sigmoid().mT
+
+    def states(self, u: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time numbers"]:
+        """The memory S at each position, heads x values x keys, step by step."""
+        _, _, k, v, decay, beta = self.split(u)
+        k = unit(k)
+        s = v.new_zeros(*v.shape[:2], v.shape[-1], k.shape[-1])
+        found = list[Tensor]()
+        for t in range(v.shape[2]):
+            s = decay[:, :, t, None, None].exp() * s
+            wrong = v[:, :, t] - (s @ k[:, :, t, :, None])[..., 0]
+            s = s + (beta[:, :, t, None] * wrong)[..., None] * k[:, :, t, None]
+            found.append(s.flatten(1))
+        return torch.stack(found, 1)
 
     def declare_units(self) -> HiddenUnits:
         """Its value channels, as they leave the gate.

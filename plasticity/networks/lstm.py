@@ -48,6 +48,18 @@ class LSTMLayer(nn.Module):
         )
         return h
 
+    def states(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+        """The cells c at each position, step by step: torch's kernel returns the last ones only."""
+        entering = x @ self.weight_ih_l0.mT + self.bias_ih_l0 + self.bias_hh_l0
+        h = c = torch.zeros_like(x[:, 0])
+        cells = list[Tensor]()
+        for gates in entering.unbind(1):
+            i, f, g, o = (gates + h @ self.weight_hh_l0.mT).chunk(4, -1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            cells.append(c)
+        return torch.stack(cells, 1)
+
     def declare_units(self) -> HiddenUnits:
         """Its cells. A cell's h goes to the other gates, and as it is into the residual stream.
 

@@ -69,16 +69,38 @@ class SSD(nn.Module):
 
     def forward(self, u: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
         """The update of the residual stream."""
+        z, x, b, c, dt = self.project(u)
+        scan = (kernel() if u.is_cuda else None) or self.masked
+        y = scan(x, dt, -self.A_log.exp(), b, c, CHUNK, D=self.D)
+        return self.out_proj(self.norm(y.flatten(2) * F.silu(z)))
+
+    def project(
+        self, u: Float[Tensor, "batch time width"]
+    ) -> tuple[
+        Float[Tensor, "batch time inner"],
+        Float[Tensor, "batch time heads channels"],
+        Float[Tensor, "batch time 1 state"],
+        Float[Tensor, "batch time 1 state"],
+        Float[Tensor, "batch time heads"],
+    ]:
+        """The gate z, and what the recurrence takes: x, B, C, dt."""
         inner, _, heads = self.sizes
         z, xbc, dt = self.in_proj(u).split(self.sizes, dim=-1)
         past = F.pad(xbc.transpose(1, 2), (self.conv1d.kernel_size[0] - 1, 0))
         x, b, c = F.silu(self.conv1d(past)).split([inner, self.state, self.state], dim=1)
-        scan = (kernel() if u.is_cuda else None) or self.masked
-        x = x.unflatten(1, (heads, -1)).movedim(-1, 1)  # batch time heads channels
-        b, c = b.mT[:, :, None], c.mT[:, :, None]  # batch time 1 state
-        dt = F.softplus(dt + self.dt_bias)
-        y = scan(x, dt, -self.A_log.exp(), b, c, CHUNK, D=self.D)
-        return self.out_proj(self.norm(y.flatten(2) * F.silu(z)))
+        x = x.unflatten(1, (heads, -1)).movedim(-1, 1)
+        return z, x, b.mT[:, :, None], c.mT[:, :, None], F.softplus(dt + self.dt_bias)
+
+    def states(self, u: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time numbers"]:
+        """The memory h at each position, heads x channels x state, step by step."""
+        _, x, b, _, dt = self.project(u)
+        kept, written = (-dt * self.A_log.exp()).exp(), dt[..., None] * x
+        h = x.new_zeros(len(x), *x.shape[2:], self.state)
+        found = list[Tensor]()
+        for t in range(x.shape[1]):
+            h = kept[:, t, :, None, None] * h + written[:, t, ..., None] * b[:, t, :, None]
+            found.append(h.flatten(1))
+        return torch.stack(found, 1)
 
     def declare_units(self) -> HiddenUnits:
         """Its inner channels, as they leave the norm.

@@ -16,7 +16,8 @@ from plasticity.nn.hidden_units import HiddenUnits, Part
 class Stack(Network):
     """A residual stack: positions are mixed only where its mixers mix them.
 
-    Law: x_0 = embed(inputs); x_i = x_{i-1} + mixer_i(norm_i(x_{i-1})); logits = head(norm(x_n)).
+    Law: x_0 = embed(inputs); x_i = x_{i-1} + mixer_i(norm_i(x_{i-1})); logits = head(norm(x_n)). Each x_i passes
+    through `streams[i]`, which does nothing: where hooks look at it, and change it.
     Embeddings start at N(0, 1), linear weights at N(0, 1 / fan_in), each `out_proj` at 1 / sqrt(n)
     of that (GPT-2, Radford et al. 2019) and the head at 1/10, so that the first prediction is
     nearly uniform. With GPT-2's N(0, 0.02^2) throughout, so small a transformer takes three or
@@ -34,6 +35,7 @@ class Stack(Network):
         super().__init__(vocab, symbols)
         self.embed = nn.Embedding(vocab, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in mixers)
+        self.streams = nn.ModuleList(nn.Identity() for _ in range(len(mixers) + 1))
         self.mixers = nn.ModuleList(mixers)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, symbols)
@@ -47,9 +49,10 @@ class Stack(Network):
 
     def forward(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time symbols"]:
         """Logits (natural-log scale) of the symbol to predict at each position."""
-        x = self.begin(inputs)
-        for norm, mixer in zip(self.norms, self.mixers, strict=True):
-            x = x + mixer(norm(x))
+        first, *others = self.streams
+        x = first(self.begin(inputs))
+        for norm, mixer, stream in zip(self.norms, self.mixers, others, strict=True):
+            x = stream(x + mixer(norm(x)))
         return self.head(self.norm(x))
 
     def begin(self, inputs: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:

@@ -70,16 +70,25 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
         """The update of the residual stream."""
+        y = F.scaled_dot_product_attention(*self.project(x), is_causal=True)
+        return self.out_proj(y.transpose(1, 2).flatten(-2))
+
+    def project(
+        self, x: Float[Tensor, "batch time width"]
+    ) -> tuple[
+        Float[Tensor, "batch heads time channels"],
+        Float[Tensor, "batch heads time channels"],
+        Float[Tensor, "batch heads time channels"],
+    ]:
+        """Queries, keys and values; queries and keys turned, if positions are rotary."""
         split = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # batch time 3 heads channels
         qk, v = split.split([2, 1], dim=2)
         if self.rotary is not None:
             turn = self.rotary(x.shape[1])
             pairs = torch.view_as_complex(qk.to(turn.real.dtype).unflatten(-1, (-1, 2)))
             qk = torch.view_as_real(pairs * turn).flatten(-2).to(v.dtype)
-        q, k = qk.transpose(1, 3).unbind(2)  # batch heads time channels
-        v = v.squeeze(2).transpose(1, 2)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out_proj(y.transpose(1, 2).flatten(-2))
+        q, k = qk.transpose(1, 3).unbind(2)
+        return q, k, v.squeeze(2).transpose(1, 2)
 
     def declare_units(self) -> HiddenUnits:
         """The channels of its values; there is no bias that could stand for one."""

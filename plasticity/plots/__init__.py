@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plasticity.plots.belief_areas import beliefs
     from plasticity.plots.frontiers import frontier
     from plasticity.plots.heat_maps import Heat, heat_map
+    from plasticity.plots.insides import attention_maps, beside
     from plasticity.plots.leaderboards import critical_differences, skill_by_block
     from plasticity.plots.lines import Curve, Span, averaged, curves
     from plasticity.plots.matrices import distance_moved, probability_rows
@@ -30,6 +31,7 @@ _HOMES = {
     "belief_areas": "beliefs",
     "frontiers": "frontier",
     "heat_maps": "Heat heat_map",
+    "insides": "attention_maps beside",
     "leaderboards": "critical_differences skill_by_block",
     "lines": "Curve Span averaged curves",
     "matrices": "distance_moved probability_rows",

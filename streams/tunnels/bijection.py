@@ -70,6 +70,12 @@ class Pairs(Tunnel):
         """The keys: every even position."""
         return np.arange(time) % 2 == 0
 
+    def sufficient(self, inputs: Symbols) -> Bool[np.ndarray, "batch time time"]:
+        """The same key earlier; where values exclude each other, every earlier key too."""
+        keys = self.asked(inputs.shape[1])
+        same = (inputs[:, :, None] == inputs[:, None, :]) | self.exclusive
+        return np.tril(same & keys[:, None] & keys, -1)
+
     def observer(self) -> RecallObserver:
         """Has met no key."""
         return RecallObserver(np.full(self.size, -1), self.exclusive, format=self._format)

@@ -3,7 +3,7 @@
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from plasticity import (
     Count,
@@ -56,6 +56,10 @@ class Markov(Tunnel):
         require_time(time)
         path = walk(latents, time + 1, rng)
         return path[:, :-1], path[:, 1:]
+
+    def sufficient(self, inputs: Symbols) -> Bool[np.ndarray, "batch time time"]:
+        """Earlier visits to the last symbol: what followed them is the evidence."""
+        return np.tril(inputs[:, :, None] == inputs[:, None, :], -1)
 
     def observer(self) -> DirichletObserver:
         """One context per symbol."""

@@ -134,6 +134,11 @@ class Recall(Tunnel):
         left = time - np.arange(time)
         return (left % 2 == 1) & (left < 2 * self.queries)
 
+    def sufficient(self, inputs: Symbols) -> Bool[np.ndarray, "batch time time"]:
+        """The key that is asked, where it was stored; its value is two symbols on."""
+        same = np.tril(inputs[:, :, None] == inputs[:, None, :], -1)
+        return same & self.asked(inputs.shape[1])[:, None]
+
     def observer(self) -> "EvidenceObserver":
         """Has seen nothing of any key."""
         score = np.zeros((self.keys, self.values))

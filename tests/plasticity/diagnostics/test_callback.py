@@ -17,6 +17,7 @@ from plasticity.checks.world import SMALL, SPEC, STEPS, loop, world
 from plasticity.config.recipe import Recipe
 from plasticity.diagnostics import Condition
 from plasticity.diagnostics.callback import ConditionRecorder
+from plasticity.diagnostics.geometry.online import INSIDE
 from plasticity.diagnostics.trainability import APART, _Held, _Merged
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
@@ -111,6 +112,44 @@ def test_rows_come_before_the_first_step_every_so_often_and_at_the_end(
     cell, _ = walked(tmp_path, condition=Condition(every=every))
     rows = cell.condition.read()
     assert (rows["step"].to_list() if every else rows.rows()) == steps
+
+
+def test_a_look_inside_changes_nothing_and_is_taken_up_again(tmp_path: Path) -> None:
+    """Tables with `inside` hold the same numbers in their other columns, to the bit; a cut walk writes the same."""
+    run = partial(walked, network=networks.Transformer)
+    off, alone = run(tmp_path / "off", condition=Condition(every=2))
+    plan = Condition(every=2, inside=3)
+    whole, seen = run(tmp_path / "whole", condition=plan)
+    assert not difference(alone.state_dict(), seen.state_dict())
+    assert off.steps.read().equals(whole.steps.read(), null_equal=True)
+    rows = whole.condition.read()
+    own = [name for name in rows.columns if name not in INSIDE]
+    shared = rows.filter(rows["step"].is_in(off.condition.read()["step"].to_list()))
+    assert same(shared.select(own), off.condition.read())
+    assert rows["step"].to_list() == [0, 4, 6, 8, 12]
+    known = [math.isfinite(v) for v in rows["routing/tv"]]
+    assert known == [True, False, True, False, True]
+    assert [math.isfinite(v) for v in rows["weight/l2"]] == [True, True, False, True, True]
+    first, last = (rows.row(i, named=True) for i in (0, -1))
+    assert first["routing/tv"] < 1e-6 and first["values/moved"] < 1e-6
+    assert last["routing/tv"] > 1e-3 and last["values/moved"] > 1e-3
+    with pytest.raises(Killed):
+        run(tmp_path / "cut", condition=plan, callbacks=(Kill(),))
+    cut, _ = run(tmp_path / "cut", condition=plan)
+    assert same(cut.condition.read(), rows)
+
+
+def test_only_the_inside_is_measured_where_only_that_is_asked_for(tmp_path: Path) -> None:
+    """Of a frozen transformer it stays; of a network without attention there is the belief alone."""
+    cell, _ = walked(
+        tmp_path / "0", recipe(Frozen), Condition(every=0, inside=1), (), networks.Transformer
+    )
+    rows = cell.condition.read()
+    assert rows.columns == ["step", *INSIDE] and len(rows) == 1 + STEPS // STRETCH
+    assert rows["routing/tv"].to_numpy().max() < 1e-6 and rows["belief/r2"].n_unique() == 1
+    blind, _ = walked(tmp_path / "1", recipe(Frozen), Condition(every=0, inside=6))
+    last = blind.condition.read().row(-1, named=True)
+    assert math.isnan(last["focus"]) and math.isfinite(last["belief/r2"])
 
 
 def test_distances_are_from_where_weights_were(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from plasticity.core.learner import Spec
 from plasticity.core.optimizer import AdamW
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.learner import OnlineLearner
-from plasticity.engine.pretrain import Key, _Pretraining, fresh, gap, pretrained
+from plasticity.engine.pretrain import Key, _Pretraining, checkpoints, fresh, gap, pretrained
+from plasticity.engine.pretrain_key import fresh_network
 from plasticity.networks import LSTM, MLP, Mamba
 from plasticity.results.sealed import Damaged
 from streams import Abrupt, Binding
@@ -199,3 +200,34 @@ def test_two_processes_learn_what_one_learns(target: Any, tmp_path: Path) -> Non
     assert tables[0].shape == tables[1].shape and len(tables[0]) == 3
     for column in tables[0].columns:
         np.testing.assert_allclose(tables[0][column], tables[1][column], atol=1e-5)
+
+
+def test_weights_are_kept_on_the_way(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """Those of the start, of step 7 and of the end; none of them is anybody else's file."""
+    plan = Pretrain(steps=20, batch=4, checkpoints=[20, 7, 0, 7])
+    kept, plain = key(plan=plan), key(plan=Pretrain(steps=20, batch=4))
+    assert kept.inputs() != plain.inputs()
+    assert "checkpoints" not in plain.settings()["pretrain"]
+    weights, cell = pretrained(kept, tmp_path)
+    other, _ = pretrained(plain, tmp_path)
+    assert all(torch.equal(value, other[name]) for name, value in weights.items())
+    found = dict(checkpoints(kept, cell))
+    assert [*found] == [0, 7, 20]
+    first = fresh_network(kept.network, kept.spec, kept.seed).state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in found[0].items())
+    assert all(torch.equal(value, weights[name]) for name, value in found[20].items())
+    assert not torch.equal(found[7]["head.weight"], found[0]["head.weight"])
+    assert not torch.equal(found[7]["head.weight"], found[20]["head.weight"])
+    (cell.path / "weights-0000000.safetensors").replace(cell.path / "weights-0000007.safetensors")
+    with pytest.raises(Damaged, match="weights-0000000.safetensors: it is missing; to start"):
+        dict(checkpoints(kept, cell))
+    (cell.path / "weights-0000000.safetensors").write_bytes(
+        (cell.path / "weights-0000007.safetensors").read_bytes()
+    )
+    with pytest.raises(Damaged, match=r"7.safetensors: it is damaged, or was written for another"):
+        dict(checkpoints(kept, cell))
+
+
+def test_a_checkpoint_beyond_the_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="checkpoints: expected steps up to 20, the last one, got"):
+        Pretrain(steps=20, checkpoints=[0, 21])

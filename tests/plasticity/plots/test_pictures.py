@@ -12,7 +12,9 @@ from plasticity.plots import (
     Curve,
     Heat,
     anomalies_needed,
+    attention_maps,
     beliefs,
+    beside,
     bits_by_draws,
     conversation_start,
     critical_differences,
@@ -149,3 +151,22 @@ def test_what_the_package_gives_is_the_picture_after_its_module_was_imported_too
         if name in plots._HOME:
             assert getattr(plots, name) is getattr(plots, name), name
             assert not isinstance(getattr(plots, name), type(plots)), name
+
+
+def test_attention_is_drawn_head_by_head_with_nothing_from_the_future() -> None:
+    weights = np.tri(4)[None].repeat(3, 0) / np.arange(1, 5)[:, None]
+    ax = attention_maps(weights, "1 Attention")
+    image = np.ma.filled(np.ma.asarray(ax.images[0].get_array()), np.nan)
+    assert image.shape == (4, 3 * 4 + 2 * 2)
+    np.testing.assert_allclose(image[3, :4], 0.25)
+    assert np.isnan(image[0, 1:4]).all() and np.isnan(image[:, 4:6]).all()
+    assert [each.get_text() for each in ax.get_xticklabels()] == ["head 0", "head 1", "head 2"]
+
+
+def test_a_number_stands_beside_what_it_would_be_for_other_reasons() -> None:
+    numbers = {"value": [0.5, 0.1], "chance": [0.0, 0.0], "control": [np.nan, 0.2]}
+    ax = beside(["one", "two"], numbers, "bits")
+    points = sorted(map(tuple, np.concatenate([c.get_offsets() for c in ax.collections]).tolist()))
+    assert points == [(0.0, 0.0), (0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.5, 0.0)]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["value", "chance", "control"]  # pyright: ignore[reportOptionalMemberAccess]
+    assert "one 0.5; two 0.1" in str(ax.get_label())

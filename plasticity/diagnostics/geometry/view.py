@@ -1,0 +1,82 @@
+"""View: a network, known episodes, and what went on inside it while it read them; and a number with its controls."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from plasticity.core.network import Network
+from plasticity.diagnostics.geometry.belief import cell_means
+from plasticity.diagnostics.geometry.capture import Attended, Inside, Parts, look, parts
+from plasticity.diagnostics.geometry.effects import bits
+from plasticity.diagnostics.geometry.episodes import KnownEpisodes
+
+
+class Number(NamedTuple):
+    """A number, and what it would be for other reasons; NaN: there is no such thing."""
+
+    id: str
+    """Of the glossary."""
+    site: str
+    """Where: a layer, or the residual stream after one."""
+    what: str
+    """Of a head, `head 0`; of a cut, the direction."""
+    value: float
+    chance: float = math.nan
+    """What noise of this size would give."""
+    control: float = math.nan
+    """The same of something matched that has nothing to do with the question."""
+    baseline: float = math.nan
+    """The same of something trivial."""
+    initial: float = math.nan
+    """Of the same network with its initial weights."""
+
+
+class View(NamedTuple):
+    """All that is looked at."""
+
+    network: Network
+    """In evaluation mode."""
+    parts: Parts
+    known: KnownEpisodes
+    inside: Inside
+    rng: np.random.Generator
+    """Of the controls."""
+
+    @property
+    def whole(self) -> Float[np.ndarray, "n asked symbols"]:
+        """What the network says at the asked positions, untouched."""
+        return self.known.said(self.inside.logits)
+
+    @property
+    def blind(self) -> float:
+        """KL(amnesic || memoryless) - KL(amnesic || network): what it would cost to lose all of the past, in bits."""
+        exact = self.known.posterior
+        memoryless = cell_means(exact, self.known.cell)
+        return float((bits(exact, memoryless) - bits(exact, self.whole)).mean())
+
+    def entering(self, layer: str) -> str:
+        """The name of the residual stream that a layer reads."""
+        names = [*self.parts.streams]
+        return names[names.index(layer) - 1]
+
+    def heads(self) -> list[tuple[str, str, int, Attended]]:
+        """(layer, name of the head, its number, what went on in its layer) of every head."""
+        return [
+            (layer, f"head {head}", head, each)
+            for layer, each in self.inside.attention.items()
+            for head in range(each.weights.shape[1])
+        ]
+
+
+def view(network: Network, known: KnownEpisodes, seed: int = 0) -> View:
+    """One forward pass.
+
+    Args:
+        network: in evaluation mode.
+        known: the episodes.
+        seed: of the controls.
+    """
+    where = parts(network)
+    return View(network, where, known, look(network, known.inputs), np.random.default_rng(seed))
