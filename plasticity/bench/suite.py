@@ -24,7 +24,7 @@ from plasticity.tracking import Wandb
 
 YOUNGER: Mapping[str, Mapping[str, Any]] = {
     "": {"budget": None},
-    "pretrain": {"tunnels": [], "meta": None, "episodes": 1},
+    "pretrain": {"tunnels": [], "meta": None, "episodes": 1, "checkpoints": []},
 }
 """Class, or key of a suite, or "" for the suite itself -> arguments that came after results were published, and the
 values that change no number. An argument that a suite rests on is added here when it is added to its class; else the

@@ -1,7 +1,7 @@
 """Cells of benchmarks and sweeps: each named by a hash of all that decides its numbers, run once, and kept.
 
-That hash is `CellJob.inputs`: settings (`deciding`), pretraining, machine and code. `plasticity run` names a cell by its
-label and seed, and seals it to its settings alone.
+That hash is `CellJob.inputs`: settings (`deciding`), pretraining, machine and code. `plasticity run` names a cell by
+its label and seed, and seals it to its settings alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -53,7 +53,7 @@ def test_a_difference_is_paired_by_cell_and_over_blocks() -> None:
     found = diff(BEFORE, after)
     a, c = found.rows
     assert (a.strategy, a.cells, c.strategy) == ("A", 4, "C")
-    np.testing.assert_allclose([a.before, a.after], [0.675, 0.75])
+    np.testing.assert_allclose(np.array([a.before, a.after], float), [0.675, 0.75])
     assert a.difference is not None
     np.testing.assert_allclose(a.difference.values, [0.0, 0.15])  # of calm, of wild
     assert not a.difference.sure
@@ -98,7 +98,7 @@ def test_reproduced_is_measured_anew_and_alike_in_all_cells() -> None:
     copy = replace(BEFORE, environment=replace(BEFORE.environment, commit="c" * 40))
     other = replace(near, suite=Identity("tiny", "1", "another"))
     retold = replace(
-        near, strategies={k: v | {"strength": 3.0} for k, v in near.strategies.items()}
+        near, strategies={k: {**v, "strength": 3.0} for k, v in near.strategies.items()}
     )
     files = {"mine": BEFORE, "near": near, "copy": copy, "other": other, "retold": retold}
     assert [*reproductions("mine", "A", files)] == ["near"]
