@@ -104,13 +104,14 @@ def keep(insides: Sequence[NetworkInside], stream: StreamInside | None, path: Pa
 def shown(inside: NetworkInside) -> RichTable:
     """The numbers in brief, for a terminal: means over heads."""
     table = RichTable(title=inside.title, box=None, header_style="bold", padding=(0, 0, 0, 1))
-    for i, name in enumerate(("id", "where", "value", "initial", "chance", "control", "base")):
+    for i, name in enumerate(("id", "where", "value", "initial", "control", "base")):
         table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
     heads = pl.col("what").str.starts_with("head")
     brief = inside.numbers.with_columns(what=pl.when(heads).then(pl.lit("")).otherwise("what"))
     means = brief.group_by("id", "site", "what", maintain_order=True).mean()
     for row in means.filter(pl.col("id") != "cut/variance").iter_rows(named=True):
-        table.add_row(*_cells(row, 2))
+        *said, _, control, base = _cells(row, 2)  # a terminal has no room for chance
+        table.add_row(*said, control, base)
     return table
 
 
