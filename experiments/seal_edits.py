@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from plasticity import Batch
 from plasticity.cli.common import parsed
 from plasticity.core.learner import Spec
 from plasticity.engine.learner import OnlineLearner
@@ -37,18 +38,8 @@ def main(file: Path) -> None:
             )  # fmt: skip
             learner.attach()
             edits = made.sampled(learner, batch, network(batch.inputs))
-
-            def rewards(edits: Edits, count: int) -> np.ndarray:
-                pairs = [halves(batch.inputs, k) for k in range(count)]
-                return np.array(
-                    [
-                        made.reward(learner, batch, edits.loss(k, mine), edits, other)
-                        for k, (mine, other) in enumerate(pairs)
-                    ]
-                )
-
             wrong = edits.own & ~edits.right
-            found, counts = rewards(edits, EDITS), []
+            found, counts = rewards(learner, batch, edits, EDITS), []
             for kind in (edits.right, wrong):
                 rows = [halves(batch.inputs, k)[0] for k in range(EDITS)]
                 taken = edits.taken & kind
@@ -62,8 +53,18 @@ def main(file: Path) -> None:
             print(f"seed {seed} inner {inner}: rewarded {kept.mean():.2f}, mean {found.mean():.3f}")
             print(f"  right, wrong (all, rewarded): {means}; correlations {with_counts}")
             for name, kind in (("right", edits.right), ("wrong", wrong)):
-                alone = rewards(edits._replace(taken=kind), ALONE)
+                alone = rewards(learner, batch, edits._replace(taken=kind), ALONE)
                 print(f"  {name} alone: rewarded {(alone > 0).mean():.2f}, mean {alone.mean():.3f}")
+
+
+def rewards(learner: OnlineLearner, batch: Batch, edits: Edits, count: int) -> np.ndarray:
+    """Of the first so many candidates."""
+    found, made = list[float](), learner.strategy
+    assert isinstance(made, SEAL)
+    for k in range(count):
+        mine, other = halves(batch.inputs, k)
+        found.append(made.reward(learner, batch, edits.loss(k, mine), edits, other))
+    return np.array(found)
 
 
 if __name__ == "__main__":
