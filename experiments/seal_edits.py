@@ -39,7 +39,7 @@ def main(file: Path) -> None:
             learner.attach()
             edits = made.sampled(learner, batch, network(batch.inputs))
             wrong = edits.own & ~edits.right
-            found, counts = rewards(learner, batch, edits, EDITS), []
+            found, counts = rewards(made, learner, batch, edits, EDITS), []
             for kind in (edits.right, wrong):
                 rows = [halves(batch.inputs, k)[0] for k in range(EDITS)]
                 taken = edits.taken & kind
@@ -53,14 +53,15 @@ def main(file: Path) -> None:
             print(f"seed {seed} inner {inner}: rewarded {kept.mean():.2f}, mean {found.mean():.3f}")
             print(f"  right, wrong (all, rewarded): {means}; correlations {with_counts}")
             for name, kind in (("right", edits.right), ("wrong", wrong)):
-                alone = rewards(learner, batch, edits._replace(taken=kind), ALONE)
+                alone = rewards(made, learner, batch, edits._replace(taken=kind), ALONE)
                 print(f"  {name} alone: rewarded {(alone > 0).mean():.2f}, mean {alone.mean():.3f}")
 
 
-def rewards(learner: OnlineLearner, batch: Batch, edits: Edits, count: int) -> np.ndarray:
+def rewards(
+    made: SEAL, learner: OnlineLearner, batch: Batch, edits: Edits, count: int
+) -> np.ndarray:
     """Of the first so many candidates."""
-    found, made = list[float](), learner.strategy
-    assert isinstance(made, SEAL)
+    found = list[float]()
     for k in range(count):
         mine, other = halves(batch.inputs, k)
         found.append(made.reward(learner, batch, edits.loss(k, mine), edits, other))
