@@ -64,7 +64,7 @@ class SEAL(SelfEdit):
         edits = self.sampled(learner, batch, logits)
         rewards, losses = list[float](), list[Tensor]()
         for k in range(self.edits):
-            mine, other = _halves(batch.inputs, k)
+            mine, other = halves(batch.inputs, k)
             loss = edits.loss(k, mine)
             rewards.append(self.reward(learner, batch, loss, edits, other))
             losses.append(loss)
@@ -133,7 +133,7 @@ class Edits(NamedTuple):
         return each[kept].sum(0) / kept.sum().clamp(min=1)
 
 
-def _halves(inputs: Tensor, k: int) -> tuple[slice, slice]:
+def halves(inputs: Tensor, k: int) -> tuple[slice, slice]:
     """The sequences of candidate k, and those it is rewarded on; of one sequence, the same twice."""
     if len(inputs) < 2:
         return slice(None), slice(None)
