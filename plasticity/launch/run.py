@@ -21,8 +21,8 @@ from plasticity.engine.trainer import PASSES, fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
 from plasticity.metrics.summary import finite
-from plasticity.results.load import derived
 from plasticity.results.lock import InUse, alone
+from plasticity.results.numbers import derived
 from plasticity.results.sealed import digest
 from plasticity.results.store import KINDS, OVER, Cell, Run
 from plasticity.tracking.logger import finish, loggers
