@@ -112,7 +112,7 @@ def test_a_notebook_shows_strategies(folder: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_asked_for(folder: Path) -> None:
-    frame = load(folder).steps.filter(pl.col("label") == "EWC").select("kl/model")
+    frame = load(folder, lazy=True).steps.filter(pl.col("label") == "EWC").select("kl/model")
     assert "PROJECT 1" in frame.explain(), frame.explain()
 
 
