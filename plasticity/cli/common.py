@@ -108,21 +108,36 @@ def print_table(of: "RunNumbers") -> None:
         title=title(of.run), caption=CAPTION, box=None, header_style="bold", pad_edge=False
     )
     before = notes(of)
-    less = "KL first visit" if before else "gain"  # what fits a terminal; the page has all
-    shown = [column for column in COLUMNS[:7] if column[0] != less]
-    for name, _ in shown:
+    for name, _ in COLUMNS:
         table.add_column(
             name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
         )
     for row in rows(of):
         table.add_row(
-            *(show(row) for _, show in shown), style=None if row.strategy else "bright_black"
+            *(show(row) for _, show in COLUMNS), style=None if row.strategy else "bright_black"
         )
-    out.print(table)
+    less = ["gain", "KL first visit"]
+    spare = ["trained", "backward", "forward", *(less[::-1] if before else less), "recovery"]
+    print_fitting(table, [*spare, "KL return", "forgetting"])
     for note in before:
         out.print(note, style="yellow", highlight=False, soft_wrap=True)
     found = answer(of)
     out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
+
+
+def print_fitting(table: Table, spare: Sequence[str]) -> None:
+    """Print a table in as many columns as the terminal has room for; pages have all.
+
+    Args:
+        table: its headers may be broken into lines.
+        spare: headers of the columns that can be done without, the first to go first.
+    """
+    wide = out.options.update(max_width=10_000)
+    for name in spare:
+        if out.measure(table, options=wide).maximum <= out.width:
+            break
+        table.columns = [c for c in table.columns if str(c.header).replace("\n", " ") != name]
+    out.print(table)
 
 
 def warn(problem: object) -> None:

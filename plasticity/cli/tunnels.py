@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, deaf, err, out, parsed, refusal
+from plasticity.cli.common import PASS_ON, deaf, err, out, parsed, print_fitting, refusal
 
 app = typer.Typer()
 
@@ -47,5 +47,5 @@ def tunnel_table(
         err.print("stopped; what is done is kept; go on with the same command")
         raise typer.Exit(130) from None
     done = [(entry, table.curves(entry)) for entry in wanted]
-    out.print(table.shown(done))
+    print_fitting(table.shown(done), table.SPARE)
     out.print(f"page: {table.write(done, to)}", highlight=False, soft_wrap=True)
