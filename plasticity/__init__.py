@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from plasticity.core.updates import Updates
     from plasticity.launch.experiment import Experiment
+    from plasticity.launch.in_python import run
     from plasticity.metrics.gravity import LawChange, law_change
     from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
@@ -88,6 +89,7 @@ _HOMES = {
     "core.tunnel": "IGNORE_INDEX AnswerKey Batch InputEvidence Latents Observer Probabilities Symbols Tunnel",
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
+    "launch.in_python": "run",
     "metrics.gravity": "LawChange law_change",
     "metrics.regret": "code_length",
     "metrics.visits": "probed",

@@ -84,6 +84,28 @@ def test_every_command_of_a_page_is_one() -> None:
         assert not unknown, line
 
 
+def test_the_page_of_python_runs(tmp_path: Path) -> None:
+    """Its blocks, one after the other; and the first of them again, which finds all done."""
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (DOCS / "pages" / "python.md").read_text(), re.M | re.S
+    )
+    assert len(blocks) == 2 and len(blocks[0].splitlines()) <= 18
+    checks = """
+import matplotlib.axes, polars
+assert results.summary["label"].to_list() == ["Frozen", "Finetune", "Replay"] and results.summary["done"].all()
+assert isinstance(results.steps, polars.DataFrame) and len(results.steps) == 3 * 40
+assert isinstance(plots.bars(skills), matplotlib.axes.Axes)
+assert len(losses) == 40 and sum(losses[5:10]) < sum(losses[:5]), losses
+"""
+    code = "import torch; torch.manual_seed(0)\n" + "\n".join([*blocks, blocks[0], checks])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("already done") == 3 and (tmp_path / "skill.svg").exists()
+
+
 @pytest.mark.parametrize(("page", "subject"), PRINTED.items(), ids=PRINTED)
 def test_printed_classes_pass_the_kit(page: str, subject: str, call: Call) -> None:
     text = (DOCS / "pages" / page).read_text()

@@ -1,6 +1,7 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
 import gc
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,6 +139,19 @@ def print_fitting(table: Table, spare: Sequence[str]) -> None:
             break
         table.columns = [c for c in table.columns if str(c.header).replace("\n", " ") != name]
     out.print(table)
+
+
+def tell_upload(folder: Path, cells: str = "cells/*") -> None:
+    """Say how all that wandb wrote offline is uploaded, if it wrote anything.
+
+    Args:
+        folder: of a run, or of several.
+        cells: pattern of the cells below it.
+    """
+    pattern = f"{cells}/wandb/offline-run-*"
+    if next(folder.glob(pattern), None):
+        line = f"wandb sync {shlex.quote(str(folder))}/{pattern}"
+        out.print(f"to upload it: {line}", highlight=False, soft_wrap=True, style="dim")
 
 
 def warn(problem: object) -> None:

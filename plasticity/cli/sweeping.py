@@ -16,6 +16,7 @@ from plasticity.cli.common import (
     out,
     print_fitting,
     refusal,
+    tell_upload,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def sweep(
     folder = points[0].run.path.parent
     out.print(f"{new} of {count} cells done now", highlight=False)
     _show(points, folder)
+    tell_upload(folder, "*/cells/*")
     for text in failures:
         err.print(f"failed: {text}", style="red", highlight=False, soft_wrap=True)
     if failures:
