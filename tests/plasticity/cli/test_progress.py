@@ -81,7 +81,7 @@ def test_a_quiet_console_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_fits_the_terminal_and_says_what_a_step_costs(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = made(tmp_path / "run", {"Frozen": [0.0, 0.1], "Evidence mixture of all": [0.5, 0.6]})
+    run = made(tmp_path / "run", {"Frozen": [0.0, 0.1], "EvidenceMixture-of-all": [0.5, 0.6]})
     monkeypatch.setattr(common.out, "_width", width)
     common.print_table(read(run))
     text = capsys.readouterr().out
