@@ -26,6 +26,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@$(call install,'.[dev]')
+	-$(BIN)/plasticity schema --all .  # by which an editor reads the YAMLs here
 
 demo: $(VENV)/.run
 	$(BIN)/plasticity run experiments/quickstart.yaml

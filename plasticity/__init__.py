@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from plasticity.core.updates import Updates
     from plasticity.launch.experiment import Experiment
+    from plasticity.launch.in_python import run
     from plasticity.metrics.gravity import LawChange, law_change
     from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
@@ -90,6 +91,7 @@ _HOMES = {
     "Tunnel",
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
+    "launch.in_python": "run",
     "metrics.gravity": "LawChange law_change",
     "metrics.regret": "code_length",
     "metrics.visits": "probed",

@@ -16,6 +16,8 @@ from plasticity.metrics.visits import UNDEFINED
 
 REFERENCE = "Finetune"
 """Whose cost is 1."""
+SPARE = ("learning rate", "recovery", "gain", "cost", "forgetting")
+"""Titles that a narrow terminal does without, the first to go first."""
 DIVERGED = -np.inf
 """Skill of a learner whose weights are lost, where that of the others is defined."""
 TITLES = (
@@ -196,15 +198,13 @@ def cells(row: LeaderboardRow) -> list[str]:
 def shown(results: BenchResults) -> RichTable:
     """The leaderboard, for a terminal."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
-    kept = [i for i, title in enumerate(TITLES) if title != "ms/step"]  # what fits a terminal
-    for title in (TITLES[i] for i in kept):
+    for title in TITLES:
         justify = "right" if title else "left"
         table.add_column(
             title.replace(" ", "\n", 1), justify=justify, no_wrap=title != "learning rate"
         )
     for row in rows(results):
-        line = cells(row)
-        table.add_row(*(escape(line[i]) for i in kept))
+        table.add_row(*map(escape, cells(row)))
     table.caption = escape(f"{apart(ranking(results))} {CAPTION}")
     return table
 

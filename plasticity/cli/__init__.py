@@ -3,6 +3,7 @@
 import signal
 import sys
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -23,7 +24,6 @@ from plasticity.cli.bench import app as bench
 from plasticity.cli.common import deaf, err
 
 app = typer.Typer(
-    help="Continual learning at test time, in bits from the truth.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,6 +43,27 @@ for commands in (
 ):
     app.add_typer(commands.app)
 app.add_typer(bench, name="bench")
+
+
+def _print_version(wanted: bool) -> bool:
+    from importlib.metadata import version
+
+    if wanted:
+        typer.echo(f"plasticity {version('plasticity-testbed')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it, and end."
+        ),
+    ] = False,
+) -> None:
+    """Continual learning at test time, in bits from the truth."""
 
 
 def main() -> None:

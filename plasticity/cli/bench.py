@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from plasticity.cli.common import deaf, refusal, warn
+from plasticity.cli.common import deaf, print_fitting, refusal, warn
 from plasticity.cli.common import out as screen
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run(
     results = contest.results()
     results.write(contest.folder / "results.json")
     screen.print(f"{new} of {total} pretrainings and cells done now", highlight=False)
-    screen.print(leaderboard.shown(results))
+    print_fitting(leaderboard.shown(results), leaderboard.SPARE)
     written = page.write(results, contest.folder / "report.html")
     screen.print(f"report: {written}", highlight=False, soft_wrap=True)
     screen.print(f"results: {contest.folder / 'results.json'}", highlight=False, soft_wrap=True)
@@ -126,7 +126,7 @@ def submit(
         raise refusal("stopped; nothing was changed", 130) from None
     faith = f", but for the {rerun} cells run again" if rerun else "; --rerun K runs K cells again"
     screen.print(f"trust: {TRUST}{faith}", highlight=False, markup=False, soft_wrap=True)
-    screen.print(leaderboard.shown(results))
+    print_fitting(leaderboard.shown(results), leaderboard.SPARE)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
 import gc
+import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -149,21 +150,50 @@ def print_table(of: "RunNumbers") -> None:
         title=title(of.run), caption=CAPTION, box=None, header_style="bold", pad_edge=False
     )
     before = notes(of)
-    less = "KL first visit" if before else "gain"  # what fits a terminal; the page has all
-    shown = [column for column in COLUMNS[:7] if column.title != less]
-    for name in (column.title for column in shown):
+    for name in (column.title for column in COLUMNS):
         table.add_column(
             name.replace(" ", "\n", 1), justify="right" if name else "left", no_wrap=True
         )
     for row in rows(of):
         table.add_row(
-            *(column.show(row) for column in shown), style=None if row.strategy else "bright_black"
+            *(column.show(row) for column in COLUMNS),
+            style=None if row.strategy else "bright_black",
         )
-    out.print(table)
+    less = ["gain", "KL first visit"]
+    spare = ["trained", "backward", "forward", *(less[::-1] if before else less), "recovery"]
+    print_fitting(table, [*spare, "KL return", "forgetting"])
     for note in before:
         out.print(note, style="yellow", highlight=False, soft_wrap=True)
     found = answer(of)
     out.print(f"{found.answer}. {found.because}", highlight=False, soft_wrap=True)
+
+
+def print_fitting(table: Table, spare: Sequence[str]) -> None:
+    """Print a table in as many columns as the terminal has room for; pages have all.
+
+    Args:
+        table: its headers may be broken into lines.
+        spare: headers of the columns that can be done without, the first to go first.
+    """
+    wide = out.options.update(max_width=10_000)
+    for name in spare:
+        if out.measure(table, options=wide).maximum <= out.width:
+            break
+        table.columns = [c for c in table.columns if str(c.header).replace("\n", " ") != name]
+    out.print(table)
+
+
+def tell_upload(folder: Path, cells: str = "cells/*") -> None:
+    """Say how all that wandb wrote offline is uploaded, if it wrote anything.
+
+    Args:
+        folder: of a run, or of several.
+        cells: pattern of the cells below it.
+    """
+    pattern = f"{cells}/wandb/offline-run-*"
+    if next(folder.glob(pattern), None):
+        line = f"wandb sync {shlex.quote(str(folder))}/{pattern}"
+        out.print(f"to upload it: {line}", highlight=False, soft_wrap=True, style="dim")
 
 
 def warn(problem: object) -> None:

@@ -15,28 +15,40 @@ if TYPE_CHECKING:
     from plasticity.metrics.glossary import Entry
 
 app = typer.Typer()
-SCHEMA = Path("plasticity.config.schema.json")
-"""What the starter's first line names: beside it, so that the folder can be moved."""
+SCHEMAS = {
+    "experiment": "plasticity.config.schema.json",
+    "sweep": "plasticity.sweep.schema.json",
+    "suite": "plasticity.suite.schema.json",
+}
+"""Kind of file -> what its first line names: beside it, so that the folder can be moved."""
 
 
 @app.command()
 def init(
     file: Annotated[Path, typer.Argument(help="A new file.")] = Path("experiment.yaml"),
 ) -> None:
-    """Write a commented YAML to begin with, and the schema by which an editor completes and checks it."""
+    """Write a commented YAML to begin with, and the schemas by which an editor completes and checks it.
+
+    Those of a sweep and of a suite lie beside it: `# yaml-language-server: $schema=plasticity.sweep.schema.json` is the
+    first line of a sweep.
+    """
     from importlib.resources import files
 
     if file.exists():
         raise refusal(f"{file}: expected a new file, this one is there already")
     text = (files("plasticity.cli") / "starter.yaml").read_text(encoding="utf-8")
-    _write(file.parent / SCHEMA, _schema())
-    _write(file, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
+    for kind, name in SCHEMAS.items():
+        _write(file.parent / name, _schema(kind))
+    _write(file, f"# yaml-language-server: $schema={SCHEMAS['experiment']}\n{text}")
     told = (
         f"new: {file}; see if it is fine: plasticity validate {file}; run it: plasticity run {file}"
     )
     out.print(told, highlight=False, soft_wrap=True)
-    told = f"{file.parent / SCHEMA}: for your editor; after installing a plugin: plasticity schema --to"
-    out.print(f"{told} {file.parent / SCHEMA}", highlight=False, soft_wrap=True, style="dim")
+    told = (
+        f"{file.parent / 'plasticity.*.schema.json'}: for your editor; after installing a plugin: "
+    )
+    told += f"plasticity schema --all {file.parent}"
+    out.print(told, highlight=False, soft_wrap=True, style="dim")
 
 
 @app.command()
@@ -45,12 +57,21 @@ def schema(
         Path | None, typer.Option(help="The file to write; by default it is shown.")
     ] = None,
     suite: Annotated[bool, typer.Option("--suite", help="Of a suite of the benchmark.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Of a sweep.")] = False,
+    every: Annotated[
+        Path | None, typer.Option("--all", help="A folder, for those of all three kinds of file.")
+    ] = None,
 ) -> None:
     """JSON schema of an experiment, with every class that is installed, for an editor.
 
     The first line of a YAML tells the editor where it is: # yaml-language-server: $schema=plasticity.config.schema.json
     """
-    text = _schema(suite)
+    if every is not None:
+        for kind, name in SCHEMAS.items():
+            _write(every / name, _schema(kind))
+            out.print(f"schema: {every / name}", highlight=False, soft_wrap=True)
+        return
+    text = _schema("suite" if suite else "sweep" if sweep else "experiment")
     if to is None:
         typer.echo(text, nl=False)
         return
@@ -206,13 +227,15 @@ def _told(experiment: "Experiment", stream: "Stream") -> str:
     return f"{many}, {length}{' each' if cells > 1 else ''}"
 
 
-def _schema(suite: bool = False) -> str:
-    """JSON schema of an experiment, or of a suite."""
+def _schema(kind: str) -> str:
+    """JSON schema of an experiment, a sweep, or a suite."""
     nouns = contracts()
     from plasticity.config.json_schema import json_schema
 
-    if suite:
+    if kind == "suite":
         from plasticity.bench.suite import Suite as Described
+    elif kind == "sweep":
+        from plasticity.launch.sweep import Sweep as Described
     else:
         from plasticity.launch.experiment import Experiment as Described
     return json.dumps(json_schema(Described, nouns), indent=1) + "\n"

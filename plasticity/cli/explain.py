@@ -48,11 +48,22 @@ class Explanation(NamedTuple):
     """YAML that can be put over any experiment; empty: an experiment is one."""
 
 
-def objects(contracts: Sequence[type]) -> dict[str, type]:
-    """Key of an experiment -> the class whose arguments stand there: pretrain, hardware ..."""
-    hints = get_type_hints(Experiment.__init__, include_extras=True)
-    forms = {name: form(hint, tuple(contracts)) for name, hint in hints.items()}
-    return {name: found.base for name, found in forms.items() if found.kind == "object"}
+def objects(contracts: Sequence[type], root: type = Experiment) -> dict[str, type]:
+    """Key of a file -> the class whose arguments stand there: pretrain, pretrain.meta, hardware ...
+
+    Args:
+        contracts: the base classes whose subclasses are chosen by `type`.
+        root: the class of the whole file.
+    """
+    found: dict[str, type] = {}
+    for name, hint in get_type_hints(root.__init__, include_extras=True).items():
+        kind, base, args, _ = form(hint, tuple(contracts))
+        members = args if kind == "union" else [hint]
+        for member in (form(each, tuple(contracts)) for each in members):
+            if member.kind == "object" and name != "return":
+                inside = objects(contracts, member.base)
+                found |= {name: member.base} | {f"{name}.{k}": cls for k, cls in inside.items()}
+    return found
 
 
 def shelves(contracts: Sequence[type]) -> dict[str, dict[str, list[type]]]:
@@ -134,7 +145,9 @@ def _snippet(cls: type, key: str, contracts: Sequence[type]) -> str:
             value.setdefault(name, plain(p.default))
     if issubclass(cls, tuple(contracts)):
         value = {"type": cls.__name__, **value}
-    whole: dict[str, Any] = {"strategies": [value]} if key == "strategy" else {key: value}
+    whole: Any = [value] if key == "strategy" else value
+    for part in reversed(key.split(".")):
+        whole = {"strategies" if key == "strategy" else part: whole}
     if issubclass(cls, Tunnel):
         streams = [s for each in known(Stream, contracts).values() for s in each if schema.fits(s)]
         whole = {"stream": {"type": streams[0].__name__, "tunnels": [value]}}

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, Overrides, err, existing, out, parsed, refusal
+from plasticity.cli.common import (
+    PASS_ON,
+    Overrides,
+    err,
+    existing,
+    out,
+    parsed,
+    print_fitting,
+    refusal,
+)
 
 app = typer.Typer()
 
@@ -49,6 +58,6 @@ def matrix(
     except ValueError as error:
         raise refusal(str(error)) from None
     for each in studied:
-        out.print(matrix_page.shown(each))
+        print_fitting(matrix_page.shown(each), ["rank", "explained", "alike", "step", "needed"])
     for written in matrix_page.keep(studied, names.split(), to):
         out.print(f"written: {written}", highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plasticity.cli.common import err, existing, out, parsed, print_table, refusal
+from plasticity.cli.common import err, existing, out, parsed, print_fitting, print_table, refusal
 
 if TYPE_CHECKING:
     from plasticity.report.page import Page
@@ -69,7 +69,7 @@ def compare(
         raise refusal(str(error)) from None
     for name, folder in zip(found.names, found.folders, strict=True):
         out.print(f"{name}: {folder}", highlight=False, soft_wrap=True)
-    out.print(comparison.shown(found))
+    print_fitting(comparison.shown(found), comparison.SPARE)
     for line in [*found.notes, *found.unpaired]:
         err.print(line, style="yellow", highlight=False, soft_wrap=True)
     told = found.verdict

@@ -17,6 +17,7 @@ from plasticity.cli.common import (
     parsed,
     print_table,
     refusal,
+    tell_upload,
     warn,
 )
 from plasticity.core.errors import ConfigError
@@ -86,6 +87,7 @@ def _carry_out(experiment: "Experiment", where: "Run") -> None:
     try:
         failed = run_cells(experiment, where, out)
         _report(where)
+        tell_upload(where.path)
     except (KeyboardInterrupt, SystemExit):
         deaf()
         raise refusal(f"stopped; {go_on}", 130) from None

@@ -7,7 +7,17 @@ import typer
 from rich.table import Table
 
 from plasticity.cli.bench import GO_ON
-from plasticity.cli.common import PASS_ON, Overrides, contracts, deaf, err, out, refusal
+from plasticity.cli.common import (
+    PASS_ON,
+    Overrides,
+    contracts,
+    deaf,
+    err,
+    out,
+    print_fitting,
+    refusal,
+    tell_upload,
+)
 
 if TYPE_CHECKING:
     from plasticity.launch.sweep import Point
@@ -72,6 +82,7 @@ def sweep(
     folder = points[0].run.path.parent
     out.print(f"{new} of {count} cells done now", highlight=False)
     _show(points, folder)
+    tell_upload(folder, "*/cells/*")
     for text in failures:
         err.print(f"failed: {text}", style="red", highlight=False, soft_wrap=True)
     if failures:
@@ -92,8 +103,10 @@ def _show(points: "list[Point]", folder: Path) -> None:
     if not len(found):
         return
     keys = list(dict.fromkeys(key for point in points for key in point.settings))
-    numbers = ("skill", "forgetting/chaudhry2018")
-    shown = Table(*keys, "strategy", "seeds", "skill", "forgetting", box=None, header_style="bold")
+    numbers = ("skill", "forgetting/chaudhry2018", "cost/ms_per_step")
+    shown = Table(box=None, header_style="bold")
+    for name in (*keys, "strategy", "seeds", "skill", "forgetting", "ms/step"):
+        shown.add_column(name, no_wrap=name in ("seeds", "skill", "forgetting", "ms/step"))
     lines = list[tuple[float, list[str]]]()
     for (_, label), group in found.filter(pl.col("done")).group_by("run", "label"):
         row = group.row(0, named=True)
@@ -101,12 +114,12 @@ def _show(points: "list[Point]", folder: Path) -> None:
         texts = [spread(v, 3) if v else "-" for v in values]
         mean = sum(values[0]) / len(values[0]) if values[0] else float("-inf")
         if lost := sweeps.diverged(group):
-            texts, mean = [lost, "-"], float("-inf")
+            texts, mean = [lost, "-", texts[-1]], float("-inf")
         settings = [str(row.get(key)) for key in keys]
         lines.append((-mean, [*settings, str(label), str(len(group)), *texts]))
     for _, texts in sorted(lines, key=lambda line: (line[0], line[1])):
         shown.add_row(*texts)
-    out.print(shown)
+    print_fitting(shown, ["forgetting", "seeds"])
     write_whole(folder / "sweep.csv", frame_csv(found).encode())
     told = f"every cell: {folder / 'sweep.csv'}; each variation is a run: plasticity report {points[0].run.path}"
     out.print(told, highlight=False, soft_wrap=True)

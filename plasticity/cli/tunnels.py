@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, experiments_of, follow, out
+from plasticity.cli.common import PASS_ON, experiments_of, follow, out, print_fitting
 
 app = typer.Typer()
 
@@ -28,5 +28,5 @@ def tunnel_table(
     wanted = table.entries([*experiments_of(words).values()])
     follow("tunnel-table", [entry.name for entry in wanted], table.run(wanted, jobs))
     done = [(entry, table.curves(entry)) for entry in wanted]
-    out.print(table.shown(done))
+    print_fitting(table.shown(done), table.SPARE)
     out.print(f"page: {table.write(done, to)}", highlight=False, soft_wrap=True)

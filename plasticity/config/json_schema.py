@@ -50,16 +50,25 @@ def _document(schema: Schema, cls: type, tag: str | None = None) -> dict[str, An
             item["description"] = words[name]
         if parameter.default is not parameter.empty:
             item["default"] = plain(parameter.default)
+    said = one_line(cleandoc(cls.__doc__ or "").partition("\n\n")[0])
     if tag:
-        properties["type"] = {"const": tag}
+        properties["type"] = {"const": tag, "title": tag, "description": said}
         made["required"] = ["type", *made.get("required", [])]
-    text = cleandoc(cls.__doc__ or "")
-    return made | {"description": one_line(text.partition("\n\n")[0])}
+    return made | {"description": said}
 
 
 def _choices(schema: Schema, base: type) -> dict[str, Any]:
     """JSON schema of a contract: one of its concrete classes, told apart by `type`."""
     found = [(k, c) for k, v in known(base, schema.contracts).items() for c in v if schema.fits(c)]
-    tag = {"type": {"enum": sorted({name for name, _ in found})}}
+    names = sorted({name for name, _ in found})
+    snippets = [
+        {"label": name, "body": name} for name in names
+    ]  # what completes, and checks nothing
+    named = {"title": base.__name__, "defaultSnippets": snippets}
     some = [_document(schema, cls, name) for name, cls in found]
-    return {"type": "object", "required": ["type"], "properties": tag, "anyOf": some}
+    return {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": named},
+        "anyOf": some,
+    }

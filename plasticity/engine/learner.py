@@ -137,7 +137,10 @@ class OnlineLearner(nn.Module):
         return torch.from_numpy(np.asarray(right)).to(answers.device)
 
     def begin(self, step: int) -> None:
-        """Step `step` of the stream begins."""
+        """Step `step` of the stream begins; of a loop that is written by hand, the first attaches the strategy."""
+        if not self._attached:
+            self.attach()
+            self.make_optimizer()
         self.step, self.update_index, self._moved = step, 0, False
 
     def learn(self, batch: Batch, prediction: Prediction) -> None:

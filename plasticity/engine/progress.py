@@ -1,5 +1,6 @@
-"""Progress: a bar for the cell under way, with the bits and the skill so far."""
+"""Progress: a bar for the cell under way, with the bits and the skill so far; a line per minute where none can move."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,8 @@ from plasticity.engine.prequential import Prequential
 from plasticity.engine.scorer import COLUMNS
 from plasticity.metrics.visits import UNDEFINED
 
+PAUSE = 60.0
+"""Seconds between two lines of progress where no bar moves."""
 _ROWS = {name: row for row, name in enumerate((MODEL, *PREDICTORS))}
 
 
@@ -71,7 +74,7 @@ class Bar(pl.Callback):
 
 @contextmanager
 def bars(console: Console) -> Iterator[Progress]:
-    """A live display, one line per cell; on anything but a terminal, nothing moves."""
+    """A live display, one line per cell; on anything but a terminal, a printed line per minute."""
     columns = (
         TextColumn("{task.description:<18}", markup=False),
         BarColumn(bar_width=16),
@@ -80,4 +83,34 @@ def bars(console: Console) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield progress
+        over = threading.Event()
+        if progress.disable and not console.quiet:
+            threading.Thread(target=_tell, args=(progress, over), daemon=True).start()
+        try:
+            yield progress
+        finally:
+            over.set()
+
+
+def _tell(progress: Progress, over: threading.Event) -> None:
+    """Print how far the latest task is, every PAUSE seconds until it is over."""
+    while not over.wait(PAUSE):
+        going = [task for task in progress.tasks if not task.finished]
+        for task in going[-1:]:
+            far = (
+                f"{task.completed:g}"
+                if task.total is None
+                else f"{task.completed:g}/{task.total:g}"
+            )
+            left = task.time_remaining
+            ends = (
+                ""
+                if not left
+                else f"about {left / 60:.0f} min left"
+                if left > 90
+                else "about a minute left"
+            )
+            text = ", ".join(
+                filter(None, (f"{task.description}: {far}", task.fields["note"], ends))
+            )
+            progress.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -8,21 +8,21 @@ from functools import partial
 from rich.console import Console
 from rich.progress import Progress
 
-from plasticity.config.recipe import Recipe, plain
+from plasticity.config.recipe import plain
 from plasticity.core.errors import reason
 from plasticity.core.names import folder_name
 from plasticity.core.network import Network
 from plasticity.diagnostics.callback import ConditionRecorder
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.frontier import FrontierRecorder
-from plasticity.engine.pretrain_key import fresh_network
+from plasticity.engine.pretrain_key import WEIGHTS, fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.engine.trainer import PASSES, fit
 from plasticity.launch import restore
 from plasticity.launch.experiment import CellSpec, Experiment, deciding, single
 from plasticity.metrics.summary import finite
-from plasticity.results.load import derived
 from plasticity.results.lock import InUse, alone
+from plasticity.results.numbers import derived
 from plasticity.results.sealed import digest
 from plasticity.results.store import KINDS, OVER, Cell, Run
 from plasticity.tracking.logger import finish, loggers
@@ -105,9 +105,9 @@ def run_cell(
         Damaged: what lies there is of another cell, or is not as it was written.
         RuntimeError: the loop ended before the stream.
     """
-    began = time.perf_counter()
     stream = experiment.stream.build(seed=seed)
-    network, bits = _network(experiment, contender.network, seed, progress)
+    network, bits = _network(experiment, contender, seed, progress, console)
+    began = time.perf_counter()
     parts = {name: recipe.resolved() for name, recipe in contender._asdict().items()}
     config = plain(experiment) | parts | {"seed": seed}
     meta = {"label": label, "seed": seed, "index": index, **parts, "pretrained_gap": bits}
@@ -169,12 +169,24 @@ def run_cell(
 
 
 def _network(
-    experiment: Experiment, recipe: Recipe[Network], seed: int, progress: Progress
+    experiment: Experiment, contender: CellSpec, seed: int, progress: Progress, console: Console
 ) -> tuple[Network, float | None]:
-    """The pretrained network, and its distance from the amnesic observer in bits."""
-    plan = experiment.pretrain
-    bars = [Bar(progress, f"pretrain-seed{seed}", plan.steps)] if plan.steps else []
-    found = restore.pretrained_network(experiment, recipe, seed, bars)
-    for bar in bars:
+    """The pretrained network, and its distance from the amnesic observer in bits; told once of each network."""
+    plan, recipe = experiment.pretrain, contender.network
+    if not plan.steps:
+        return restore.pretrained_network(experiment, recipe, seed)
+    place = experiment.pretraining(recipe, seed).cell(experiment.pretrained).path
+    names = [name for name, each in experiment.labelled_networks().items() if each == recipe]
+    name = "-".join(["pretrain", *names[: len(experiment.networks[1:])], f"seed{seed}"])
+    kept, began = (place / WEIGHTS).exists(), time.perf_counter()
+    bar = Bar(progress, name, plan.steps)
+    try:
+        network, bits = restore.pretrained_network(experiment, recipe, seed, [bar])
+    finally:
         progress.remove_task(bar.task)
-    return found
+    first = next(each for each in experiment.contenders().values() if each.network == recipe)
+    if not kept or contender == first:
+        how = "from the cache" if kept else f"pretrained in {time.perf_counter() - began:.0f} s"
+        text = f"{name}: {how}, {bits:.3f} bits from the amnesic observer"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    return network, bits

@@ -28,8 +28,11 @@ NUMBERS = {
     "gain": ("gain", 2),
     "KL return": ("kl_return", 2),
     "forgetting": ("forgetting/chaudhry2018", 2),
+    "ms/step": ("cost/ms_per_step", 1),
 }
 """Title of a number -> its formula id, and digits."""
+SPARE = ("Δ gain", "pairs", "Δ forgetting", "Δ KL return", "Δ ms/step")
+"""Titles that a narrow terminal does without, the first to go first."""
 LONG = 12
 """Letters of a run's name, at most; those of longer names are numbered."""
 

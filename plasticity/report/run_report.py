@@ -10,7 +10,7 @@ from plasticity.core.predictors import PREDICTORS
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import UNDEFINED
 from plasticity.report.verdict import Verdict, diverged_at, leader, verdict
-from plasticity.results.load import OwnSummary, derived, numbers, unmoved
+from plasticity.results.numbers import OwnSummary, derived, numbers, unmoved
 from plasticity.results.store import Cell, Run
 
 BASELINES = PREDICTORS[1:]

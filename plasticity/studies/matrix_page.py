@@ -79,10 +79,10 @@ def shown(studied: Studied) -> RichTable:
     table = RichTable(
         title=told, caption=CAPTION, box=None, header_style="bold", padding=(0, 0, 0, 1)
     )
-    for i, title in enumerate(TITLES[:-1]):  # what fits a terminal
+    for i, title in enumerate(TITLES):
         table.add_column(title, justify="right" if i else "left", no_wrap=True)
     for i, (title, found) in enumerate(studied.findings.items()):
-        table.add_row(*cells(title, found)[:-1], style=None if i else "bright_black")
+        table.add_row(*cells(title, found), style=None if i else "bright_black")
     return table
 
 

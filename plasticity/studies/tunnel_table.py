@@ -35,6 +35,8 @@ BASELINES = ("memoryless", "position", "uniform")
 CONSTANT = "best constant"
 """Not a predictor but a number: the entropy that, said everywhere, has the least mean entropy error."""
 TITLES = ("task", "network", "parameters", "KL", "excess loss", "entropy error", "of memoryless")
+SPARE = ("excess loss", "entropy error", "of memoryless")
+"""Titles that a narrow terminal does without, the first to go first."""
 CAPTION = (
     "KL from the exact observer (the amnesic one), log loss beyond it, and |difference of entropies|: bits per "
     "asked position. The last is no proper score: beside it the best constant entropy, which knows nothing. "
@@ -158,14 +160,12 @@ def rows(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> list[TunnelRow]:
 def shown(done: Sequence[tuple[TableEntry, pl.DataFrame]]) -> RichTable:
     """The table, for a terminal. Bits per asked position, mean and 95 % interval over seeds."""
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
-    kept = [i for i, name in enumerate(TITLES) if name != "parameters"]  # what fits a terminal
-    for i in kept:
-        title = TITLES[i].replace(" ", "\n", 1)
+    for i, name in enumerate(TITLES):
+        title = name.replace(" ", "\n", 1)
         table.add_column(title, justify="left" if i < 2 else "right", no_wrap=True)
     for row in rows(done):
         style = "bright_black" if row.params is None else None
-        cells = _cells(row)
-        table.add_row(*(cells[i] for i in kept), style=style)
+        table.add_row(*_cells(row), style=style)
     return table
 
 

@@ -10,7 +10,7 @@ class Wandb:
     """How a run reports to wandb.
 
     Args:
-        mode: offline (upload later with `wandb sync`), online, or disabled.
+        mode: offline (a run prints the line that uploads it later), online, or disabled.
         project: wandb project.
         entity: wandb team or user; null: the account's default.
         checkpoint: the largest last checkpoint that is kept as an artifact, in megabytes; 0: none.

@@ -53,8 +53,8 @@ def dags(variables: int, most: int) -> Graphs:
         variables: nodes.
         most: parents of a variable, at most.
 
-    >>> [len(dags(n, n - 1)) for n in (2, 3, 4)]
-    [3, 25, 543]
+    >>> len(dags(4, 3))
+    543
     """
     sets = parent_sets(variables, most)
     choice = np.indices([sets.shape[1]] * variables).reshape(variables, -1).T

@@ -34,7 +34,7 @@ def loaded(run: str) -> dict[str, dict[str, Any]]:
         row["label"]: {"summary": row} for row in results.summary.to_dicts()
     }
     for frame in FRAMES:
-        rows = getattr(results, frame).collect()
+        rows = getattr(results, frame)
         for label, tables in found.items():
             mine = rows.filter(rows["label"] == label).to_dicts() if len(rows) else []
             tables[frame] = [repr(row) for row in mine]

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,16 @@ from plasticity.results import sealed
 from plasticity.results.store import Run
 
 from ...calling import GOOD, Call, refused
+
+
+def test_the_version_is_the_changelogs(call: Call) -> None:
+    """A section of its own, the uppermost; and by semantic versioning."""
+    root = Path(__file__).parents[3]
+    stated = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", stated)
+    assert call("--version") == (0, f"plasticity {stated}\n", "")
+    sections = re.findall(r"^## (\S+)", (root / "plasticity" / "CHANGELOG.md").read_text(), re.M)
+    assert stated in sections[:2]
 
 
 def test_a_gpu_where_there_is_none(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

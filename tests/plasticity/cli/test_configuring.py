@@ -68,6 +68,12 @@ def test_init_writes_what_is_fine_and_never_writes_over_it(call: Call) -> None:
     assert told == "experiment.yaml: expected a new file, this one is there already\n"
     assert said(call, "init", "sub/mine.yaml") and Path("sub/mine.yaml").read_text() == text
     assert Path("sub", name).exists()
+    for kind, key in {"sweep": "grid", "suite": "tuning"}.items():
+        file = Path("sub", f"plasticity.{kind}.schema.json")
+        assert key in json.loads(file.read_text())["properties"]
+    once = {file.name: file.read_bytes() for file in Path("sub").glob("*.json")}
+    assert said(call, "schema", "--all", "again").count("schema: ") == len(once) == 3
+    assert {file.name: file.read_bytes() for file in Path("again").iterdir()} == once
     assert "expected a file that can be written" in refused(call, "init", "good.yaml/mine.yaml")
     assert rest
 
@@ -118,6 +124,26 @@ def test_the_schema_takes_what_the_engine_takes_and_refuses_what_it_refuses(call
     }.items():
         Path("x.yaml").write_text(GOOD.replace(old, new))
         assert list(checked.iter_errors(read("x.yaml").value)), new
+
+
+def test_every_shipped_yaml_names_its_schema_and_keeps_to_it(call: Call) -> None:
+    """In its first line, as a file of the repository's root, which `make setup` writes there."""
+    root = Path(__file__).parents[3]
+    jsonschema = pytest.importorskip("jsonschema")
+    said(call, "schema", "--all", ".")
+    suites = (root / "plasticity" / "bench" / "suites").rglob("*.yaml")
+    files = [*(root / "experiments").rglob("*.yaml"), *suites]
+    assert len(files) > 20
+    for file in files:
+        if file.name == "wandb.yaml":  # a file of wandb's
+            continue
+        first, _, rest = file.read_text().partition("\n")
+        name = first.removeprefix("# yaml-language-server: $schema=")
+        place = (file.parent / name).resolve()
+        assert place.parent == root and rest, file
+        checked = jsonschema.Draft202012Validator(json.loads(Path(place.name).read_text()))
+        assert not list(checked.iter_errors(read(file).value)), file
+        assert ("experiment" in read(file).value) == ("sweep" in name), file
 
 
 def test_validate_says_how_much_there_is_to_run(call: Call) -> None:
@@ -237,7 +263,7 @@ def test_a_class_is_explained_and_its_snippet_is_fine(kind: str, cls: type, call
         snippet = snippet.replace("tokens: [tokens]", f"tokens: {TOKENS}")
     made, _ = located(Path("good.yaml"), [], over(snippet))
     named = yaml.safe_load(snippet)
-    assert cls.__name__ in str(named) or kind in named or kind == "experiment"
+    assert cls.__name__ in str(named) or kind.split(".")[0] in named or kind == "experiment"
     if kind in ("network", "strategy", "optimizer", "detector"):
         build_all(made)  # nothing had to be made up
 

@@ -26,4 +26,15 @@ def test_a_variation_that_diverged_is_last_and_says_when(
     sweeping._show([SimpleNamespace(settings={}, run=run)], tmp_path)  # pyright: ignore[reportArgumentType] a point is more
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
     assert lines[1][:3] == ["EWC", "3", "0.310±0.025"]
-    assert lines[2] == ["Wild", "3", "diverged", "(seed", "1", "at", "step", "36)", "-"]
+    assert lines[2] == [
+        "Wild",
+        "3",
+        "diverged",
+        "(seed",
+        "1",
+        "at",
+        "step",
+        "36)",
+        "-",
+        "2.000±0.000",
+    ]

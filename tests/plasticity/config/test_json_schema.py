@@ -13,9 +13,12 @@ def test_json_schema_says_what_the_editor_needs():
     assert schema["properties"]["strategies"]["items"] == {"$ref": "#/$defs/Strategy"}
     assert schema["properties"]["optimizer"]["default"]["betas"] == [0.9, 0.999]
     strategy = schema["$defs"]["Strategy"]
-    assert strategy["properties"]["type"]["enum"] == ["Chain", "EWC", "Finetune"]
+    named = strategy["properties"]["type"]
+    assert [each["body"] for each in named["defaultSnippets"]] == ["Chain", "EWC", "Finetune"]
+    assert not {"enum", "const"} & named.keys(), "a wrong name is complained of once, by anyOf"
     chain = strategy["anyOf"][0]
-    assert chain["properties"]["type"] == {"const": "Chain"}
+    said = {"title": "Chain", "description": chain["description"]}
+    assert chain["properties"]["type"] == {"const": "Chain"} | said
     assert chain["properties"]["parts"] == {"items": {"$ref": "#/$defs/Strategy"}, "type": "array"}
     assert chain["required"] == ["type", "parts"]
     markov = schema["$defs"]["Tunnel"]["anyOf"][0]

@@ -32,7 +32,7 @@ def test_beliefs_are_recorded_and_drawn(call: Call) -> None:
         f"--strategies={strategies}",
     )
     assert made.code == 0, made.err
-    steps = plasticity.load("run").steps.collect()
+    steps = plasticity.load("run").steps
     assert "belief/3" in steps.columns and "belief/4" not in steps.columns
     tables = {str(label): rows for (label,), rows in steps.group_by("label", maintain_order=True)}
     plain, pool, chain, mixture = tables.values()

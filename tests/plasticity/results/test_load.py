@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_run_is_its_tables(folder: Path) -> None:
     found = load(folder / "one")
-    steps = found.steps.collect()
+    steps = found.steps
     assert steps.columns[:4] == ["run", "label", "seed", "step"]
     for label, seed in (("EWC", 1), ("Replay", 0)):
         mine = steps.filter(pl.col("label") == label, pl.col("seed") == seed)
@@ -33,8 +33,18 @@ def test_a_run_is_its_tables(folder: Path) -> None:
         other = pq.read_table(parts)
         np.testing.assert_array_equal(mine["kl/model"], other["kl/model"])
         np.testing.assert_array_equal(mine["step"], other["step"])
-    assert len(steps) == 4 * 80 and len(found.timing.collect()) == 4
+    assert len(steps) == 4 * 80 and len(found.timing) == 4
     assert found.config["stream"]["period"] == 20
+
+
+def test_lazy_tables_are_what_polars_has_not_read_yet(folder: Path) -> None:
+    at_once, later = load(folder), load(folder, lazy=True)
+    for kind in ("steps", "probes", "condition", "timing", "frontier"):
+        frame, query = getattr(at_once, kind), getattr(later, kind)
+        assert isinstance(frame, pl.DataFrame) and isinstance(query, pl.LazyFrame)
+        assert query.collect().equals(frame)
+    assert len(later.steps.filter(pl.col("seed") == 7).select("kl/model").collect()) == 80
+    assert isinstance(later.summary, pl.DataFrame)
 
 
 def test_the_summary_is_a_row_per_cell(folder: Path) -> None:
@@ -52,19 +62,19 @@ def test_folders_and_globs(folder: Path, where: str) -> None:
     count = 1 if "two" in where else 2
     assert len(found.runs) == count == len(found.configs)
     if count == 2:
-        assert set(found.steps.collect()["seed"]) == {0, 1, 7}
+        assert set(found.steps["seed"]) == {0, 1, 7}
         with pytest.raises(ValueError, match="config: expected one run, got 2"):
             _ = found.config
 
 
 def test_what_is_not_stored_is_empty(folder: Path) -> None:
-    frame = load(folder / "one").condition.collect()
+    frame = load(folder / "one").condition
     assert frame.columns == ["run", "label", "seed"] and not len(frame)
 
 
 def test_a_run_without_cells_is_empty(tmp_path: Path) -> None:
     found = load(made(tmp_path / "new", {}).path)
-    assert not len(found.summary) and not len(found.steps.collect())
+    assert not len(found.summary) and not len(found.steps)
     assert repr(found).startswith("1 run\n")
 
 
@@ -76,7 +86,7 @@ def test_columns_may_differ_between_cells(folder: Path) -> None:
     other.timing.write(0, row)
     for cell in (one, other):
         cell.end(cell.summary)
-    table = load(folder).timing.collect()
+    table = load(folder).timing
     assert table["seconds"].sum() == 4 * 1.5 + 2.5 + 1 and table["joules"].null_count() == 5
 
 
@@ -102,7 +112,7 @@ def test_a_notebook_shows_strategies(folder: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_asked_for(folder: Path) -> None:
-    frame = load(folder).steps.filter(pl.col("label") == "EWC").select("kl/model")
+    frame = load(folder, lazy=True).steps.filter(pl.col("label") == "EWC").select("kl/model")
     assert "PROJECT 1" in frame.explain(), frame.explain()
 
 
@@ -152,8 +162,8 @@ def test_a_name_is_no_pattern_and_no_address(
     plain = "p" * len(name)
     made(Path(plain), {"Frozen": [0.0], "EWC": [0.5]}, seeds=[0])
     np.testing.assert_allclose(load(name).summary["skill"], [0.0, 0.5])
-    steps = load(name).steps.collect()
-    assert steps["kl/model"].to_list() == load(plain).steps.collect()["kl/model"].to_list()
+    steps = load(name).steps
+    assert steps["kl/model"].to_list() == load(plain).steps["kl/model"].to_list()
     assert set(steps["run"]) == {name} and "a" not in steps.columns
     monkeypatch.setattr(Page, "write", lambda page, to: to)
     for words in (["report"], ["compare", "run"]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,7 +76,11 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGKILL)
     assert not (folder / "run/cells/Replay-seed7/summary.json").exists()
-    subprocess.run(command("resume", "run"), check=True, cwd=folder, env=base)
+    done = subprocess.run(
+        command("resume", "run"), check=True, cwd=folder, env=base, capture_output=True, text=True
+    )
+    (folder / "reader").mkdir(exist_ok=True)
+    (folder / "reader" / "said").write_text(done.stdout)
     return folder
 
 
@@ -102,6 +107,15 @@ def told(cell: Cell) -> list[Records]:
     files = sorted(cell.path.glob("wandb/offline-run-*/*.wandb"))
     assert len(files) == 2, "a run that is taken up again offline is a second fragment"
     return [inspected(file) for file in files]
+
+
+def test_the_line_that_uploads_names_every_fragment(offline: Path, cell: Cell) -> None:
+    """As a shell expands it, from where the run was resumed."""
+    text = (offline / "reader" / "said").read_text()
+    (line,) = re.findall(r"wandb sync (\S+)$", text, re.M)
+    found = sorted(path.resolve() for path in offline.glob(line))
+    assert found == sorted(p.resolve() for p in cell.path.glob("wandb/offline-run-*"))
+    assert len(found) == 2 and all(any(path.glob("*.wandb")) for path in found)
 
 
 def history(told: list[Records]) -> list[dict[str, Any]]:
