@@ -87,5 +87,13 @@ def main() -> None:
         for problem in error.problems:
             err.print(str(problem), style="red", highlight=False, soft_wrap=True)
         sys.exit(2)
+    except (
+        OSError
+    ) as error:  # a file in a folder's place, a folder in a file's, a disk that is read only
+        if error.filename is None:
+            raise
+        text = f"{error.filename2 or error.filename}: {error.strerror}"
+        err.print(text, style="red", highlight=False, soft_wrap=True)
+        sys.exit(2)
     finally:
         deaf()

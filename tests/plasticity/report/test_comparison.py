@@ -15,6 +15,7 @@ from plasticity.results.store import Cell
 from ...calling import Call, refused
 from ..results.runs import made, spoil
 
+FLAGSHIP = Path(__file__).parents[3] / "experiments" / "cpu-small.json"
 OLD = {"Frozen": [0.0, 0.01, -0.02], "EWC": [0.30, 0.52, 0.71]}
 NEW = {"EWC": [0.410, 0.631, 0.819], "Replay": [0.35, 0.58, 0.77]}
 
@@ -156,6 +157,21 @@ def test_the_command_prints_and_writes(call: Call, tmp_path: Path) -> None:
     } <= {p.name for p in Path("out").iterdir()}
     assert "Did you mean 'Replay'?" in refused(call, "compare", "old", "new", "--against=Repaly")
     assert "expected the folder of a run" in refused(call, "compare", "old", "nw")
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "old"), ("compare", "old", "old2"), ("bench", "board", str(FLAGSHIP))]
+)
+def test_where_nothing_can_be_written_one_line_says_so(words: tuple[str, ...], call: Call) -> None:
+    """A file in the place of a folder, and a folder in the place of a file."""
+    made(Path("old"), OLD)
+    made(Path("old2"), OLD)
+    Path("file").touch()
+    Path("folder").mkdir()
+    assert "file: File exists" in refused(call, *words, "--to", "file/page.html")
+    assert "folder: Is a directory" in refused(call, *words, "--to", "folder")
+    if words[0] != "bench":
+        assert "file: File exists" in refused(call, *words, "--export", "file")
 
 
 def test_the_report_answers_and_exports(call: Call) -> None:
