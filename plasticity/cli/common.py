@@ -180,6 +180,8 @@ def print_fitting(table: Table, spare: Sequence[str]) -> None:
         if out.measure(table, options=wide).maximum <= out.width:
             break
         table.columns = [c for c in table.columns if str(c.header).replace("\n", " ") != name]
+        for index, column in enumerate(table.columns):
+            column._index = index
     out.print(table)
 
 
