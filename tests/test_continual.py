@@ -98,7 +98,8 @@ def test_the_override_that_a_comment_names_runs(
 ) -> None:
     """Recurrence, 17 to 19."""
     file = FOLDER / "recurrence.yaml"
-    named = [w for w in shlex.split(file.read_text().splitlines()[1]) if w.startswith("--")]
+    (comment,) = (line for line in file.read_text().splitlines() if "--stream" in line)
+    named = [w for w in shlex.split(comment) if w.startswith("--")]
     world = experiment(file, *named).stream.build(seed=0)
     assert [tunnel.modulus for tunnel in world.tunnels] == [17, 19]  # type: ignore
     monkeypatch.chdir(tmp_path)

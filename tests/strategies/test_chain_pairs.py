@@ -112,7 +112,7 @@ def test_most_pairs_work():
     anchored = {name for name in NAMES if getattr(strategies, name).anchored}
     still = {"Frozen", "Kalman", "EvidenceMixture", "LoFi", "MemoryInContext"}
     updates = {*still, "GDumb", "Gated", "LoRAPool", "IVON"}
-    losses = {"SelfEdit", "ContextDistillation"}
+    losses = {"SelfEdit", "SEAL", "ContextDistillation"}
     twice = {(a, b) for a in losses for b in losses}
     twice |= {(a, b) for a in ("IVON", "DynamicEvaluation") for b in ("IVON", "DynamicEvaluation")}
     expected = twice | {

@@ -13,6 +13,7 @@ from plasticity.cli.explain import explain, objects, shelves
 from plasticity.config import plugins
 from plasticity.config.recipe import parameters, plain
 from plasticity.config.yaml_source import read
+from plasticity.diagnostics import geometry
 from plasticity.integrations.huggingface import HuggingFace
 from plasticity.launch.folder import resolved
 from plasticity.launch.validate import build_all
@@ -293,7 +294,9 @@ def test_explain_in_words(call: Call) -> None:
     text = said(call, "explain", "metric", "skill")
     assert text.startswith("skill [no unit]: (KL(amnesic) - ") and "Murphy 1988" in text
     assert said(call, "explain", "metric", "kl/model").startswith("kl/<who> [bits]: ")
-    assert len(said(call, "explain", "metric").splitlines()) == len(GLOSSARY)
+    assert len(said(call, "explain", "metric").splitlines()) == len(GLOSSARY) + len(
+        geometry.glossary()
+    )
 
 
 @pytest.mark.parametrize(

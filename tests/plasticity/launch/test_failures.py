@@ -194,7 +194,7 @@ def test_another_yaml_is_refused(cut: Cell, call: Call) -> None:
     file.write_text(text.replace("period: 5", "period: 6"))
     for words in (("resume", "run"), ("report", "run")):
         done = call(*words)
-        assert done.code == 2 and done.err.startswith("run/experiment.yaml: it is not as it was")
+        assert done.code == 2 and done.err.startswith("run/experiment.yaml: it is not what")
     file.write_text(text.replace("mode: disabled", "mode: offline"))
     assert call("report", "run").code == 0
 
