@@ -128,7 +128,7 @@ def test_a_sweep_of_seeds_alone_is_called_as_its_experiment(call: Call) -> None:
 
 
 def test_a_killed_worker_and_a_killed_driver_lose_no_finished_cell(call: Call) -> None:
-    text = SWEEP.replace('"stream.probe": 2', '"stream.probe": 2, stream.steps: 400')
+    text = SWEEP.replace('"stream.probe": 2', '"stream.probe": 2, stream.steps: 200')
     sweep(text.replace("symbols: [2, 3]", "symbols: [3]"))
     folder = Path("runs")
     process = begun("sweep", "sweep.yaml")
