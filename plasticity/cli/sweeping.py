@@ -76,7 +76,8 @@ def sweep(
         search = Search(of, where, retries)
         total = chooser.trials * len(points[0].experiment.seeds)
         failures, count = _follow(name, total, search.run(), lambda _: _best_trial(search))
-        _show(search.table(), search.points, folder, chooser)
+        points = [*filter(None, [search.best and search.best.point]), *search.points]
+        _show(search.table(), points, folder, chooser)
         _conclude(search)
     tell_upload(folder, "*/cells/*")
     for text in failures:

@@ -4,6 +4,7 @@ No study is stored. The same command chooses again, in the same order and from t
 done, costs nothing, and leads to the same next choices. So a search that was killed goes on as if it had not been.
 """
 
+import json
 from collections.abc import Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,7 +40,7 @@ class Tried(NamedTuple):
     @property
     def name(self) -> str:
         """For people."""
-        said = ", ".join(f"{k}={v}" for k, v in self.settings.items())
+        said = ", ".join(f"{k}={json.dumps(v)}" for k, v in self.settings.items())
         return f"trial {self.number} ({said})"
 
 

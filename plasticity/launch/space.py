@@ -54,7 +54,7 @@ class Dimension:
         """The values from which all others can be told to be of the right kind."""
         return list(self.choices) or [self.low, self.high]
 
-    def _check_step(self, low: float, high: float, step: float) -> None:
+    def _check_step(self, low: int | float, high: int | float, step: int | float) -> None:
         if self.log:
             raise ValueError("step: expected none where log is true")
         if step <= 0:

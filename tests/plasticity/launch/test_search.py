@@ -77,7 +77,7 @@ def test_the_best_is_by_the_mean_over_seeds_and_its_line_runs_it(call: Call) -> 
     )
     sampler = "{type: random, trials: 8, objective: kl/model, direction: minimize, seed: 2}"
     search(f"{text}sampler: {sampler}\n")
-    done = call("sweep", "search.yaml", "--jobs", "2", "--stream.steps=12")
+    done = call("sweep", "search.yaml", "--jobs", "1", "--stream.steps=12")
     assert done.code == 0, done
     assert len(finished(Path("runs"))) == 6
     found = trials()
@@ -105,14 +105,14 @@ class Spoiled(Strategy):
 
 
 def test_what_fails_or_cannot_be_built_is_named_and_the_search_goes_on(call: Call) -> None:
-    """Each value can be built, but not both numbers together."""
+    """What is not an end of a dimension is built when it is chosen: here, odd widths cannot be."""
     text = BASE + "seeds: [0]\n"
     search(
         f"{text}space:\n  network.width: {{choices: [8, 9]}}\n  network.heads: {{choices: [1, 3]}}\n"
         "sampler: {type: random, trials: 8}\n"
     )
     told = refused(call, "validate", "search.yaml")
-    assert "search.yaml:" in told and "heads" in told  # 8 with 3
+    assert "width 8 does not divide into 3 heads" in told
     search(
         f"{text}space:\n  network.width: {{low: 12, high: 14}}\n  network.heads: {{low: 1, high: 2}}\n"
         "  strategies.0: {choices: [{type: Finetune}, {type: Spoiled}]}\n"
@@ -120,7 +120,7 @@ def test_what_fails_or_cannot_be_built_is_named_and_the_search_goes_on(call: Cal
     )
     done = call("sweep", "search.yaml", "--jobs", "1", "--retries", "0")
     assert done.code == 1 and "Spoiled-seed0: RuntimeError: as it was told" in done.err, done
-    said = "network.width=13, network.heads=2, .* cannot be built, and counts as the worst: "
+    said = "network.width=13, .* cannot be built, and counts as the worst: "
     assert re.search(said, done.err)
     assert "best: trial" in done.out and "Finetune" in done.out
     assert set(trials().filter(pl.col("done"))["label"]) == {"Finetune"}
