@@ -199,9 +199,12 @@ def _checked(file: Path, overrides: list[str], configs: list[Path]) -> str:
     if not configs and "experiment" in read(file).value:  # a key that only a sweep has
         from plasticity.launch.sweep import planned
 
-        _, points = planned(file, overrides, contracts())
+        plan, points = planned(file, overrides, contracts())
         for each in dict.fromkeys(each for point in points for each in point.warnings):
             warn(each)
+        if plan.sampler:
+            trials, seeds = plan.sampler.trials, len(points[0].experiment.seeds)
+            return f"a search of {trials} trials, {trials * seeds} cells at most"
         cells = sum(len(p.experiment.contenders()) * len(p.experiment.seeds) for p in points)
         return f"a sweep of {cells} cells ({len(points)} variations)"
     from plasticity.launch.validate import build_all

@@ -60,6 +60,8 @@ def objects(contracts: Sequence[type], root: type = Experiment) -> dict[str, typ
         kind, base, args, _ = form(hint, tuple(contracts))
         members = args if kind == "union" else [hint]
         for member in (form(each, tuple(contracts)) for each in members):
+            if member.kind == "dict" and member.args[1:]:
+                member = form(member.args[1], tuple(contracts))
             if member.kind == "object" and name != "return":
                 inside = objects(contracts, member.base)
                 found |= {name: member.base} | {f"{name}.{k}": cls for k, cls in inside.items()}

@@ -129,7 +129,7 @@ class Schema:
             hints = get_type_hints(cls.__init__, include_extras=True)
             for name, parameter in parameters(cls).items():
                 what = f"its argument {name!r}"
-                if name == "type":
+                if name == "type" and issubclass(cls, self.contracts):
                     raise Unfit("this key names the class")
                 annotation = self.annotation(hints.get(name, Any))
                 default = ... if parameter.default is parameter.empty else None

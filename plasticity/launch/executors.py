@@ -97,6 +97,8 @@ def share(
     Raises:
         RuntimeError: the workers of a task keep dying.
     """
+    if not tasks:
+        return  # no cluster is begun for nothing
     left = deque((task, 0) for task in tasks)
     running = dict["Future[Any]", tuple[Task, int]]()
     room = len(tasks) if engine.elsewhere else engine.jobs

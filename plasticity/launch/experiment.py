@@ -163,14 +163,14 @@ def _labelled(key: str, recipes: Sequence[Recipe[T]]) -> dict[str, Recipe[T]]:
     every = [recipe.resolved() for recipe in recipes]
     found: dict[str, Recipe[T]] = {}
     for nth, (recipe, mine) in enumerate(zip(recipes, every, strict=True)):
-        label = _word(mine, every)
+        label = briefly(mine, every)
         if mine in every[:nth]:
             raise ValueError(f"{key}: {short(label)} is there twice")
         found[_distinct(label, repr(mine), found)] = recipe
     return found
 
 
-def _word(value: Any, kin: Sequence[Any]) -> str:
+def briefly(value: Any, kin: Sequence[Any]) -> str:
     """A value of a YAML for a label, as briefly as tells it from others in its place: `Chain(Replay+L2Init)`.
 
     Args:
@@ -180,18 +180,18 @@ def _word(value: Any, kin: Sequence[Any]) -> str:
     if isinstance(value, list):
         lists = [each for each in kin if isinstance(each, list)]
         items = enumerate(value)
-        return "+".join(_word(v, [each[i] for each in lists if i < len(each)]) for i, v in items)
+        return "+".join(briefly(v, [each[i] for each in lists if i < len(each)]) for i, v in items)
     if not isinstance(value, dict):
         return str(value)
     kind = value.get("type", "")
     alike = [each for each in kin if isinstance(each, dict) and each.get("type", "") == kind]
     own = {k: v for k, v in value.items() if v is not None and any(v != o.get(k) for o in alike)}
-    words = {k: _word(v, [each[k] for each in alike if k in each]) for k, v in own.items()}
-    detail = ",".join(w if _typed(own[k]) else f"{k}={w}" for k, w in words.items())
+    words = {k: briefly(v, [each[k] for each in alike if k in each]) for k, v in own.items()}
+    detail = ",".join(w if typed(own[k]) else f"{k}={w}" for k, w in words.items())
     return f"{kind}({detail})" if detail else kind
 
 
-def _typed(value: Any) -> bool:
+def typed(value: Any) -> bool:
     """Whether it says itself what it is: something with a `type`, or a list of such."""
     parts = value if isinstance(value, list) else [value]
     return bool(parts) and all(isinstance(each, dict) and "type" in each for each in parts)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from plasticity.cli import sweeping
-from plasticity.launch import sweep
+from plasticity.launch.sweep_cells import diverged
 from plasticity.results.load import load
 
 from ..results.runs import made, spoil
@@ -19,11 +20,11 @@ def test_a_variation_that_diverged_is_last_and_says_when(
     run = made(tmp_path / "run", {"Wild": [0.9, 0.9, 0.9], "EWC": [0.3, 0.31, 0.32]})
     spoil(run, "Wild", 1, 36)
     summary = load(run.path).summary
-    assert sweep.diverged(summary) == "diverged (seed 1 at step 36)"
-    assert sweep.diverged(summary.drop("diverged/step")) == ""
-    monkeypatch.setattr(sweep, "table", lambda points: summary)
+    assert diverged(summary) == "diverged (seed 1 at step 36)"
+    assert diverged(summary.drop("diverged/step")) == ""
     monkeypatch.setattr(sweeping.out, "width", 200)
-    sweeping._show([SimpleNamespace(settings={}, run=run)], tmp_path)  # pyright: ignore[reportArgumentType] a point is more
+    point: Any = SimpleNamespace(settings={}, run=run)
+    sweeping._show(summary, [point], tmp_path)
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
     assert lines[1][:3] == ["EWC", "3", "0.310±0.025"]
     assert lines[2] == [

@@ -208,7 +208,7 @@ NUMBER = "expected an integer of 1 or more, got 'x'"
     ("text", "told"),
     {
         "seeds: [0]\nexperiment: god.yaml": "no such file. Did you mean 'good.yaml'?",
-        "name: x": "expected `grid`, `points` or `seeds`, got none of them",
+        "name: x": "expected `grid`, `points`, `space` or `seeds`, got none of them",
         "gird: {optimizer.lr: [1]}": ":2:1: gird: unknown key 'gird'. Did you mean 'grid'?",
         "grid: {stream.perod: [3]}": ":2:22: grid.stream.perod: stream.perod: unknown key 'perod'",
         "grid: {stream.period: [3, x]}": f":2:23: grid.stream.period: stream.period: {NUMBER}",
