@@ -276,7 +276,7 @@ class Run:
         ):
             found, known = {}, False
         if not known:
-            text = "it is not what environment.json says it was when the run began (`wandb`, `loggers`, `out` may change)"
+            text = "it is not what environment.json says (`wandb`, `loggers` and `out` may be changed since)"
             raise Damaged(file, text, "put that one back, or start another run with this one")
         expect(file, found, CONFIG)
         return found
