@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from plasticity.cli import app
+from plasticity.metrics.glossary import GLOSSARY
 
 from .calling import Call
 
@@ -104,6 +105,29 @@ assert len(losses) == 40 and sum(losses[5:10]) < sum(losses[:5]), losses
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("already done") == 3 and (tmp_path / "skill.svg").exists()
+
+
+def test_the_page_of_avalanche_runs(tmp_path: Path) -> None:
+    """Its blocks, one after the other; and what it says of them."""
+    text = (DOCS / "pages" / "avalanche.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(blocks) == 3
+    checks = """
+assert results.summary["done"].all() and len(results.summary) == 3, results.summary
+assert len(benchmark.train_stream) == 4 and len(benchmark.test_stream) == len(stream.probes())
+(loss,) = found.values()
+assert 0 < loss < 2, found
+assert len(losses) == 40 and {k for _, k in losses} == {0, 1, 2, 3}
+"""
+    home = {"HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}  # Avalanche writes a file there
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*blocks, checks])], cwd=tmp_path, capture_output=True,
+        text=True, env=os.environ | home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    named = re.findall(r"`(forgetting/\w+|cost/\w+)`", text)
+    known = {entry.id for entry in GLOSSARY}
+    assert named and {*named} <= known | {"cost/memory_bytes"}
 
 
 @pytest.mark.parametrize(("page", "subject"), PRINTED.items(), ids=PRINTED)

@@ -76,14 +76,16 @@ def contracts() -> list[type]:
     try:
         from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel
         from plasticity.config import plugins
+        from plasticity.tracking import lightning
 
+        lightning.load()
         failures = plugins.load()
     finally:
         gc.enable()
     for failure in failures:
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
         err.print(text, style="yellow", soft_wrap=True)
-    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector]
+    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector, lightning.Logger]
 
 
 def existing(folder: Path) -> Path:

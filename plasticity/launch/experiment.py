@@ -21,6 +21,7 @@ from plasticity.diagnostics import Condition
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.pretrain_key import Key
 from plasticity.tracking import Wandb
+from plasticity.tracking.lightning import Logger, folders
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ INDIFFERENT = (
     "out",
     "keep",
     "wandb",
+    "loggers",
     "pretrain",
     "hardware",
 )
@@ -68,6 +70,7 @@ class Experiment:
         seed: one seed, or
         seeds: several; each draws its own world, and pretrains its own network.
         wandb: how wandb is told.
+        loggers: of Lightning's, which are told the same; each writes inside the folder of its cell.
         hardware: where it runs.
         keep: whether the checkpoint of a finished cell stays, for `plasticity matrix`.
         out: folder of all runs.
@@ -89,6 +92,7 @@ class Experiment:
     seed: Natural = 0
     seeds: Sequence[Natural] = ()
     wandb: Wandb = field(default_factory=Wandb)
+    loggers: Sequence[Recipe[Logger]] = ()
     hardware: TrainerConfig = field(default_factory=TrainerConfig)
     keep: bool = False
     out: str = "runs"
@@ -103,6 +107,7 @@ class Experiment:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each seed once, got {list(self.seeds)}")
         check_name(self.name)
+        folders(self.loggers)
         if self.pretrain.steps and self.pretrain.batch % self.hardware.devices:
             raise ValueError(
                 f"hardware: expected devices that share pretrain.batch ({self.pretrain.batch}) equally, "

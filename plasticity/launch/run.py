@@ -26,6 +26,7 @@ from plasticity.results.numbers import derived
 from plasticity.results.sealed import digest
 from plasticity.results.store import KINDS, OVER, Cell, Run
 from plasticity.tracking.logger import finish, loggers
+from plasticity.tracking.rows import close, opened
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of an OSError: nothing more can be written, by no cell."""
@@ -122,6 +123,7 @@ def run_cell(
     checkpoints = restore.check(cell, experiment.stretch, stream.steps, learner.strategy.resumable)
     run_id = f"{experiment.name}-{where.path.name}"
     tracked = loggers(experiment.wandb, cell, run_id, config)
+    others = opened(experiment.loggers, cell, config)
     bar = Bar(progress, cell.name, stream.steps)
     data = StreamDataModule(stream, experiment.stretch)
     switching = data.reference.switching
@@ -136,7 +138,7 @@ def run_cell(
         module,
         data,
         experiment.hardware,
-        tracked,
+        [*tracked, *others],
         [condition, frontier, bar],
         checkpoints=checkpoints,
     )
@@ -157,6 +159,7 @@ def run_cell(
     own = learner.network.summary(stream.probes()[0].inputs.to(learner.device))
     summary |= finite({f"network/{name}": value for name, value in own.items()})
     finish(cell, learner, data, summary, tracked, experiment.wandb.checkpoint)
+    close(others, summary, len(stream))
     for kind in KINDS:
         cell.table(kind).merge(upto=len(steps), whole=True)
     cell.end(summary)

@@ -62,6 +62,8 @@ def build_all(experiment: Experiment, tree: Located | None = None) -> Built:
     for name, part in {"hardware": experiment.hardware, "wandb": experiment.wandb}.items():
         if lack := part.lack():
             problems.append(place((name, lack[0]), lack[1]))
+    for recipe in experiment.loggers:
+        tried(recipe.build)
     stream = tried(lambda: experiment.stream.build(seed=0))
     cells = len(experiment.contenders()) * len(experiment.seeds or [0])
     if stream is not None and stream.steps is None and cells > 1:

@@ -7,7 +7,7 @@ from plasticity.results.store import Run
 
 Told = list[tuple[str, list[str]]]
 """Key -> what it is in each run; only where that is not the same, and what one lacks is -."""
-ELSEWHERE = ("seed", "seeds", "out", "wandb", "strategy", "strategies")
+ELSEWHERE = ("seed", "seeds", "out", "wandb", "loggers", "strategy", "strategies")
 """Keys of a YAML that say nothing about what differs, or that are told otherwise."""
 CODE = ("commit", "packages", "python")
 """Of an environment, what numbers may depend on."""

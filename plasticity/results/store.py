@@ -33,7 +33,7 @@ from plasticity.results.table import Table
 
 KINDS = tuple(TABLES)
 """Tables of a cell."""
-NAMES = ("name", "out", "wandb", "keep", "seed", "seeds")
+NAMES = ("name", "out", "wandb", "loggers", "keep", "seed", "seeds")
 """Keys of a YAML that say nothing of the numbers of a cell; a sweep adds seeds to its runs."""
 OVER = "to start this cell over, remove its folder: rm -r {}"
 """What to do about a file of a cell that is damaged."""
@@ -276,7 +276,7 @@ class Run:
         ):
             found, known = {}, False
         if not known:
-            text = "it is not what environment.json says it was when the run began (`wandb` and `out` may be changed)"
+            text = "it is not what environment.json says (`wandb`, `loggers` and `out` may be changed since)"
             raise Damaged(file, text, "put that one back, or start another run with this one")
         expect(file, found, CONFIG)
         return found
@@ -294,6 +294,6 @@ class Run:
         return read_json(file, "environment.json", ENVIRONMENT)
 
 
-def _told(config: Mapping[str, Any], but: Sequence[str] = ("wandb", "out")) -> str:
+def _told(config: Mapping[str, Any], but: Sequence[str] = ("wandb", "loggers", "out")) -> str:
     """SHA-256 of what a YAML says, but for some keys."""
     return digest({k: v for k, v in config.items() if k not in but})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-SIBLINGS = ("networks", "strategies", "seeds", "wandb", "out")
+SIBLINGS = ("networks", "strategies", "seeds", "wandb", "loggers", "out")
 """Keys of the YAML that say nothing of this cell."""
 
 

@@ -18,8 +18,8 @@ from wandb_workspaces.workspaces import (
 )
 
 from plasticity.results.sealed import write_json
+from plasticity.tracking.headlines import STEP
 
-STEP = "stream/step"
 NAME = "Plasticity"
 CHARTS = ("probe_matrix", "posteriors", "visits")
 """Vega-Lite presets of our own; a workspace names them by their owner."""
@@ -38,15 +38,17 @@ def sections(entity: str) -> list[tuple[str, str, list[Any]]]:
         entity: who owns the charts.
     """
     over, bars = _over_steps, _bars
-    ideals = [f"window/kl/{name}" for name in IDEALS]
+    ideals = [f"all/window/kl/{name}" for name in IDEALS]
     return [
         (
             "Skill",
             "Over the whole stream, on returns to a regime, and stretch by stretch.",
             [
-                bars("Skill", "final/skill"),
-                bars("Skill on returns", "final/skill/returns"),
-                over("Skill of each stretch", "window/skill"),
+                bars("Skill", "skill"),
+                bars("Gain over the network as it was", "gain"),
+                bars("Skill on returns", "all/final/skill/returns"),
+                over("Skill of each stretch", "skill"),
+                reports.MediaBrowser(title="Drawn", media_keys=["pictures/skill_bars"]),
             ],
         ),
         (
@@ -54,11 +56,11 @@ def sections(entity: str) -> list[tuple[str, str, list[Any]]]:
             "KL(informed || model) per asked position. Shades are regimes, and their edges are shifts.",
             [
                 _chart(entity, "visits", {"history": {"keys": list(_VISITS.values())}}, _VISITS),
-                over("KL(informed || model)", "window/kl/model"),
+                over("KL(informed || model)", "kl"),
                 over("KL of the exact observers", *ideals),
-                over("Regime", "stream/regime"),
-                over("Visits so far", "stream/visit"),
-                over("Alarms of the detector so far", "stream/alarms"),
+                over("Regime", "all/stream/regime"),
+                over("Visits so far", "all/stream/visit"),
+                over("Alarms of the detector so far", "all/stream/alarms"),
             ],
         ),
         (
@@ -66,9 +68,11 @@ def sections(entity: str) -> list[tuple[str, str, list[Any]]]:
             "Held-out probes of every regime, weights as they were at that step. Dark is forgotten.",
             [
                 _table(entity, "probe_matrix", "step", "regime", "bits"),
-                reports.MediaBrowser(title="The same, drawn", media_keys=["probe_map"]),
-                reports.LinePlot(title="Bits on each probe", x=STEP, metric_regex="probe/.*"),
-                bars("Forgetting", "final/forgetting/chaudhry2018"),
+                reports.MediaBrowser(title="The same, drawn", media_keys=["pictures/probe_map"]),
+                reports.LinePlot(title="Bits on each probe", x=STEP, metric_regex="all/probe/.*"),
+                bars("Forgetting", "forgetting"),
+                bars("Bits above the exact frontier", "frontier/excess"),
+                reports.MediaBrowser(title="The frontier", media_keys=["pictures/frontier"]),
             ],
         ),
         (
@@ -80,26 +84,26 @@ def sections(entity: str) -> list[tuple[str, str, list[Any]]]:
             "The state of the network",
             "Dormant units, rank of the features, their drift and how far the weights went.",
             [
-                over("Dormant units", "condition/dormant/tau0.025"),
-                over("Effective rank", "condition/effective_rank/roy2007"),
-                over("Drift of the features", "condition/drift/cka2019"),
-                over("Distance of the weights", "condition/weight/distance"),
+                over("Dormant units", "all/condition/dormant/tau0.025"),
+                over("Effective rank", "all/condition/effective_rank/roy2007"),
+                over("Drift of the features", "all/condition/drift/cka2019"),
+                over("Distance of the weights", "all/condition/weight/distance"),
             ],
         ),
         (
             "Cost",
             "Milliseconds per step, and what the strategy trains and remembers.",
             [
-                over("Milliseconds per step", "cost/ms_per_step"),
-                bars("Trained parameters", "final/cost/trainable"),
-                bars("Memory in bytes", "final/cost/memory_bytes"),
+                over("Milliseconds per step", "cost"),
+                bars("Trained parameters", "all/final/cost/trainable"),
+                bars("Memory in bytes", "all/final/cost/memory_bytes"),
             ],
         ),
     ]
 
 
 def workspace(entity: str, project: str) -> Workspace:
-    """Runs grouped by what they are labelled, the best first; everything over `stream/step`."""
+    """Runs grouped by what they are labelled, the best first; everything over `step`."""
     return Workspace(
         entity=entity,
         project=project,
@@ -111,7 +115,7 @@ def workspace(entity: str, project: str) -> Workspace:
         settings=WorkspaceSettings(x_axis=STEP, max_runs=40),
         runset_settings=RunsetSettings(
             groupby=[Config("name"), Config("label")],
-            order=[Ordering(Summary("final/skill"), ascending=False)],
+            order=[Ordering(Summary("skill"), ascending=False)],
         ),
     )
 
@@ -197,9 +201,9 @@ def preset(chart: str) -> dict[str, Any]:
 _OBSERVERS = ("informed", "continual", "amnesic")
 _VISITS = {
     "step": STEP,
-    "regime": "stream/regime",
-    "visit": "stream/visit",
-    "bits": "window/kl/model",
+    "regime": "all/stream/regime",
+    "visit": "all/stream/visit",
+    "bits": "kl",
 }
 
 

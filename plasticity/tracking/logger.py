@@ -16,20 +16,19 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from plasticity.engine.datamodule import StreamDataModule
 from plasticity.engine.learner import OnlineLearner
 from plasticity.results.store import Cell
-from plasticity.tracking import tables
+from plasticity.tracking import pictures, tables
 from plasticity.tracking.columns import columns, tags
 from plasticity.tracking.config import Wandb
+from plasticity.tracking.headlines import FINAL, OTHERS, STEP, of_row, of_summary
 
-GLOBS = ("window/*", "probe/*", "stream/*", "condition/*", "cost/*")
-"""What is drawn over `stream/step`."""
 MEGABYTE = 1 << 20
 
 
 def loggers(plan: Wandb, cell: Cell, run: str, config: dict[str, Any]) -> list[Logger]:
     """What the recorder tells of every stretch; nobody where disabled.
 
-    The x axis is `stream/step`, and everything wandb writes lies in the cell's folder. A cell that is taken up
-    again goes on under the same id.
+    The x axis is `step`. The headlines are shown, and all other metrics are hidden until they are asked for. Everything
+    wandb writes lies in the cell's folder. A cell that is taken up again goes on under the same id.
 
     Args:
         plan: how wandb is told.
@@ -58,7 +57,7 @@ def loggers(plan: Wandb, cell: Cell, run: str, config: dict[str, Any]) -> list[L
             project=plan.project,
             entity=plan.entity,
             group=run,
-            job_type="deploy",
+            job_type=cell.label[:64],
             name=cell.name,
             tags=tags(config),
             id=identity,
@@ -69,9 +68,10 @@ def loggers(plan: Wandb, cell: Cell, run: str, config: dict[str, Any]) -> list[L
         )
     except wandb.Error as error:
         raise ConnectionError(f"wandb does not begin: {error}") from error
-    live.define_metric("stream/step", hidden=True)
-    for keys in GLOBS:
-        live.define_metric(keys, step_metric="stream/step")
+    live.define_metric(STEP, hidden=True)
+    for headline in FINAL.values():
+        live.define_metric(headline, step_metric=STEP, summary="none")  # of the whole stream
+    live.define_metric(f"{OTHERS}*", step_metric=STEP, hidden=True)
     return [StretchLogger(live, max(told, live.step))]
 
 
@@ -88,9 +88,9 @@ class StretchLogger(WandbLogger):
         self.told = told
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Pass on a row that is new."""
+        """Pass on a row that is new, under the names of a dashboard."""
         if step is None or step >= self.told:
-            self.experiment.log(dict(metrics), step=step)
+            self.experiment.log(of_row(metrics), step=step)
 
 
 def finish(
@@ -101,13 +101,13 @@ def finish(
     loggers: list[Logger],
     checkpoint: float,
 ) -> None:
-    """Give wandb the cell's final numbers, its tables and its last checkpoint, and close its run.
+    """Give wandb the cell's final numbers, its tables, its pictures and its last checkpoint, and close its run.
 
     Args:
         cell: its probes are drawn.
         learner: at the end of the stream.
         data: the stream, whose observers say what the truth is.
-        summary: the final numbers, which become `final/<formula id>`.
+        summary: the final numbers, headlines and `all/final/<formula id>`.
         loggers: of `loggers`.
         checkpoint: the largest that is kept, in megabytes.
     """
@@ -115,12 +115,11 @@ def finish(
         if not isinstance(logger, StretchLogger):
             continue
         live, timing = logger.experiment, cell.timing.read()
-        shown = tables.probe_matrix(cell) | tables.posteriors(learner, data)
-        last = {"stream/step": int(timing["step"][-1])}
-        logger.log_metrics(
-            last | shown, step=len(timing) + 1
-        )  # a row of its own, after the stretches
-        live.summary.update({f"final/{k}": v for k, v in summary.items() if v is not None})
+        if len(timing) + 1 >= logger.told:  # a row of its own, after the stretches
+            shown = tables.probe_matrix(cell) | tables.posteriors(learner, data)
+            shown |= pictures.drawn(cell, summary)
+            live.log({STEP: int(timing["step"][-1])} | shown, step=len(timing) + 1)
+        live.summary.update(of_summary(summary))
         file = cell.checkpoint
         if file.exists() and file.stat().st_size <= checkpoint * MEGABYTE:
             live.log_artifact(file, name=f"checkpoint-{live.id}", type="model")

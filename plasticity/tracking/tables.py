@@ -1,4 +1,4 @@
-"""Tables and pictures that wandb is given at the end of a cell."""
+"""Tables that wandb is given at the end of a cell."""
 
 from typing import Any
 
@@ -22,12 +22,7 @@ Rows = list[list[Any]]
 
 
 def probe_matrix(cell: Cell) -> dict[str, Any]:
-    """`probe_matrix`, a table of bits per (step, regime), and `probe_map`, the same as a heat map."""
-    import wandb
-
-    from plasticity.plots.heat_maps import Heat, heat_map
-    from plasticity.plots.vector import standalone
-
+    """`probe_matrix`, a table of bits per (step, regime)."""
     held = probed(cell.probes.read())
     keep = np.unique(np.linspace(0, len(held.at) - 1, CHECKPOINTS).round().astype(int))
     rows: Rows = [
@@ -36,12 +31,7 @@ def probe_matrix(cell: Cell) -> dict[str, Any]:
         for r, regime in enumerate(held.regimes)
         if np.isfinite(held.bits[c, r])
     ]
-    heat = Heat(held.at, held.regimes, held.bits)
-    drawn = standalone(heat_map(heat, title=cell.name), "probe map", heat.data)
-    return {
-        "probe_matrix": _table(["step", "regime", "bits"], rows),
-        "probe_map": wandb.Html(drawn, inject=False),
-    }
+    return {"probe_matrix": _table(["step", "regime", "bits"], rows)}
 
 
 def posteriors(learner: OnlineLearner, data: StreamDataModule) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def forged(rng: Random, file: Path) -> str:
         did = _changed(rng, tree)
         file.write_text(yaml.safe_dump(tree))
         of_cells = digest({k: v for k, v in tree.items() if k not in NAMES})
-        told = digest({k: v for k, v in tree.items() if k not in ("wandb", "out")})
+        told = digest({k: v for k, v in tree.items() if k not in ("wandb", "loggers", "out")})
         about = file.with_name("environment.json")
         write_sealed_json(about, {"yaml": [told]}, "environment.json")
         for cell in file.parent.glob("cells/*/cell.json"):

@@ -93,6 +93,9 @@ def test_a_yaml_is_checked_without_lightning(call: Call, tmp_path: Path) -> None
         ("explain", "EWC"),
         ("explain", "metric", "skill"),
         ("validate", "good.yaml"),
+        ("validate", "good.yaml", "--loggers=[{type: CSVLogger}]"),
+        ("explain", "TensorBoardLogger"),
+        ("schema",),
         ("run", "good.yaml", "--print-config"),
         ("init", "new.yaml"),
     ):

@@ -141,7 +141,7 @@ def test_a_dashboard_is_written_and_how_to_push_it_told(call: Call) -> None:
     ]
     panels = [panel for each in sections for panel in each["panels"]]
     lines = [panel for panel in panels if panel["viewType"] == "Run History Line Plot"]
-    assert lines and all(panel["config"]["xAxis"] == "stream/step" for panel in lines)
+    assert lines and all(panel["config"]["xAxis"] == "step" for panel in lines)
     (runset,) = spec["section"]["runSets"]
     assert [key["name"] for key in runset["grouping"]] == ["name.value", "label.value"]
 

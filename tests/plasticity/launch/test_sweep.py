@@ -21,6 +21,7 @@ from plasticity.cli.common import contracts
 from plasticity.launch.executors import Engine, share
 from plasticity.launch.experiment import INDIFFERENT, CellSpec, Experiment, deciding, single
 from plasticity.launch.sweep import Sweep, planned
+from plasticity.tracking.headlines import FINAL
 
 from ...calling import GOOD, Call, begun, refused
 
@@ -278,4 +279,4 @@ def test_our_sweep_for_wandb_runs_what_its_agent_would(call: Call) -> None:
         strength, rate, seed = (chosen[key]["value"] for key in plan["parameters"])
         assert made["strategies"][0]["strength"] == strength and made["seed"] == seed
         assert made["optimizer"]["lr"] == rate
-    assert plan["metric"]["name"] == "final/skill"
+    assert plan["metric"]["name"] == FINAL["skill"]

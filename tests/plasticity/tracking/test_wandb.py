@@ -19,6 +19,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 
 from plasticity import recipe
 from plasticity.checks.world import STEPS, loop, world
+from plasticity.core.predictors import SHARES
 from plasticity.engine import archive
 from plasticity.engine.config import TrainerConfig
 from plasticity.engine.datamodule import StreamDataModule
@@ -27,6 +28,7 @@ from plasticity.metrics.skill import skill
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns, tags
+from plasticity.tracking.headlines import FINAL
 from plasticity.tracking.logger import rows_told
 from strategies import Finetune
 
@@ -126,7 +128,7 @@ def test_every_row_is_told_once(cell: Cell, told: list[Records]) -> None:
     """Whatever the killed process had flushed, both fragments together hold each row once, the tables last."""
     rows = history(told)
     assert [row["_step"] for row in rows] == list(range(22))
-    assert [row["stream/step"] for row in rows] == [*range(0, 100, 5), 99, 99]
+    assert [row["step"] for row in rows] == [*range(0, 100, 5), 99, 99]
     assert {each["run"][0]["run_id"] for each in told if "run" in each} == {_identity(cell)}
 
 
@@ -134,47 +136,84 @@ def test_the_rows_are_the_means_of_the_record(cell: Cell, told: list[Records]) -
     steps, probes, condition = cell.steps.read(), cell.probes.read(), cell.condition.read()
     shifts = steps.filter(pl.col("shift"))["step"].to_numpy()
     for row in history(told)[:-1]:
-        stop = row["stream/step"]
+        stop = row["step"]
         start = max(0, 5 * (row["_step"] - 1))
         window = steps.filter(pl.col("step").is_between(start, stop - 1))
         if stop:
             finite = [c for c in window.columns if "/" in c and window[c].is_finite().all()]
-            scores = {f"window/{c}": float(window[c].to_numpy().mean()) for c in finite}
-            assert "window/kl/model" in scores and "window/kl/switching" in scores
+            scores = {f"all/window/{c}": float(window[c].to_numpy().mean()) for c in finite}
+            scores["kl"] = scores.pop("all/window/kl/model")
+            assert "all/window/kl/switching" in scores and row["cost"] > 0
             if (value := skill(window)) is not None:
-                scores["window/skill"] = value
-            found = {k: v for k, v in row.items() if k.startswith("window/")}
+                scores["skill"] = value
+            headlines = ("all/window/", "kl", "skill")
+            found = {k: v for k, v in row.items() if k.startswith(headlines)}
             assert found == pytest.approx(scores, abs=1e-12)
-            assert row["stream/regime"] == window["regime"][-1]
-            assert row["stream/visit"] == np.count_nonzero(shifts < stop)
+            assert row["all/stream/regime"] == window["regime"][-1]
+            assert row["all/stream/visit"] == np.count_nonzero(shifts < stop)
         held = probes.filter(pl.col("step") == stop)
         bits = {
-            f"probe/{f'regime{r}' if r >= 0 else f'fresh{-1 - r}'}": b
+            f"all/probe/{f'regime{r}' if r >= 0 else f'fresh{-1 - r}'}": b
             for r, b in zip(held["regime"], held["kl/model"], strict=True)
         }
         assert len(bits) == 3
-        assert {k: v for k, v in row.items() if k.startswith("probe/")} == pytest.approx(bits)
+        assert {k: v for k, v in row.items() if k.startswith("all/probe/")} == pytest.approx(bits)
         looked = condition.filter(pl.col("step") == stop)
-        assert ("condition/weight/l2" in row) == bool(len(looked))
+        assert ("all/condition/weight/l2" in row) == bool(len(looked))
         if len(looked):
-            assert row["condition/weight/l2"] == pytest.approx(looked["weight/l2"][0])
+            assert row["all/condition/weight/l2"] == pytest.approx(looked["weight/l2"][0])
 
 
-def test_everything_is_drawn_over_steps_of_the_stream(told: list[Records]) -> None:
-    axes = {m["glob_name"]: m["step_metric"] for m in told[-1]["metric"] if "glob_name" in m}
-    sections = {key.split("/")[0] for row in history(told) for key in row if "/" in key}
-    assert {f"{section}/*" for section in sections} == axes.keys()
-    assert set(axes.values()) == {"stream/step"}
+def test_headlines_come_first_and_all_else_is_hidden(told: list[Records]) -> None:
+    """Over steps of the stream; a headline's summary is of the whole stream, never of the last stretch."""
+    metrics = {m.get("name") or m["glob_name"]: m for m in told[-1]["metric"]}
+    assert metrics.keys() == {"step", *FINAL.values(), "all/*"}
+    hidden = {name for name, m in metrics.items() if m["options"].get("hidden")}
+    assert hidden == {"step", "all/*"}
+    assert {m["step_metric"] for name, m in metrics.items() if name != "step"} == {"step"}
+    assert all(metrics[name]["summary"]["none"] for name in FINAL.values())
+    shown = {key for row in history(told)[:-1] for key in row if not key.startswith(("_", "all/"))}
+    assert shown == {"step", "skill", "kl", "cost"}
 
 
 def test_the_summary_is_the_cells(cell: Cell, told: list[Records]) -> None:
-    summary: dict[str, Any] = {}
-    for record in told[-1]["summary"]:
-        summary |= record["update"]
-    final = {k.removeprefix("final/"): v for k, v in summary.items() if k.startswith("final/")}
+    final = summary(told)
     wanted = {k: v for k, v in cell.summary.items() if v is not None}
-    assert "forgetting/chaudhry2018" in wanted
-    assert final == pytest.approx(wanted)
+    headlines = {FINAL[k]: v for k, v in wanted.items() if k in FINAL}
+    assert {"skill", "kl", "forgetting", "cost"} <= headlines.keys()
+    assert {k: final[k] for k in headlines} == pytest.approx(headlines)
+    others = {f"all/final/{k}": v for k, v in wanted.items() if k not in FINAL}
+    assert {k: v for k, v in final.items() if k.startswith("all/final/")} == pytest.approx(others)
+
+
+def summary(told: list[Records]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for record in told[-1]["summary"]:
+        found |= record["update"]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # at the import of wandb-workspaces
+def test_every_panel_shows_what_is_told(told: list[Records]) -> None:
+    """The workspace as wandb-workspaces has it, against the keys that wandb wrote down."""
+    pytest.importorskip("wandb_workspaces")
+    from wandb_workspaces.reports.v2.interface import BarPlot, LinePlot, MediaBrowser
+
+    from plasticity.tracking.dashboard import sections, workspace
+
+    rows = {key for row in history(told) for key in row}
+    every = [panel for _, _, panels in sections("us") for panel in panels]
+    lines = {str(y) for panel in every if isinstance(panel, LinePlot) for y in panel.y or ()}
+    assert lines and lines <= rows
+    (matched,) = (p.metric_regex for p in every if isinstance(p, LinePlot) and p.metric_regex)
+    assert any(re.fullmatch(matched, key) for key in rows)
+    bars = {key.name for p in every if isinstance(p, BarPlot) for key in p.metrics}  # type: ignore
+    undefined = {"gain"}  # beside no cell of Frozen
+    assert bars - undefined <= summary(told).keys() and undefined <= {*FINAL.values()}
+    media = {key for p in every if isinstance(p, MediaBrowser) for key in p.media_keys}
+    assert media and {f"{key}.path" for key in media} <= rows
+    (order,) = workspace("us", "p").runset_settings.order
+    assert order.item.name == "skill" and not order.ascending
 
 
 def test_a_run_says_what_it_can_be_sorted_by(
@@ -182,7 +221,7 @@ def test_a_run_says_what_it_can_be_sorted_by(
 ) -> None:
     (run,) = told[-1]["run"]
     assert run["display_name"] == "Replay-seed7" and run["run_group"] == "tracked-run"
-    assert run["job_type"] == "deploy"
+    assert run["job_type"] == cell.label == "Replay"
     assert run["tags"] == ["Markov", "Padded", "Recurring", "Replay", "Transformer"]
     config = run["config"]["update"]
     resolved = yaml.safe_load((offline / "run/experiment.yaml").read_text())
@@ -193,9 +232,7 @@ def test_a_run_says_what_it_can_be_sorted_by(
     assert not {"strategies", "networks", "seeds"} & config.keys()
 
 
-def test_the_last_row_holds_the_probe_matrix_and_the_posteriors(
-    cell: Cell, told: list[Records]
-) -> None:
+def test_the_last_row_holds_tables_and_pictures(cell: Cell, told: list[Records]) -> None:
     row, folder = history(told)[-1], sorted(cell.path.glob("wandb/offline-run-*"))[-1] / "files"
     matrix = json.loads((folder / row["probe_matrix.path"]).read_text())
     held = cell.probes.read().filter(pl.col("regime") >= 0)
@@ -204,9 +241,10 @@ def test_the_last_row_holds_the_probe_matrix_and_the_posteriors(
         for step, regime, bits in held.select("step", "regime", "kl/model").iter_rows()
     }
     assert {tuple(line) for line in matrix["data"]} == wanted and len(wanted) == 2 * 21
-    drawn = ElementTree.parse(folder / row["probe_map.path"]).getroot()
-    kept = drawn.findtext("s:metadata", "", {"s": "http://www.w3.org/2000/svg"})
-    assert len(pl.read_csv(kept.encode())) == 2 * 21
+    for name, lines in {"probe_map": 2 * 21, "skill_bars": 4, "frontier": len(SHARES)}.items():
+        drawn = ElementTree.parse(folder / row[f"pictures/{name}.path"]).getroot()
+        kept = drawn.findtext("s:metadata", "", {"s": "http://www.w3.org/2000/svg"})
+        assert len(pl.read_csv(kept.encode())) == lines, name
     table = json.loads((folder / row["posteriors.path"]).read_text())
     lines = pl.DataFrame(table["data"], schema=table["columns"], orient="row")
     sums = lines.group_by("regime", "position").agg(

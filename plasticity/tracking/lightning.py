@@ -1,0 +1,150 @@
+"""Loggers of Lightning, by name: constructors are read from source, and Lightning is imported by a run only."""
+
+import ast
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Optional, Union
+
+from plasticity.config.recipe import Recipe
+
+PACKAGE = "pytorch_lightning"
+NEEDS = {
+    "TensorBoardLogger": ("tensorboard", "tensorboardX"),
+    "MLFlowLogger": ("mlflow",),
+    "CometLogger": ("comet_ml",),
+    "LitLogger": ("litlogger",),
+}
+"""Logger -> modules of which it needs one; the first is named where none is installed."""
+PIP = {"comet_ml": "comet-ml"}
+LEFT_OUT = ("Logger", "WandbLogger")
+"""The contract itself; and wandb, which has a key of its own."""
+FOLDER = ("save_dir", "root_dir")
+"""What a logger calls the folder that it writes to."""
+INSIDE = ("name", "version", "sub_dir")
+"""Arguments that become folders below that one."""
+QUIET: dict[str, dict[str, Any]] = {
+    "CometLogger": {"online": False},
+    "MLFlowLogger": {"tracking_uri": None},
+    "TensorBoardLogger": {"default_hp_metric": False},
+}
+"""Defaults of ours: nothing leaves the machine, and no number is told that nobody measured."""
+WORDS: dict[str, Any] = {
+    "Any": Any, "Literal": Literal, "Optional": Optional, "Union": Union, "_PATH": str,
+    "Mapping": Mapping, "bool": bool, "dict": dict, "float": float, "int": int, "list": list, "str": str,
+}  # fmt: skip
+"""Names in annotations; an argument of another type cannot stand in a YAML."""
+
+
+class Logger(ABC):
+    """A logger of Lightning's, as a YAML names it; it is made where the run needs it."""
+
+    told: Mapping[str, Any]
+    """Arguments, defaults filled in."""
+
+    @abstractmethod
+    def make(self, folder: Path) -> Any:
+        """Lightning's own logger, which writes below a folder."""
+
+
+@cache
+def load() -> Sequence[type[Logger]]:
+    """A class for each logger of the installed Lightning, with the arguments and the docstring of Lightning's."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return ()
+    home = Path(spec.origin).parent / "loggers"
+    found = [
+        _described(node)
+        for file in sorted(home.glob("*.py"))
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name in _public(home)
+    ]
+    return tuple(found)
+
+
+def folders(loggers: Sequence[Recipe[Logger]]) -> list[str]:
+    """The folder of each logger inside `loggers/` of a cell: its own argument, or else its type.
+
+    Raises:
+        ValueError: it is not inside the cell, or two are one.
+    """
+    found = list[str]()
+    for recipe in loggers:
+        given = next((recipe.args[k] for k in FOLDER if recipe.args.get(k)), recipe.cls.__name__)
+        place = PurePosixPath(given)
+        if place.is_absolute() or ".." in place.parts or "://" in given or not place.parts:
+            raise ValueError(
+                f"loggers: expected a save_dir inside the cell's folder, as logs, got {given}"
+            )
+        for key in INSIDE:
+            below = PurePosixPath(str(recipe.args.get(key) or "."))
+            if below.is_absolute() or ".." in below.parts:
+                raise ValueError(
+                    f"loggers: expected a {key} inside the cell's folder, got {recipe.args[key]}"
+                )
+        if str(place) in found:
+            raise ValueError(f"loggers: expected a save_dir of its own for each, got {place} twice")
+        found.append(str(place))
+    return found
+
+
+@cache
+def _public(home: Path) -> set[str]:
+    tree = ast.parse((home / "__init__.py").read_text(encoding="utf-8"))
+    names = {a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    return names - {*LEFT_OUT}
+
+
+def _described(node: ast.ClassDef) -> type[Logger]:
+    """A class that takes what Lightning's takes, and makes one of it."""
+    (init,) = (f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__")
+    name, takes = node.name, list(_parameters(node.name, init.args))
+    defaults = {p.name: p.default for p in takes if p.default is not p.empty}
+
+    def made(self: Logger, **given: Any) -> None:
+        self.told = defaults | given
+        needs = NEEDS.get(name, ())
+        if needs and not any(map(find_spec, needs)):
+            raise ValueError(
+                f"type: {name} needs {needs[0]}: pip install {PIP.get(needs[0], needs[0])}"
+            )
+
+    def make(self: Logger, folder: Path) -> Any:
+        import importlib
+
+        own = {key: str(folder) for key in FOLDER if key in defaults}
+        cls = getattr(importlib.import_module(f"{PACKAGE}.loggers"), name)
+        return cls(**{**self.told, **own})
+
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    made.__signature__ = inspect.Signature([this, *takes])  # type: ignore[attr-defined]
+    made.__annotations__ = {p.name: p.annotation for p in takes}
+    body = {"__init__": made, "make": make, "__module__": __name__}
+    return type(name, (Logger,), body | {"__doc__": ast.get_docstring(node)})
+
+
+def _parameters(name: str, args: ast.arguments) -> Iterator[inspect.Parameter]:
+    """Those that a YAML can give; the folder and what is quiet have defaults of ours."""
+    nodes, some = [*args.posonlyargs, *args.args][1:], args.defaults
+    none: list[ast.expr | None] = [None] * (len(nodes) - len(some))
+    pairs = [*zip(nodes, [*none, *some], strict=True)]
+    for arg, node in [*pairs, *zip(args.kwonlyargs, args.kw_defaults, strict=True)]:
+        ours = QUIET.get(name, {}) | dict.fromkeys(FOLDER)
+        try:
+            hint = eval(ast.unparse(arg.annotation or ast.Name("Any")), {**WORDS})
+        except NameError:
+            continue
+        if arg.arg in FOLDER:
+            hint = str | None
+        try:
+            default = inspect.Parameter.empty if node is None else ast.literal_eval(node)
+        except ValueError:
+            default = None
+        kind = inspect.Parameter.KEYWORD_ONLY
+        default = ours.get(arg.arg, default)
+        default = None if arg.arg in FOLDER else default
+        yield inspect.Parameter(arg.arg, kind, default=default, annotation=hint)
