@@ -127,6 +127,23 @@ def classes() -> dict[str, str]:
     }
 
 
+def written(log: str, entry: Entry, said: str) -> str:
+    """The log with a line under the heading of an entry, in place of the one that was there.
+
+    >>> print(written("## A\\n\\n    run it\\n", Entry("A", "", None), "*Made.*"), end="")
+    ## A
+    <BLANKLINE>
+    *Made.*
+    <BLANKLINE>
+        run it
+    """
+    heading = f"## {entry.title}\n"
+    head, _, rest = log.partition(heading)
+    body, between, others = rest.partition("\n## ")
+    body = LINE.sub("", body, count=1).lstrip("\n")
+    return f"{head}{heading}\n{said}\n\n{body}{between}{others}"
+
+
 def main(write: bool) -> None:
     """Print, and write where that is asked."""
     file = ROOT / LOG
@@ -135,10 +152,7 @@ def main(write: bool) -> None:
         print(f"{entry.title}\n  {said.strip('*')}")
         for command in entry.commands:
             print(f"  {command}")
-        old = f"## {entry.title}\n"
-        head, _, rest = log.partition(old)
-        body = rest.split("\n## ", 1)[0]
-        log = f"{head}{old}\n{said}\n\n{LINE.sub('', body, count=1).lstrip()}{rest[len(body) :]}"
+        log = written(log, entry, said)
     if write:
         file.write_text(log)
 

@@ -84,6 +84,18 @@ def test_a_line_of_an_entry_says_when_it_was_made(script: dict[str, Any], root: 
     assert "Made at" not in entry.text
 
 
+def test_what_is_written_changes_nothing_else_and_is_replaced(script: dict[str, Any]) -> None:
+    """A command keeps the four spaces that make it one, and a second line takes the place of the first."""
+    told = LOG
+    for said in ("*Made at `aaa`; changed since: a.*", "*Made at `bbb`; changed since: b.*"):
+        for entry in script["entries"](told):
+            told = script["written"](told, entry, said)
+    found = script["entries"](told)
+    assert [e.made for e in found] == ["bbb", "bbb"] and "aaa" not in told
+    assert [e.commands for e in found] == [e.commands for e in script["entries"](LOG)]
+    assert script["LINE"].sub("", told).replace("\n\n\n", "\n\n") == LOG
+
+
 def test_every_entry_of_the_log_names_a_command_that_is_there(script: dict[str, Any]) -> None:
     """Files of its commands exist, and every heading is met once."""
     log = (ROOT / "experiments" / "README.md").read_text()
