@@ -128,15 +128,7 @@ def classes() -> dict[str, str]:
 
 
 def written(log: str, entry: Entry, said: str) -> str:
-    """The log with a line under the heading of an entry, in place of the one that was there.
-
-    >>> print(written("## A\\n\\n    run it\\n", Entry("A", "", None), "*Made.*"), end="")
-    ## A
-    <BLANKLINE>
-    *Made.*
-    <BLANKLINE>
-        run it
-    """
+    """The log with a line under the heading of an entry, in place of the one that was there."""
     heading = f"## {entry.title}\n"
     head, _, rest = log.partition(heading)
     body, between, others = rest.partition("\n## ")
