@@ -138,6 +138,10 @@ def pick(kind: str, name: str, choices: Sequence[str], also: Sequence[str] = ())
     raise ConfigError([Problem("command line", text)])
 
 
+SEVERAL = {"strategy": "strategies", "logger": "loggers"}
+"""Kind -> the key under which a list of such stands."""
+
+
 def _snippet(cls: type, key: str, contracts: Sequence[type]) -> str:
     """A YAML that names the class with its defaults; what must be given is made up, and marked."""
     made, schema = Sampler(contracts), Schema(contracts, Located(None))
@@ -147,9 +151,9 @@ def _snippet(cls: type, key: str, contracts: Sequence[type]) -> str:
             value.setdefault(name, plain(p.default))
     if issubclass(cls, tuple(contracts)):
         value = {"type": cls.__name__, **value}
-    whole: Any = [value] if key == "strategy" else value
+    whole: Any = [value] if key in SEVERAL else value
     for part in reversed(key.split(".")):
-        whole = {"strategies" if key == "strategy" else part: whole}
+        whole = {SEVERAL.get(key, part): whole}
     if issubclass(cls, Tunnel):
         streams = [s for each in known(Stream, contracts).values() for s in each if schema.fits(s)]
         whole = {"stream": {"type": streams[0].__name__, "tunnels": [value]}}

@@ -16,12 +16,11 @@ NEEDS = {
     "TensorBoardLogger": ("tensorboard", "tensorboardX"),
     "MLFlowLogger": ("mlflow",),
     "CometLogger": ("comet_ml",),
-    "LitLogger": ("litlogger",),
 }
 """Logger -> modules of which it needs one; the first is named where none is installed."""
 PIP = {"comet_ml": "comet-ml"}
-LEFT_OUT = ("Logger", "WandbLogger")
-"""The contract itself; and wandb, which has a key of its own."""
+LEFT_OUT = ("Logger", "WandbLogger", "LitLogger")
+"""The contract itself; wandb, which has a key of its own; and one that goes online by itself."""
 FOLDER = ("save_dir", "root_dir")
 """What a logger calls the folder that it writes to."""
 INSIDE = ("name", "version", "sub_dir")
