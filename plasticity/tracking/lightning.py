@@ -126,6 +126,26 @@ def _described(node: ast.ClassDef) -> type[Logger]:
     return type(name, (Logger,), body | {"__doc__": ast.get_docstring(node)})
 
 
+def _hint(node: ast.expr) -> Any:
+    """An annotation, of the WORDS that are known; nothing is evaluated.
+
+    Raises:
+        LookupError: it is made of anything else.
+    """
+    if isinstance(node, ast.Name):
+        return WORDS[node.id]
+    if isinstance(node, ast.Constant) and node.value is None:
+        return None
+    if isinstance(node, ast.Tuple):
+        return tuple(map(_hint, node.elts))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _hint(node.left) | _hint(node.right)
+    if isinstance(node, ast.Subscript):
+        of = _hint(node.value)
+        return of[ast.literal_eval(node.slice) if of is Literal else _hint(node.slice)]
+    raise LookupError(ast.unparse(node))
+
+
 def _parameters(name: str, args: ast.arguments) -> Iterator[inspect.Parameter]:
     """Those that a YAML can give; the folder and what is quiet have defaults of ours."""
     nodes, some = [*args.posonlyargs, *args.args][1:], args.defaults
@@ -134,8 +154,8 @@ def _parameters(name: str, args: ast.arguments) -> Iterator[inspect.Parameter]:
     for arg, node in [*pairs, *zip(args.kwonlyargs, args.kw_defaults, strict=True)]:
         ours = QUIET.get(name, {}) | dict.fromkeys(FOLDER)
         try:
-            hint = eval(ast.unparse(arg.annotation or ast.Name("Any")), {**WORDS})
-        except NameError:
+            hint = _hint(arg.annotation or ast.Name("Any"))
+        except LookupError:
             continue
         if arg.arg in FOLDER:
             hint = str | None
