@@ -90,7 +90,7 @@ def changes(stream: Revolution) -> Iterator[tuple[str, int, LawChange]]:
     chance, state = np.random.default_rng(stream.seed), stream.laws.observer()
     tables, ideal, at = dict[tuple[str, int], list[list[float]]](), list[list[float]](), []
     for step in range(stream.era + CHECKPOINTS[-1] + 1):
-        memory = state.log_weights - np.log(prior)  # type: ignore[attr-defined]
+        memory = state.log_weights - np.log(prior)  # type: ignore[attr-defined] of a finite observer
         if step - stream.era in CHECKPOINTS:
             at.append(step)
             ideal.append([b for probe in seen_at for b in probe.lost(memory, None, 0, chance)])
@@ -101,7 +101,7 @@ def changes(stream: Revolution) -> Iterator[tuple[str, int, LawChange]]:
                     tables.setdefault((name, n), []).append(lost)
         batch, key = stream.keyed(step)
         state = state.absorb(batch.inputs.numpy(), key.drawn.numpy())
-        nats = state.log_weights  # type: ignore[attr-defined]
+        nats = state.log_weights  # type: ignore[attr-defined] of a finite observer
         for n, q in learned.items():
             shares = defended(q[None, None], prior, SHARE)[0, 0]
             counts = drawn(shares, n, chance)

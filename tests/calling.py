@@ -56,6 +56,19 @@ def refused(call: Call, *words: str) -> str:
     return done.err
 
 
+def said(call: Call, *words: str) -> str:
+    """What is said on stdout of a call that must succeed, and say nothing on stderr."""
+    code, out, err = call(*words)
+    assert (code, err) == (0, ""), err
+    return out
+
+
+def over(text: str) -> list[Path]:
+    """A file to be put over another."""
+    Path("over.yaml").write_text(text)
+    return [Path("over.yaml")]
+
+
 SERVER = multiprocessing.get_context("forkserver")
 PRELOADED = ["plasticity.launch.run", "plasticity.engine.trainer", "plasticity.cli.running"]
 SERVER.set_forkserver_preload(PRELOADED)

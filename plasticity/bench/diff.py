@@ -7,7 +7,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from plasticity.bench.leaderboard import skill
+from plasticity.bench.leaderboard import skill, units
 from plasticity.bench.results import BenchResults
 from plasticity.config.recipe import plain
 from plasticity.report.verdict import Difference, corrected
@@ -86,12 +86,13 @@ def _row(label: str, before: Mapping[Key, float], after: Mapping[Key, float]) ->
     pairs = np.array([[before[key], after[key]] for key in shared])
     if not len(pairs) or not np.isfinite(pairs).all():
         return DiffRow(label, None, None, None, len(pairs))
-    blocks = dict.fromkeys(key[:2] for key in shared)
-    apart = pairs[:, 1] - pairs[:, 0]
-    each = [apart[[key[:2] == block for key in shared]] for block in blocks]
-    values = each[0] if len(each) == 1 else np.array([block.mean() for block in each])
+    blocks = [*dict.fromkeys(key[:2] for key in shared)]
+    seeds = [*dict.fromkeys(key[2] for key in shared)]
+    apart = np.full((len(blocks), len(seeds)), np.nan)
+    for key, (one, other) in zip(shared, pairs, strict=True):
+        apart[blocks.index(key[:2]), seeds.index(key[2])] = other - one
     one, other = pairs.mean(0).tolist()
-    return DiffRow(label, one, other, Difference(values.tolist()), len(pairs))
+    return DiffRow(label, one, other, Difference(units(apart).tolist()), len(pairs))
 
 
 def _skills(results: BenchResults, label: str) -> dict[Key, float]:

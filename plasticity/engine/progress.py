@@ -97,20 +97,15 @@ def _tell(progress: Progress, over: threading.Event) -> None:
     while not over.wait(PAUSE):
         going = [task for task in progress.tasks if not task.finished]
         for task in going[-1:]:
-            far = (
-                f"{task.completed:g}"
-                if task.total is None
-                else f"{task.completed:g}/{task.total:g}"
-            )
-            left = task.time_remaining
-            ends = (
-                ""
-                if not left
-                else f"about {left / 60:.0f} min left"
-                if left > 90
-                else "about a minute left"
-            )
-            text = ", ".join(
-                filter(None, (f"{task.description}: {far}", task.fields["note"], ends))
-            )
+            whole = "" if task.total is None else f"/{task.total:g}"
+            said = f"{task.description}: {task.completed:g}{whole}"
+            parts = said, task.fields["note"], _left(task.time_remaining)
+            text = ", ".join(filter(None, parts))
             progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _left(seconds: float | None) -> str:
+    """How long it still takes, in words; "" where nobody knows."""
+    if not seconds:
+        return ""
+    return f"about {seconds / 60:.0f} min left" if seconds > 90 else "about a minute left"

@@ -22,6 +22,11 @@ class Points(NamedTuple):
     curve: Float[np.ndarray, "visits 2 shares"]
     """(live, fresh) of the exact mixtures, in bits; live rises with the share."""
 
+    @property
+    def place(self) -> tuple[float, float]:
+        """(live, fresh) of the learner, means over visits."""
+        return float(self.live.mean()), float(self.fresh.mean())
+
 
 def points(
     steps: pl.DataFrame, probes: pl.DataFrame, frontier: pl.DataFrame | None

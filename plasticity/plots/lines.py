@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float, Num
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -62,6 +63,20 @@ def averaged(
     variance = np.divide(square, n - 1, out=np.full(len(sums), np.nan), where=n > 1)
     half = stdtrit(np.maximum(n - 1, 1), 0.975) * np.sqrt(variance / np.maximum(n, 1))
     return Curve(x, mean, half, look)
+
+
+def points_frame(drawn: Mapping[str, Curve], along: str, up: str = "value") -> pl.DataFrame:
+    """What some curves draw: one row per point, `title`, and the two names that are given.
+
+    Args:
+        drawn: title -> curve.
+        along: what x is.
+        up: what y is.
+    """
+    rows = [
+        (t, x, y) for t, c in drawn.items() for x, y in zip(c.x.tolist(), c.y.tolist(), strict=True)
+    ]
+    return pl.DataFrame(rows, ["title", along, up], orient="row")
 
 
 def thinned(curve: Curve) -> Curve:

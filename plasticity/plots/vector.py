@@ -40,17 +40,18 @@ def standalone(ax: Axes, name: str = "picture", data: pl.DataFrame | None = None
     return f"<svg{_written(attributes)}>{_said(name, data)}{JOINS}{inside}\n"
 
 
-def printed(ax: Axes, ending: Literal["pdf", "png"]) -> bytes:
-    """The whole figure of some axes as a file for a paper: PDF with TrueType fonts, or PNG of 200 pixels an inch.
+def printed(ax: Axes, ending: Literal["pdf", "png"], dpi: int = 200) -> bytes:
+    """The whole figure of some axes as a file for a paper: PDF with TrueType fonts, or PNG.
 
     Args:
         ax: any of the figure's.
         ending: which.
+        dpi: pixels an inch, of a PNG.
     """
     sink = io.BytesIO()
     unsigned = {"CreationDate": None} if ending == "pdf" else {"Software": None}
     with style():
-        figure_of(ax).savefig(sink, format=ending, dpi=200, metadata=unsigned)
+        figure_of(ax).savefig(sink, format=ending, dpi=dpi, metadata=unsigned)
     return sink.getvalue()
 
 

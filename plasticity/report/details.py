@@ -10,7 +10,7 @@ from plasticity.metrics import adaptation
 from plasticity.metrics.glossary import GLOSSARY
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import visits
-from plasticity.plots.lines import Curve, averaged, curves, thinned
+from plasticity.plots.lines import Curve, averaged, curves, points_frame, thinned
 from plasticity.plots.style import Look
 from plasticity.report.four_demands import four_demands
 from plasticity.report.methods import methods
@@ -92,7 +92,7 @@ def trends(of: RunData) -> Section | None:
     )
     axes = curves(drawn, "visit (number)", "bits per position", size=(520, 300))
     note = Words(f"Slope in bits per 100 visits: {'; '.join(slopes)}.", "small")
-    picture = Picture(axes, "adaptation cost", _points(drawn, "visit"))
+    picture = Picture(axes, "adaptation cost", points_frame(drawn, "visit"))
     return Section("Does adapting get harder?", [Words(words), picture, note], folded=True)
 
 
@@ -117,7 +117,9 @@ def condition(of: RunData) -> Section | None:
         }
         if drawn:
             axes = curves(drawn, "stream step", unit)
-            pictures.append(Picture(axes, column, _points(drawn, "step"), f"{name} ({column})"))
+            pictures.append(
+                Picture(axes, column, points_frame(drawn, "step"), f"{name} ({column})")
+            )
     if not pictures:
         return None
     words = (
@@ -167,14 +169,6 @@ def _over_steps(tables: Sequence[pl.DataFrame], column: str, look: Look) -> Curv
     for values, table in zip(each, tables, strict=True):
         values[np.searchsorted(steps, table["step"].to_numpy())] = table[column].to_numpy()
     return thinned(averaged(steps, [*each], look))
-
-
-def _points(drawn: Mapping[str, Curve], along: str) -> pl.DataFrame:
-    """One row per point of some curves."""
-    rows = [
-        (t, x, y) for t, c in drawn.items() for x, y in zip(c.x.tolist(), c.y.tolist(), strict=True)
-    ]
-    return pl.DataFrame(rows, ["title", along, "value"], orient="row")
 
 
 def _slope(each: Sequence[Mapping[str, object]]) -> str:

@@ -206,10 +206,7 @@ def frontier_points(
     every = [points.curve.mean(0) for each in found.values() for points in each]
     if not every:
         return None
-    pairs = {
-        label: [(float(p.live.mean()), float(p.fresh.mean())) for p in each]
-        for label, each in found.items()
-    }
+    pairs = {label: [p.place for p in each] for label, each in found.items()}
     return pairs, np.mean(every, axis=0)
 
 

@@ -1,6 +1,5 @@
 """The page of importance sampling with proposals: bits over draws, effective samples, task by task."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from matplotlib.axes import Axes
 from rich.table import Table as RichTable
 
 from plasticity.metrics.summary import spread
-from plasticity.plots.lines import Curve, averaged
+from plasticity.plots.lines import Curve, averaged, points_frame
 from plasticity.plots.proposals import bits_by_draws
-from plasticity.plots.style import COLOURS, IDEALS, SOFT, Look, figure_of, panels
+from plasticity.plots.style import COLOURS, IDEALS, SOFT, Look, panels
+from plasticity.plots.vector import printed
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
 from plasticity.results.csv_text import frame_csv
 from plasticity.results.sealed import write_whole
@@ -103,12 +103,9 @@ def page(done: Done) -> Page:
 
 def picture(done: Done, task: str, label: str, tunnel: int) -> Picture:
     """Of a tunnel of a task, and one network."""
-    ax, rows = _drawn(done, task, label, tunnel), list[tuple[str, int, float]]()
-    for title, curve in _curves(done, task, label, tunnel).items():
-        rows += [(title, *point) for point in zip(curve.x.tolist(), curve.y.tolist(), strict=True)]
-    data = pl.DataFrame(rows, ["title", "draws", "bits"], orient="row")
+    data = points_frame(_curves(done, task, label, tunnel), "draws", "bits")
     name = _name(done, task, label, tunnel)
-    return Picture(ax, f"draws {name}", data, name)
+    return Picture(_drawn(done, task, label, tunnel), f"draws {name}", data, name)
 
 
 def keep(done: Done, path: Path) -> list[Path]:
@@ -122,12 +119,11 @@ def keep(done: Done, path: Path) -> list[Path]:
         what was written.
     """
     page(done).write(path)
-    groups, image = _groups(done), io.BytesIO()
+    groups = _groups(done)
     (axes,) = panels(1, len(groups), 420, 340)
     for nth, (ax, group) in enumerate(zip(axes, groups, strict=True)):
         _drawn(done, *group, legend=nth == 0, ax=ax).set_title(_name(done, *group))
-    figure_of(axes[0]).savefig(image, dpi=100, format="png")
-    write_whole(path.with_suffix(".png"), image.getvalue())
+    write_whole(path.with_suffix(".png"), printed(axes[0], "png", dpi=100))
     names = pl.Series([*PROPOSALS, ALONE])
     whole = pl.concat(
         table.with_columns(

@@ -10,9 +10,9 @@ from torch import nn
 
 from plasticity.core.network import Network
 from plasticity.core.tunnel import Hypotheses, Symbols, Tunnel
-from plasticity.engine.pretrain import pretrained
-from plasticity.engine.pretrain_key import Key, fresh_network
+from plasticity.engine.pretrain_key import Key
 from plasticity.launch.executors import Engine, share
+from plasticity.launch.restore import pretrained_network
 from plasticity.nn.proposal_head import ProposalHead
 from plasticity.observers.frontier import bits_lost
 from plasticity.observers.hybrid import (
@@ -89,9 +89,7 @@ def curves(entry: TableEntry, plan: Plan) -> pl.DataFrame:
     """
     key, kept = _place(entry, plan)
     if not len(kept.read()):
-        weights, _ = pretrained(key, entry.experiment.pretrained)
-        network = fresh_network(key.network, key.spec, key.seed)
-        network.load_state_dict(weights)
+        network, _ = pretrained_network(entry.experiment, entry.network, entry.seed)
         tables = [
             study(tunnel, network, key.spec.time, (entry.seed, number), plan)
             for number, tunnel in enumerate(key.tunnels())

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 from plasticity.diagnostics.geometry.settling import TrainingPoint
 from plasticity.plots.insides import MARKS, attention_maps, beside
-from plasticity.plots.lines import Curve, averaged, curves
+from plasticity.plots.lines import Curve, averaged, curves, points_frame
 from plasticity.plots.style import Look, looks
 from plasticity.report.page import Chapter, NumberTable, Page, Picture, Pictures, Section, Words
 from plasticity.results.csv_text import frame_csv
@@ -134,9 +134,7 @@ def over_stream(stream: StreamInside) -> Section:
             if all(column in table.columns for table in tables)
         }
         axes = curves(drawn, "stream step", unit, stream.spans)
-        lines = [(t, *p) for t, c in drawn.items() for p in zip(c.x, c.y, strict=True)]
-        frame = pl.DataFrame(lines, ["title", "step", "value"], orient="row")
-        pictures.append(Picture(axes, f"stream {column}", frame, column))
+        pictures.append(Picture(axes, f"stream {column}", points_frame(drawn, "step"), column))
     return Section("", [Words(words), Pictures(pictures)])
 
 

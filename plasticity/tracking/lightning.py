@@ -120,7 +120,7 @@ def _described(node: ast.ClassDef) -> type[Logger]:
         return cls(**{**self.told, **own})
 
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    made.__signature__ = inspect.Signature([this, *takes])  # type: ignore[attr-defined]
+    made.__signature__ = inspect.Signature([this, *takes])  # type: ignore[attr-defined] read by inspect
     made.__annotations__ = {p.name: p.annotation for p in takes}
     body = {"__init__": made, "make": make, "__module__": __name__}
     return type(name, (Logger,), body | {"__doc__": ast.get_docstring(node)})

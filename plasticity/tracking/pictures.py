@@ -51,7 +51,6 @@ def _pictures(
     yield "probe_map", heat_map(heat, title=cell.name), heat.data
     known = points(cell.steps.read(), cell.probes.read(), cell.frontier.read())
     if known is not None:
-        pair = float(known.live.mean()), float(known.fresh.mean())
         curve = known.curve.mean(0)
         data = pl.DataFrame({"share": SHARES, "live": curve[0], "fresh": curve[1]})
-        yield "frontier", frontier({cell.label: [pair]}, curve, SHARES), data
+        yield "frontier", frontier({cell.label: [known.place]}, curve, SHARES), data

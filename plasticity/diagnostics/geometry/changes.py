@@ -26,7 +26,7 @@ def heads(of: View) -> Iterator[Number]:
         turn = torch.from_numpy(np.linalg.qr(of.rng.standard_normal((width, width)))[0])
         turn = turn.to(of.inside.streams[layer])
         value, control = (
-            effects.head_delta(
+            effects.lost(
                 exact,
                 whole,
                 known.said(
@@ -45,9 +45,7 @@ def layers(of: View) -> Iterator[Number]:
     for layer, module in of.parts.layers.items():
         mean = interventions.layer_replaced(of.network, known.inputs, module)
         other = interventions.edited(of.network, known.inputs, module, lambda out: out[order])
-        value, control = (
-            effects.layer_delta(exact, whole, known.said(each)) for each in (mean, other)
-        )
+        value, control = (effects.lost(exact, whole, known.said(each)) for each in (mean, other))
         yield Number("layer/delta", layer, "", value, 0.0, control, of.blind)
 
 
@@ -82,7 +80,7 @@ def _cut_delta(
 ) -> float:
     """What these directions of one stream are worth."""
     said = interventions.cut_away(of.network, of.known.inputs, stream, mean, u)
-    return effects.cut_delta(of.known.posterior, of.whole, of.known.said(said))
+    return effects.lost(of.known.posterior, of.whole, of.known.said(said))
 
 
 def swaps(of: View) -> Iterator[Number]:

@@ -23,47 +23,30 @@ def bits(reference: Probabilities, said: Probabilities) -> Float[np.ndarray, "*a
     return np.where(reference > 0, reference * ratio, 0.0).sum(-1)
 
 
-def lost(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> float:
-    """How many bits from the exact predictive a change of a network takes it, on the same episodes.
-
-    Args:
-        exact: the amnesic predictive P.
-        whole: what the network says.
-        changed: what it says with the change.
-    """
-    return float((bits(exact, changed) - bits(exact, whole)).mean())
-
-
 @formula(
     Entry(
         "head/delta",
         "bits",
         "KL(amnesic, network whose head says its mean over episodes, position by position) - KL(amnesic, network)",
         "arXiv 2512.22471",
-    )
-)
-def head_delta(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> float:
-    """What a head is worth."""
-    return lost(exact, whole, changed)
-
-
-@formula(Entry("layer/delta", "bits", "the same of a whole layer (what it adds to the stream)"))
-def layer_delta(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> float:
-    """What a layer is worth."""
-    return lost(exact, whole, changed)
-
-
-@formula(
+    ),
+    Entry("layer/delta", "bits", "the same of a whole layer (what it adds to the stream)"),
     Entry(
         "cut",
         "bits",
         "the same with z - ((z - m) u) u in place of the residual stream z of mean m, u one of the directions",
         "arXiv 2512.23752",
-    )
+    ),
 )
-def cut_delta(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> float:
-    """What a direction of the residual stream is worth."""
-    return lost(exact, whole, changed)
+def lost(exact: Probabilities, whole: Probabilities, changed: Probabilities) -> float:
+    """How many bits from the exact predictive a change of a network takes it: what a head, layer, direction is worth.
+
+    Args:
+        exact: the amnesic predictive P.
+        whole: what the network says, on the same episodes.
+        changed: what it says with the change.
+    """
+    return float((bits(exact, changed) - bits(exact, whole)).mean())
 
 
 @formula(

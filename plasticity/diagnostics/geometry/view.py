@@ -1,6 +1,8 @@
 """View: a network, known episodes, and what went on inside it while it read them; and a number with its controls."""
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +35,8 @@ class Number(NamedTuple):
     """Of the same network with its initial weights."""
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """All that is looked at."""
 
     network: Network
@@ -44,12 +47,12 @@ class View(NamedTuple):
     rng: np.random.Generator
     """Of the controls."""
 
-    @property
+    @cached_property
     def whole(self) -> Float[np.ndarray, "n asked symbols"]:
         """What the network says at the asked positions, untouched."""
         return self.known.said(self.inside.logits)
 
-    @property
+    @cached_property
     def blind(self) -> float:
         """KL(amnesic || memoryless) - KL(amnesic || network): what it would cost to lose all of the past, in bits."""
         exact = self.known.posterior

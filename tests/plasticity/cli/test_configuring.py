@@ -1,4 +1,4 @@
-"""init, schema, validate, explain, and what is put over a file: as a new user types them."""
+"""init, schema, validate, and what is put over a file: as a new user types them."""
 
 import json
 import re
@@ -9,51 +9,15 @@ import pytest
 import yaml
 
 from plasticity.cli.common import contracts, located
-from plasticity.cli.explain import explain, objects, shelves
-from plasticity.config import plugins
+from plasticity.cli.explain import objects
 from plasticity.config.recipe import parameters, plain
 from plasticity.config.yaml_source import read
-from plasticity.diagnostics import geometry
-from plasticity.integrations.huggingface import HuggingFace
 from plasticity.launch.folder import resolved
-from plasticity.launch.validate import build_all
-from plasticity.metrics.glossary import GLOSSARY
 
-from ...calling import GOOD, Call, refused
-from ..integrations.tiny_models import TOKENS, write
+from ...calling import GOOD, Call, over, refused, said
+from .ours import PARTS
 
-
-def own(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in ("plasticity", "streams", "strategies")
-
-
-PARTS = [
-    (kind, cls)
-    for kind, found in shelves(contracts()).items()
-    for cls in sum(found.values(), [])
-    if own(cls)
-]
-"""Everything of ours that has arguments, and its kind."""
-
-
-@pytest.fixture(autouse=True)
-def nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Classes of other tests are not there, whichever came first."""
-    family = plugins._family
-    monkeypatch.setattr(plugins, "_family", lambda base: filter(own, family(base)))
-
-
-def said(call: Call, *words: str) -> str:
-    """What is said on stdout of a call that must succeed, and say nothing on stderr."""
-    code, out, err = call(*words)
-    assert (code, err) == (0, ""), err
-    return out
-
-
-def over(text: str) -> list[Path]:
-    """A file to be put over another."""
-    Path("over.yaml").write_text(text)
-    return [Path("over.yaml")]
+pytestmark = pytest.mark.usefixtures("nobody_elses")
 
 
 def test_init_writes_what_is_fine_and_never_writes_over_it(call: Call) -> None:
@@ -247,68 +211,3 @@ def test_a_second_file_is_told_where_it_belongs(call: Call) -> None:
     assert told == (
         "command line: unknown option '--print-confg'. Did you mean '--print-config'?\n"
     )
-
-
-@pytest.mark.parametrize(("kind", "cls"), PARTS, ids=lambda each: getattr(each, "__name__", each))
-def test_a_class_is_explained_and_its_snippet_is_fine(kind: str, cls: type, call: Call) -> None:
-    """Every argument has its line and its sentence, and the snippet is accepted over a good file."""
-    found = explain(cls, "" if kind == "experiment" else kind, contracts())
-    assert [each.name for each in found.arguments] == list(parameters(cls))
-    assert all(each.told and each.takes for each in found.arguments)
-    assert found.text and "Args:" not in found.text
-    snippet = found.snippet or GOOD
-    if (
-        cls is HuggingFace
-    ):  # marked as to be filled in: a model, and texts that are one token of its own each
-        write(Path("model"), "llama")
-        snippet = snippet.replace("tokens: [tokens]", f"tokens: {TOKENS}")
-    made, _ = located(Path("good.yaml"), [], over(snippet))
-    named = yaml.safe_load(snippet)
-    assert cls.__name__ in str(named) or kind.split(".")[0] in named or kind == "experiment"
-    if kind in ("network", "strategy", "optimizer", "detector"):
-        build_all(made)  # nothing had to be made up
-
-
-def test_explain_in_words(call: Call) -> None:
-    every = said(call, "explain")
-    assert "strategy: AGEM, " in every and "metric" in every
-    text = said(call, "explain", "strategy", "EWC")
-    for piece in (
-        "arXiv 1612.00796",
-        "strength: a number of 0 or more; by default 100.0",
-        "{type: EWC",
-    ):
-        assert piece in text
-    assert "Args:" not in text
-    assert text == said(call, "explain", "EWC")
-    text = said(call, "explain", "stream", "Recurring")
-    assert (
-        "tunnels: a list of: a mapping with a 'type' key, see: plasticity explain tunnel; must"
-        in text
-    )
-    assert "\nEWC: Elastic weight consolidation: weights" in said(call, "explain", "strategy")
-    assert said(call, "explain", "experiment").startswith("Experiment\n")
-    assert "accelerator: one of 'auto', 'cpu', 'gpu'; by default cpu" in said(
-        call, "explain", "hardware"
-    )
-    text = said(call, "explain", "metric", "skill")
-    assert text.startswith("skill [no unit]: (KL(amnesic) - ") and "Murphy 1988" in text
-    assert said(call, "explain", "metric", "kl/model").startswith("kl/<who> [bits]: ")
-    assert len(said(call, "explain", "metric").splitlines()) == len(GLOSSARY) + len(
-        geometry.glossary()
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    {
-        "strateg": "unknown kind 'strateg'. Did you mean 'strategy'? Known: experiment, tunnel, ",
-        "EWCC": "unknown kind 'EWCC'. Did you mean 'EWC'? Known: ",
-        "strategy EWCC": "unknown strategy 'EWCC'. Did you mean 'EWC'? Known: AGEM, ",
-        "stream Recuring": "unknown stream 'Recuring'. Did you mean 'Recurring'? Known: ",
-        "metric skil": "unknown metric 'skil'. Did you mean 'skill'? All: plasticity explain metric",
-        "hardware gpu": "unknown hardware 'gpu'. Known: TrainerConfig",
-    }.items(),
-)
-def test_explain_knows_the_nearest_name(words: str, told: str, call: Call) -> None:
-    assert refused(call, "explain", *words.split()).startswith(f"command line: {told}")

@@ -1,12 +1,7 @@
 """wandb is told what the record says, once, however a run was cut off; read back by wandb itself."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,91 +10,27 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from pytorch_lightning.loggers.logger import DummyLogger
 
-from plasticity import recipe
-from plasticity.checks.world import STEPS, loop, world
 from plasticity.core.predictors import SHARES
 from plasticity.engine import archive
-from plasticity.engine.config import TrainerConfig
-from plasticity.engine.datamodule import StreamDataModule
-from plasticity.engine.trainer import fit
 from plasticity.metrics.skill import skill
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
-from plasticity.tracking.columns import columns, tags
 from plasticity.tracking.headlines import FINAL
 from plasticity.tracking.logger import rows_told
-from strategies import Finetune
 
-YAML = """\
-name: tracked
-out: pretrained
-stream:
-  type: Recurring
-  tunnels:
-    - {type: Padded, tunnel: {type: Markov, symbols: 3}, vocab: 4, symbols: 3, length: 6}
-  regimes: 2
-  period: 20
-  steps: 99
-  batch: 2
-  time: 6
-  probe: 4
-network: {type: Transformer, width: 8, depth: 1, heads: 2}
-pretrain: {steps: 0}
-strategies: [{type: Replay, capacity: 4}]
-condition: {every: 2}
-stretch: 5
-seeds: [7]
-hardware: {threads: 1}
-"""
-Records = dict[str, list[dict[str, Any]]]
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "plasticity", *words]
+from .offline import Records, inspected, killed_and_resumed
 
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a run was killed in the middle and then resumed, wandb offline, with a home of its own."""
-    folder = tmp_path_factory.mktemp("offline")
-    (folder / "home").mkdir()
-    (folder / "tracked.yaml").write_text(YAML)
-    outside = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "home")}
-    outside |= {"MPLCONFIGDIR": str(folder / "reader"), "OMP_NUM_THREADS": "1"}
-    base = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "XDG"))} | outside
-    words = command("run", "tracked.yaml", "--run-dir", "run")
-    with subprocess.Popen(words, cwd=folder, env=base, process_group=0) as process:
-        awaited = folder / "run/cells/Replay-seed7/timing/00002.parquet"
-        deadline = time.monotonic() + 120
-        while not awaited.exists():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.001)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert not (folder / "run/cells/Replay-seed7/summary.json").exists()
-    done = subprocess.run(
-        command("resume", "run"), check=True, cwd=folder, env=base, capture_output=True, text=True
-    )
-    (folder / "reader").mkdir(exist_ok=True)
-    (folder / "reader" / "said").write_text(done.stdout)
-    return folder
+    return killed_and_resumed(tmp_path_factory.mktemp("offline"))
 
 
 @pytest.fixture(scope="module")
 def cell(offline: Path) -> Cell:
     (found,) = Run(offline / "run").cells()
-    return found
-
-
-def inspected(file: Path) -> Records:
-    """What wandb wrote down, by kind of record, read by wandb itself."""
-    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
-    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    found: Records = {}
-    for line in done.stdout.splitlines():
-        record = json.loads(line)
-        found.setdefault(record["type"], []).append(record[record["type"]])
     return found
 
 
@@ -311,39 +242,6 @@ def test_rows_come_as_they_are_stored(cell: Cell, tmp_path: Path) -> None:
     assert [number for number, _ in stretches.new()] == [1]
     assert list(stretches.new()) == []
     assert len(list(Stretches(cell).new())) == 21
-
-
-class Listener(DummyLogger):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: dict[int, dict[str, float]] = {}
-
-    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-        """Each row once."""
-        assert step not in self.rows
-        self.rows[step] = dict(metrics)
-
-
-def test_a_run_killed_behind_its_last_checkpoint_is_told_again(tmp_path: Path) -> None:
-    """Its file may have lost all that was told, and no stretch is to come."""
-    first, again = Listener(), Listener()
-    for listener in (first, again):
-        module, data = loop(recipe(Finetune)), StreamDataModule(world(), STEPS // 3)
-        fit(Cell(tmp_path), module, data, TrainerConfig(threads=1), [listener])
-    assert again.rows == first.rows and list(first.rows) == [0, 1, 2, 3]
-
-
-def test_a_strategys_own_learning_rate_holds() -> None:
-    config = {"strategy": {"type": "EWC", "lr": 0.1}, "optimizer": {"type": "AdamW", "lr": 0.3}}
-    assert columns(config)["strategy"]["lr"] == 0.1
-    assert columns(config | {"strategy": {"lr": None}})["strategy"]["lr"] == 0.3
-
-
-def test_tags_name_strategies_within_a_strategy() -> None:
-    parts = [{"type": "Replay"}, {"type": "L2Init"}]
-    assert tags({"strategy": {"type": "Chain", "parts": parts}}) == ["Chain", "L2Init", "Replay"]
 
 
 def _identity(cell: Cell) -> str:

@@ -1,5 +1,6 @@
 """What is seen of a network, what changing it does, and the numbers of networks whose inside is known."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,7 @@ def test_where_heads_look_by_planted_attention() -> None:
     weights = [uniform.expand(32, 8, 8), found]
     weights = torch.stack([w / w.sum(-1, keepdim=True) for w in weights], 1)
     inside = of.inside._replace(attention={name: seen._replace(weights=weights)})
-    rows = {(r.id, r.what): r for r in looks(of._replace(inside=inside))}
+    rows = {(r.id, r.what): r for r in looks(replace(of, inside=inside))}
     assert rows["alignment", "head 0"].value == pytest.approx(0, abs=1e-12)
     assert rows["focus", "head 0"].value == pytest.approx(1)
     best = rows["alignment", "head 1"]
