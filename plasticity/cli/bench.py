@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from plasticity.cli.common import deaf, print_fitting, refusal, warn
+from plasticity.cli.common import GO_ON, print_fitting, refusal, stoppable, warn
 from plasticity.cli.common import out as screen
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ app = typer.Typer(
     help="The leaderboard: every strategy tuned alike, in the same worlds. `plasticity bench [SUITE]` runs it.",
     add_completion=False,
 )
-GO_ON = "what is done is kept; go on with the same command"
 Name = Annotated[str, typer.Argument(help="One that is shipped (cpu-small, gpu), or a YAML file.")]
 
 
@@ -61,16 +60,13 @@ def run(
     contest = Contest(_suite(suite, strategy or []), str(out), jobs)
     total, new = len(contest), 0
     try:
-        with bars(screen) as progress:
+        with stoppable(), bars(screen) as progress:
             task = progress.add_task(contest.suite.name, total=total, note="")
             for count, done in enumerate(contest.run(), 1):
                 progress.update(task, completed=count, note=done.name)
                 new += not done.kept
                 if not (screen.is_terminal or done.kept):
                     screen.print(f"{count}/{total} {done.name}", highlight=False, soft_wrap=True)
-    except (KeyboardInterrupt, SystemExit):
-        deaf()
-        raise refusal(f"stopped; {GO_ON}", 130) from None
     except OSError as error:
         raise refusal(f"{error.strerror or error}; {GO_ON}", 1) from None
     results = contest.results()

@@ -4,6 +4,7 @@ import gc
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,7 @@ class PlainConsole(Console):
 
 
 out, err = PlainConsole(), PlainConsole(stderr=True)
+GO_ON = "what is done is kept; go on with the same command"
 PASS_ON = {"ignore_unknown_options": True}
 """Options that typer does not know are arguments."""
 
@@ -130,17 +132,22 @@ def follow(title: str, names: Sequence[str], done: Iterator[int]) -> None:
     """
     from plasticity.engine.progress import bars
 
+    with stoppable(), bars(out) as progress:
+        task = progress.add_task(title, total=len(names), note="")
+        for index in done:
+            progress.update(task, advance=1, note=names[index])
+            if not out.is_terminal:
+                out.print(f"done: {names[index]}", highlight=False)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """What is stopped, by a key or by Lightning on its way out, goes on with the same command."""
     try:
-        with bars(out) as progress:
-            task = progress.add_task(title, total=len(names), note="")
-            for index in done:
-                progress.update(task, advance=1, note=names[index])
-                if not out.is_terminal:
-                    out.print(f"done: {names[index]}", highlight=False)
-    except KeyboardInterrupt:
+        yield
+    except (KeyboardInterrupt, SystemExit):
         deaf()
-        err.print("stopped; what is done is kept; go on with the same command")
-        raise typer.Exit(130) from None
+        raise refusal(f"stopped; {GO_ON}", 130) from None
 
 
 def print_table(of: "RunNumbers") -> None:

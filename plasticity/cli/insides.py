@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, Overrides, err, existing, out, parsed, refusal
+from plasticity.cli.common import PASS_ON, Overrides, err, existing, out, parsed, refusal, stoppable
 
 app = typer.Typer()
 
@@ -34,7 +34,7 @@ def inside(
     seed = [*experiment.seeds, experiment.seed][0]
     over = stream(run) if run else None
     try:
-        with bars(err) as progress:
+        with stoppable(), bars(err) as progress:
             found = [*networks(experiment, seed, episodes, progress)]
     except ValueError as error:
         raise refusal(f"{file}: {error}") from None

@@ -14,6 +14,7 @@ from plasticity.cli.common import (
     parsed,
     print_fitting,
     refusal,
+    stoppable,
 )
 
 app = typer.Typer()
@@ -53,7 +54,7 @@ def matrix(
         raise refusal(f"{text} (gone where the cell is done)" if cell else text)
     experiment = parsed(existing(file.parent.parent) if cell else file, overrides or [])
     try:
-        with bars(err) as progress:
+        with stoppable(), bars(err) as progress:
             studied = studies(experiment, cell, weights, Size(prompts, length), progress)
     except ValueError as error:
         raise refusal(str(error)) from None

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from plasticity.cli.bench import GO_ON
 from plasticity.cli.common import (
+    GO_ON,
     PASS_ON,
     Overrides,
     contracts,
-    deaf,
     err,
     out,
     print_fitting,
     refusal,
+    stoppable,
     tell_upload,
     warn,
 )
@@ -89,14 +89,12 @@ def sweep(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """What is stopped, by whomever, goes on with the same command."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        deaf()
-        raise refusal(f"stopped; {GO_ON}", 130) from None
-    except (OSError, RuntimeError) as error:
-        raise refusal(f"{error}; {GO_ON}", 1) from None
+    """What is stopped, by whomever or by a full disk, goes on with the same command."""
+    with stoppable():
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            raise refusal(f"{error}; {GO_ON}", 1) from None
 
 
 def _follow(

@@ -229,6 +229,24 @@ def test_ctrl_c_stops_and_resume_completes(tmp_path: Path, call: Call) -> None:
     assert all(cell.done and len(cell.steps.read()) == 100 for cell in cut.cells())
 
 
+@pytest.mark.parametrize("name", ["inside", "matrix"])
+def test_ctrl_c_while_a_study_pretrains_says_how_to_go_on(name: str, tmp_path: Path) -> None:
+    """Lightning hears the key first, and leaves with an exit code of its own, silently."""
+    (tmp_path / "good.yaml").write_text(GOOD)
+    words = command(name, "good.yaml", "--pretrain.steps=100000")
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, process_group=0
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not [*tmp_path.glob("runs/pretrained/*/timing/*.parquet")]:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "stopped; what is done is kept; go on with the same command\n"
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     """What the shell sees: exit code 2, a clean stderr, an empty stdout."""
     (tmp_path / "x.yaml").write_text(GOOD.replace("regimes:", "regims:"))
