@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         tensors_to_vector,
         vector_to_tensors,
     )
+    from plasticity.nn.readout_filters import ReadoutFilters
     from plasticity.nn.reservoir import CAPACITY, Reservoir
     from plasticity.observers.conjugate import (
         DirichletObserver,
@@ -101,6 +102,7 @@ _HOMES = {
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",
     "nn.parameters": "gradient_vector logits_with tensors_to_vector vector_to_tensors",
+    "nn.readout_filters": "ReadoutFilters",
     "nn.reservoir": "CAPACITY Reservoir",
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",

@@ -4,7 +4,7 @@ from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -18,31 +18,17 @@ from plasticity import (
     Learner,
     Natural,
     Positive,
-    Prediction,
     Reservoir,
-    Strategy,
     add_adapters,
-    even_belief,
-    sequence_evidence,
-    shared_belief,
     tensors_to_vector,
     vector_to_tensors,
 )
 
 from .kalman import head_of
-
-CLAIM = 0.3
-"""Least responsibility for a sequence to be remembered by an expert, or to make it learn."""
-NOVICE = 10
-"""Steps of the stream after a birth in which there is no other: what nobody knows is the newborn's to learn."""
-MOVED = 10.0
-"""By how many nats a batch must speak for an expert's weights, against their average, if its regime has moved."""
-Symbols = Int[Tensor, "batch time"]
-Said = Float[Tensor, "answers batch time symbols"]
-Evidence = Float[Tensor, "answers batch upto"]
+from .mixture import CLAIM, Mixture, Said, Symbols
 
 
-class EvidenceMixture(Strategy):
+class EvidenceMixture(Mixture):
     """Bayesian mixture of experts: the pretrained network, kept as it is, and an expert for each regime met so far.
 
     p(y_t | past) = sum_e w_e(t) p_e(y_t | past),   w_e(t) ~ pi_e prod_{asked s < t} p_e(y_s | past of s)
@@ -94,12 +80,7 @@ class EvidenceMixture(Strategy):
         ValueError: at attach, `expert` is readout, and no linear layer with weights of its own makes the logits.
     """
 
-    descends = False
-    born: Int[Tensor, " experts"]
-    """The step of the stream, from 1, at which each was born."""
-    responsible: Int[Tensor, " experts"]
-    """The step of the stream, from 1, at which each was responsible for a sequence last; 0: not born."""
-    belief: Float[Tensor, " owners"]
+    held: AveragedAdam
 
     def __init__(
         self,
@@ -116,15 +97,20 @@ class EvidenceMixture(Strategy):
         settling: Positive = 100.0,
         lr: Positive = 5e-3,
     ):
-        super().__init__(lr)
-        self.experts, self.rank, self.steps, self.unsettled = experts, rank, steps, unsettled
+        super().__init__(experts, unsettled, share, floor, lr)
+        self.rank, self.steps = rank, steps
         self.expert: Literal["copy", "lora", "readout"] = expert
         self.rehearsal, self.capacity = rehearsal, capacity
-        self.share, self.floor, self.momentum = share, floor, momentum
-        self.settling, self.rate = settling, lr
+        self.momentum, self.settling, self.rate = momentum, settling, lr
 
     def attach(self, learner: Learner) -> None:
-        """Freeze the network, find what an expert owns, and allocate all of them."""
+        """Find what an expert owns, allocate all of them and what they remember, and freeze the network."""
+        super().attach(learner)
+        sizes = self.capacity if self.rehearsal else 0, learner.spec.time
+        self.memories = nn.ModuleList(Reservoir(*sizes) for _ in range(self.experts))
+
+    def held_by(self, learner: Learner) -> AveragedAdam:
+        """The values of what an expert owns, for each."""
         network = learner.network
         owned = [p for p in network.parameters() if p.requires_grad]
         if self.expert == "lora":
@@ -132,39 +118,18 @@ class EvidenceMixture(Strategy):
             owned = [p for each in adapted for p in each.adapter.parameters()]
         elif self.expert == "readout":
             owned = [*head_of(learner, type(self).__name__).parameters()]
-        network.requires_grad_(False)
         ids = {id(p) for p in owned}
         self.names = [name for name, p in network.named_parameters() if id(p) in ids]
         rates = self.rate, self.momentum, self.settling
-        self.adam = AveragedAdam(self.experts, self.base(learner), *rates)
-        for name in ("born", "responsible"):
-            self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
-        self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
-        sizes = self.capacity if self.rehearsal else 0, learner.spec.time
-        self.memories = nn.ModuleList(Reservoir(*sizes) for _ in range(self.experts))
-        self.seen: tuple[Tensor, Tensor] | None = None
-        self.claims: Tensor | None = None
-
-    def trainable(self, learner: Learner) -> list[nn.Parameter]:
-        """None of the network's."""
-        return []
+        return AveragedAdam(self.experts, self.base(learner), *rates)
 
     def base(self, learner: Learner) -> Float[Tensor, " numbers"]:
         """What an expert owns, as the pretrained network has it."""
         return tensors_to_vector(map(learner.network.get_parameter, self.names))
 
-    def alive(self) -> list[int]:
-        """The experts that were born, by slot."""
-        return self.responsible.nonzero().flatten().tolist()
-
     def memory(self, expert: int) -> Reservoir:
         """What an expert rehearses."""
         return cast(Reservoir, self.memories[expert])
-
-    def prior(self) -> Float[Tensor, " owners"]:
-        """The prior of the next batch's sequences."""
-        even = even_belief(self.responsible)
-        return shared_belief(self.belief, even, self.share, self.floor)
 
     def logits(
         self, learner: Learner, row: Tensor, inputs: Symbols
@@ -175,13 +140,10 @@ class EvidenceMixture(Strategy):
         return functional_call(learner.network, values, (inputs,))
 
     def answering(self) -> list[tuple[Tensor, int]]:
-        """Which rows answer beside the pretrained network: all averages, and the weights of who learned last."""
-        alive, latest = self.alive(), int(self.responsible.max())
-        weights, average = self.adam.weights, self.adam.average
-        if not self.momentum:
-            return [(weights, slot) for slot in alive]
-        quick = (self.responsible == latest) & (self.adam.settled < 2 * self.unsettled)
-        return [(average, slot) for slot in alive] + [(weights, s) for s in alive if quick[s]]
+        """Which rows answer beside the pretrained network; where nothing is averaged, all weights."""
+        if self.momentum:
+            return super().answering()
+        return [(self.held.weights, slot) for slot in self.alive()]
 
     def answers(self, learner: Learner, inputs: Symbols) -> Said:
         """Log-probabilities by each who answers, the pretrained network first."""
@@ -189,71 +151,26 @@ class EvidenceMixture(Strategy):
         said = [learner.network(inputs), *(self.logits(learner, row, inputs) for row in rows)]
         return torch.stack(said).double().log_softmax(-1)
 
-    def weighed(self, evidence: Evidence) -> Evidence:
-        """Log posterior weight of each who answers at each position: prior times evidence."""
-        owners = self.owners()
-        prior = self.prior()[owners] / owners.bincount()[owners]
-        return (prior.log()[:, None, None] + evidence).log_softmax(0)
-
-    def owners(self) -> Int[Tensor, " answers"]:
-        """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
-        return self.responsible.new_tensor([0, *(slot + 1 for _, slot in self.answering())])
-
-    @torch.no_grad()
-    def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
-        """Log-probabilities of the mixture."""
-        said = self.answers(learner, batch.inputs)
-        evidence = sequence_evidence(said, batch.targets)
-        mixed = (self.weighed(evidence)[..., :-1, None] + said).logsumexp(0).to(self.adam.weights)
-        self.seen = mixed, evidence
-        return mixed
-
-    def responsibilities(self, evidence: Evidence) -> Float[Tensor, "owners batch"]:
-        """Posterior of each sequence over the pretrained network and the experts, given all of it."""
-        after = self.weighed(evidence)[..., -1].exp()
-        return after.new_zeros(self.experts + 1, after.shape[1]).index_add_(0, self.owners(), after)
-
-    @torch.no_grad()
-    def update(self, learner: Learner, batch: Batch, prediction: Prediction) -> None:
-        """Each expert learns from what it is responsible for; if none is, one is born."""
-        if self.seen is None or self.seen[0] is not prediction.logits:  # another came between
-            self.predict(learner, batch)
-        assert self.seen is not None
-        r = self.responsibilities(evidence := self.seen[1])
-        self.seen = None
-        asked = evidence[..., -1] - evidence[..., int(batch.asked.nonzero()[0])]  # of this piece
-        known = dict(zip(self.alive(), asked[1:], strict=False))
-        last = int(self.born.argmax())
-        if r[0].mean() > 0.5:
-            if not 0 < int(self.born[last]) > learner.step + 1 - NOVICE:
-                last = self.bear(learner, r, evidence[..., -1])
-                known.pop(last, None)
-            r[last + 1] += r[0]
-            r[0] = 0
-        for expert in self.alive():
-            if r[expert + 1].max() > CLAIM:
-                steps = self.steps + (int(self.adam.settled[expert]) < self.unsettled)
-                for step in range(steps * learner.updates.steps):
-                    said = self.learn(learner, expert, batch, r[expert + 1], step)
-                    ahead = said - known.pop(expert, said)
-                    if (r[expert + 1] * ahead).sum() > MOVED:
-                        self.adam.unsettle(expert)
-        self.claims = r
-
     def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> int:
-        """The slot of a new expert, a copy of what explains best what the pretrained network is responsible for."""
-        best = int((evidence * r[0]).sum(1).argmax())
-        starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
-        slot = int(self.responsible.argmin())
-        self.adam.start(slot, starts[best])
+        """The slot of a new expert, which remembers nothing yet."""
+        slot = super().bear(learner, r, evidence)
         self.memory(slot).clear()
-        self.responsible[slot] = self.born[slot] = learner.step + 1
         return slot
 
     def learn(
+        self, learner: Learner, expert: int, batch: Batch, r: Tensor, known: Tensor | None
+    ) -> None:
+        """Steps on an expert's responsibility-weighted loss."""
+        steps = self.steps + (int(self.held.settled[expert]) < self.unsettled)
+        for step in range(steps * learner.updates.steps):
+            said = self.descend(learner, expert, batch, r, step)
+            if not step:
+                self.notice(expert, r, said, known)
+
+    def descend(
         self, learner: Learner, expert: int, batch: Batch, r: Tensor, step: int
     ) -> Float[Tensor, " batch"]:
-        """One step on an expert's responsibility-weighted loss: how probable it found each sequence before, in nats."""
+        """One step on that loss: how probable it found each sequence before, in nats."""
         size, length = batch.inputs.shape
         rng = self.rng(learner, "rehearse", expert, length, step)
         inputs, targets = self.memory(expert).sample(self.rehearsal * size, rng)
@@ -261,33 +178,24 @@ class EvidenceMixture(Strategy):
         inputs = torch.cat([F.pad(batch.inputs, after), inputs])
         new = batch.targets.where(batch.asked, IGNORE_INDEX)  # a piece shows what was learned, too
         targets = torch.cat([F.pad(new, after, value=IGNORE_INDEX), targets])
-        share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.adam.weights.dtype)
+        share = F.pad(r, (0, len(inputs) - size), value=1.0).to(self.held.weights.dtype)
         asked = (targets != IGNORE_INDEX).sum(1).clamp(min=1)
-        theta = self.adam.weights[expert].clone().requires_grad_()
+        theta = self.held.weights[expert].clone().requires_grad_()
         with torch.enable_grad():
             logits = self.logits(learner, theta, inputs)
             each = F.cross_entropy(logits.mT, targets, reduction="none").sum(1)
             loss = (share * each / asked).sum() / share.sum()
             (grad,) = torch.autograd.grad(loss, theta)
-        self.adam.descend(expert, grad)
+        self.held.descend(expert, grad)
         return -each.detach()[: len(r)]
 
     @torch.no_grad()
     def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Note who is responsible for what; what each is responsible for, it remembers."""
-        r, self.claims = self.claims, None
+        r = self.claims
+        super().after_batch(learner, batch)
         if r is None:
             return
-        self.belief.copy_(r.mean(1))
         for expert in self.alive():
             if len(rows := (r[expert + 1] > CLAIM).nonzero().flatten()):
-                self.responsible[expert] = learner.step + 1
                 self.memory(expert).add(batch.rows(rows), self.rng(learner, "remember", expert))
-
-    def beliefs(self) -> Float[Tensor, " owners"]:
-        """The posterior after the last batch, the mean over its sequences."""
-        return self.belief
-
-    def on_shift(self, learner: Learner) -> None:
-        """The pretrained network and all experts are equally likely."""
-        self.belief.copy_(even_belief(self.responsible))

@@ -1,1 +1,1 @@
-"""Building blocks of strategies: reservoir, low-rank adapters, hidden units, linear inputs, vectors that descend."""
+"""Building blocks of strategies: reservoir, adapters, hidden units, linear inputs, vectors that descend, readouts."""

@@ -62,10 +62,10 @@ def by_hand(made: OnlineLearner, data: Batch) -> list[Answer]:
     strategy = mixture(made)
     last = strategy.responsible.tolist()
     born = [slot for slot, step in enumerate(last) if step]
-    rows = {slot: [strategy.adam.average[slot]] for slot in born}
+    rows = {slot: [strategy.held.average[slot]] for slot in born}
     for slot in born:
-        if last[slot] == max(last) and int(strategy.adam.settled[slot]) < 2 * strategy.unsettled:
-            rows[slot].append(strategy.adam.weights[slot])
+        if last[slot] == max(last) and int(strategy.held.settled[slot]) < 2 * strategy.unsettled:
+            rows[slot].append(strategy.held.weights[slot])
 
     def said(network: nn.Module) -> np.ndarray:
         with torch.no_grad():

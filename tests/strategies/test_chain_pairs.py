@@ -110,7 +110,7 @@ def test_most_pairs_work():
     adapters = {"LoRA", "LoRAPool", "OLoRA"}
     unlike = {"ContinualBackprop", "ReDo", "GPM", *adapters}
     anchored = {name for name in NAMES if getattr(strategies, name).anchored}
-    still = {"Frozen", "Kalman", "EvidenceMixture", "LoFi", "MemoryInContext"}
+    still = {"Frozen", "Kalman", "EvidenceMixture", "KalmanMixture", "LoFi", "MemoryInContext"}
     updates = {*still, "GDumb", "Gated", "LoRAPool", "IVON"}
     losses = {"SelfEdit", "SEAL", "ContextDistillation"}
     twice = {(a, b) for a in losses for b in losses}

@@ -96,7 +96,7 @@ def test_experts_descend_the_responsibility_weighted_loss_by_adam():
         adam.step()
         meet(made, step, data)
         theta = torch.cat([p.detach().flatten() for p in copy.parameters()])
-        torch.testing.assert_close(strategy.adam.weights[0], theta, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(strategy.held.weights[0], theta, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -233,19 +233,19 @@ def test_a_settled_expert_answers_by_its_average_alone_until_its_regime_moves():
     for step in range(30):
         meet(made, step, regime(0, step))
     strategy = mixture(made)
-    assert len(strategy.answering()) == 1 and strategy.adam.settled[0] == strategy.adam.taken[0]
-    moved = strategy.adam.taken[0].item()
+    assert len(strategy.answering()) == 1 and strategy.held.settled[0] == strategy.held.taken[0]
+    moved = strategy.held.taken[0].item()
     for step in range(30, 36):
         data = regime(0, step)
         meet(made, step, answered(data, data.targets.where(data.inputs != 0, 1)))
-    assert strategy.adam.taken[0] - moved >= 6 and strategy.adam.settled[0] < moved // 2
+    assert strategy.held.taken[0] - moved >= 6 and strategy.held.settled[0] < moved // 2
     assert len(strategy.answering()) == 2
 
 
 def test_an_unsettled_expert_takes_one_step_more_on_each_batch():
     made = student(EvidenceMixture(lr=1e-4, steps=1, unsettled=5))
     visit(made, 0, 0, 4)
-    assert mixture(made).adam.taken[0] == 2 + 2 + 2 + 1
+    assert mixture(made).held.taken[0] == 2 + 2 + 2 + 1
 
 
 def test_of_an_episode_in_pieces_each_is_learned_from_once():
@@ -261,9 +261,9 @@ def test_of_an_episode_in_pieces_each_is_learned_from_once():
     rows = []
     for targets in (last.targets, other):
         twin = deepcopy(made)
-        mixture(twin).learn(twin, 0, last._replace(targets=targets), torch.ones(4).double(), 0)
-        rows.append(mixture(twin).adam.weights[0])
-    assert torch.equal(*rows) and not torch.equal(rows[0], mixture(made).adam.weights[0])
+        mixture(twin).descend(twin, 0, last._replace(targets=targets), torch.ones(4).double(), 0)
+        rows.append(mixture(twin).held.weights[0])
+    assert torch.equal(*rows) and not torch.equal(rows[0], mixture(made).held.weights[0])
 
 
 def test_in_pieces_too_an_expert_is_unsettled_by_its_regime_alone():
@@ -275,5 +275,5 @@ def test_in_pieces_too_an_expert_is_unsettled_by_its_regime_alone():
             for piece in made.updates.pieces(episode):
                 made.learn(piece, made.predict(piece))
             made.finish_batch(episode)
-    adam = mixture(made).adam
+    adam = mixture(made).held
     assert adam.settled[0] == adam.taken[0] > 60

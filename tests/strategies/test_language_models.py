@@ -16,14 +16,14 @@ from plasticity.engine import archive
 from plasticity.engine.learner import OnlineLearner
 from plasticity.engine.prequential import Prequential
 from plasticity.integrations.huggingface import HuggingFace
-from strategies import EWC, EvidenceMixture, Finetune, Kalman, LoRA, OLoRA, Replay
+from strategies import EWC, EvidenceMixture, Finetune, Kalman, KalmanMixture, LoRA, OLoRA, Replay
 
 from ..plasticity.integrations.tiny_models import KINDS, TOKENS, write
 from ..sizes import subjects
 from .tiny import batch, unscored
 
 STRATEGIES = subjects(discover(strategies.__name__), Strategy)
-HEADS = [recipe(Kalman), recipe(EvidenceMixture, expert="readout")]
+HEADS = [recipe(Kalman), recipe(EvidenceMixture, expert="readout"), recipe(KalmanMixture)]
 """They need a head of its own."""
 REFUSING = {
     "ContinualBackprop": "expected hidden units",
@@ -96,7 +96,12 @@ def test_it_runs_or_says_why_not(
     head = {"lm.lm_head.weight"} if subject.cls.__name__ == "Kalman" else set[str]()
     assert all(name.startswith(blocks) for name in adapters)
     assert all(name.startswith(blocks) for name in moved - head), moved
-    frozen = subject.cls.__name__ in ("Frozen", "EvidenceMixture", "MemoryInContext")
+    frozen = subject.cls.__name__ in (
+        "Frozen",
+        "EvidenceMixture",
+        "KalmanMixture",
+        "MemoryInContext",
+    )
     assert bool(moved) is not frozen
 
 

@@ -20,7 +20,7 @@ from plasticity.networks.matched import parameters
 
 from .arena import suite
 
-SIZES = {"v1/cpu-small": (4, 2, 8, 3), "cpu-small": (5, 2, 12, 5), "gpu": (6, 4, 12, 3)}
+SIZES = {"v1/cpu-small": (4, 2, 8, 3), "cpu-small": (5, 2, 13, 5), "gpu": (6, 4, 12, 3)}
 
 
 @pytest.fixture(params=SIZES, scope="module")

@@ -1,0 +1,100 @@
+"""Readout filters: several Bayesian readouts, each by an extended Kalman filter that is slow and one that is quick."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plasticity.core.bounded import Fraction
+
+
+class ReadoutFilters(nn.Module):
+    """Several readouts W, each inferred by two extended Kalman filters: a slow one and one that forgets quickly.
+
+    With features x_n, p_n = softmax(W x_n), targets y_n (one-hot) and weights r_n, for each symbol k by itself:
+
+    A_k = decay P_k^-1 + (1 - decay) / variance;   P_k^-1 <- A_k + sum_n r_n p_nk x_n x_n^T
+    W_k <- W_k + P_k sum_n r_n (y_nk - p_nk) x_n
+
+    (the filter as online natural gradient: Ollivier 2018, arXiv 1703.00209, where the information of an observation is
+    (diag p_n - p_n p_n^T) (x) x_n x_n^T; here without p p^T, which is never below it, as if symbols were independent
+    Poisson counts: Baker 1994, The Statistician 43(4).) Linearised anew where that led, `iterations` times in all: the
+    iterated filter (Bell & Cathey 1993, IEEE Trans. Automatic Control 38(2)).
+
+    In `average` is the slow filter, of `decay`; in `weights` the one of `quick`. Memory: per row 2 symbols width^2
+    numbers.
+
+    Args:
+        rows: how many.
+        symbols: of a readout.
+        variance: (width) of each weight before anything is seen, the same for all symbols.
+        decay: share of the slow filter's precision that is left after a step.
+        quick: the same of the quick one's.
+    """
+
+    weights: Float[Tensor, "rows numbers"]
+    average: Float[Tensor, "rows numbers"]
+    precision: Float[Tensor, "two rows symbols width width"]
+    """Of the quick filter, and of the slow one."""
+    settled: Int[Tensor, " rows"]
+    """Steps of each that count."""
+
+    def __init__(
+        self,
+        rows: int,
+        symbols: int,
+        variance: Float[Tensor, " width"],
+        decay: Fraction,
+        quick: Fraction,
+    ):
+        super().__init__()
+        self.symbols, self.prior, self.decays = (
+            symbols,
+            variance.reciprocal().diag(),
+            (quick, decay),
+        )
+        width = len(variance)
+        for name in ("weights", "average"):
+            self.register_buffer(name, variance.new_zeros(rows, symbols * width))
+        self.register_buffer("precision", variance.new_zeros(2, rows, symbols, width, width))
+        self.register_buffer("settled", torch.zeros(rows, dtype=torch.int64))
+
+    def start(self, row: int, at: Float[Tensor, " numbers"]) -> None:
+        """A readout begins here, as sure as the prior is."""
+        self.weights[row] = self.average[row] = at
+        self.precision[:, row] = self.prior
+        self.settled[row] = 0
+
+    def unsettle(self, row: int) -> None:
+        """What it is after has moved: the slow filter goes on from where the quick one is."""
+        self.average[row] = self.weights[row]
+        self.precision[1, row] = self.precision[0, row]
+        self.settled[row] = 0
+
+    def wait(self, row: int) -> None:
+        """A step passes: both filters forget, and go back towards the prior's precision."""
+        self.settled[row] += 1
+        for precision, decay in zip(self.precision[:, row], self.decays, strict=True):
+            precision.lerp_(self.prior, 1 - decay)
+
+    def condition(
+        self,
+        row: int,
+        x: Float[Tensor, "n width"],
+        y: Float[Tensor, "n symbols"],
+        r: Float[Tensor, " n"],
+        iterations: int,
+    ) -> None:
+        """Both filters see these observations, each as much as it weighs."""
+        for mean, precision in zip((self.weights, self.average), self.precision, strict=True):
+            before = after = mean[row].view(self.symbols, -1)
+            found = precision[row]
+            for _ in range(iterations):
+                p = (x @ after.T).softmax(-1)
+                information = (r[:, None] * p).T[:, None] * x.T @ x
+                force = ((y - p) * r[:, None]).T @ x
+                force = force[..., None] + information @ (after - before)[..., None]
+                found = precision[row] + information
+                moved = torch.cholesky_solve(force, torch.linalg.cholesky(found))
+                after = before + moved[..., 0]
+            mean[row] = after.flatten()
+            precision[row] = found
