@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plasticity.core.detector import Detector
     from plasticity.core.errors import did_you_mean, reason
     from plasticity.core.learner import Learner, Prediction, Spec
+    from plasticity.core.logger import Logger
     from plasticity.core.network import Network
     from plasticity.core.optimizer import Optimizer
     from plasticity.core.strategy import Rehearsal, Strategy
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from plasticity.core.updates import Updates
     from plasticity.launch.experiment import Experiment
     from plasticity.launch.in_python import run
+    from plasticity.metrics.formula import Entry, formula
     from plasticity.metrics.gravity import LawChange, law_change
     from plasticity.metrics.regret import code_length
     from plasticity.metrics.visits import probed
@@ -83,6 +85,7 @@ _HOMES = {
     "core.detector": "Detector",
     "core.errors": "did_you_mean reason",
     "core.learner": "Learner Prediction Spec",
+    "core.logger": "Logger",
     "core.network": "Network",
     "core.optimizer": "Optimizer",
     "core.strategy": "Rehearsal Strategy",
@@ -92,6 +95,7 @@ _HOMES = {
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
     "launch.in_python": "run",
+    "metrics.formula": "Entry formula",
     "metrics.gravity": "LawChange law_change",
     "metrics.regret": "code_length",
     "metrics.visits": "probed",

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from plasticity.cli import app
-from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.glossary import glossary
 
 from .calling import Call
 
@@ -126,7 +126,7 @@ assert len(losses) == 40 and {k for _, k in losses} == {0, 1, 2, 3}
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     named = re.findall(r"`(forgetting/\w+|cost/\w+)`", text)
-    known = {entry.id for entry in GLOSSARY}
+    known = {entry.id for entry in glossary()}
     assert named and {*named} <= known | {"cost/memory_bytes"}
 
 

@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command("list")
 def list_() -> None:
-    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
+    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors, loggers."""
     from plasticity.config.plugins import full_name, known
 
     nouns = contracts()
@@ -56,13 +56,13 @@ def new(
 @app.command(context_settings=PASS_ON)
 def check(
     subject: Annotated[
-        str, typer.Argument(help="package.Class: a tunnel, a strategy or a network.")
+        str, typer.Argument(help="package.Class, of whatever `list` lists; or package.metric.")
     ],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="--NAME=VALUE", help="Of the class.")
     ] = None,
 ) -> None:
-    """Run the conformance kit on a class of your own.
+    """Run the conformance kit on a class of your own, or on a metric.
 
     Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3
     """
