@@ -62,7 +62,7 @@ class Result(NamedTuple):
     why: str = ""
 
 
-def prepared(subject: Any) -> Tunnel | Formula[..., object] | Recipe[Any]:
+def prepared(subject: Any) -> Tunnel | Formula[..., Any] | Recipe[Any]:
     """What checks take: a tunnel, a metric, or how to make anything else.
 
     Args:
@@ -152,7 +152,7 @@ def parametrize_with_checks(
     optimizers: Sequence[type[Optimizer] | Recipe[Optimizer]] = (),
     detectors: Sequence[type[Detector] | Recipe[Detector]] = (),
     loggers: Sequence[type[Logger] | Recipe[Logger]] = (),
-    metrics: Sequence[Formula[..., object]] = (),
+    metrics: Sequence[Formula[..., Any]] = (),
 ) -> "pytest.MarkDecorator":
     """Parametrise a pytest function of (subject, check) over every check of every subject.
 

@@ -32,21 +32,23 @@ def list_() -> None:
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="What it brings: strategy.")],
+    kind: Annotated[str, typer.Argument(help="strategy, tunnel, network or metric.")],
     name: Annotated[str, typer.Argument(help="MyIdea or my_idea.")],
     to: Annotated[
         Path | None, typer.Option(help="A new or empty folder; by default ./my-idea.")
     ] = None,
 ) -> None:
-    """Write a package of your own: a strategy that works, its tests, and an experiment with it.
+    """Write a package of your own: a part that works, its tests, and an experiment with it.
 
-    It is there to be edited; plasticity/docs/pages/own_strategy.md goes through it.
+    It is there to be edited; pages own_strategy, own_tunnel, own_network and own_metric of the site go through it.
     """
     from plasticity.cli import scaffold
     from plasticity.config.plugins import known
+    from plasticity.metrics.glossary import glossary
 
     nouns = contracts()
     taken = {each.__name__.lower(): list(known(each, nouns)) for each in nouns}
+    taken[scaffold.METRIC] = [entry.id for entry in glossary()]
     folder = scaffold.create(kind, name, to, taken.get(kind, []))
     out.print(
         f"new: {folder}; how to go on: {folder / 'README.md'}", highlight=False, soft_wrap=True
