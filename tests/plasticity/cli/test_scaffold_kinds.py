@@ -1,6 +1,7 @@
 """What `plasticity new` writes of every kind works at once, is typed, and imports what a stranger imports."""
 
 import ast
+import importlib
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plasticity.checks.kit import CHECKS
+from plasticity.checks.kit import CHECKS, run
 from plasticity.cli.scaffold import create, kinds
 from plasticity.core.network import Network
 from plasticity.core.tunnel import Tunnel
@@ -108,3 +109,42 @@ def test_what_is_written_is_typed_and_formatted_and_imports_plasticity_alone(
     for words in everything:
         done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
+
+
+GUARD = "if lost is not None or len(bits) < WINDOW:\n        return None\n"
+LOST = "makes nothing of what is lost"
+BROKEN = {
+    ("tunnel", "cumsum(1) - targets", "cumsum(1)"): "posterior is causal",
+    ("tunnel", "self.counts.sum()", "1 + self.counts.sum()"): "posterior matches frequencies",
+    ("tunnel", "Counts(self.counts + np", "Counts(0 * self.counts + 1 + np"): "absorbing adds up",
+    ("network", "(self.kernel - 1, 0)", "(self.kernel - 2, 1)"): "causal",
+    ("network", "self.head(x.mT)", "self.head(x.mT - x.mT.mean(0))"): "rows are independent",
+    (
+        "metric",
+        "if lost is not None or len(bits) < WINDOW:\n        return None\n",
+        "bits = np.nan_to_num(bits)\n",
+    ): LOST,
+    ("metric", "float(np", "str(np"): "gives its numbers",
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"), BROKEN.items(), ids=[f"{k}-{new}" for k, _, new in BROKEN]
+)
+def test_a_typical_fault_fails_the_kit(
+    edit: tuple[str, str, str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, old, new = edit
+    name = f"broken_{kind}"
+    file = create(kind, name, tmp_path, []) / name / "__init__.py"
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(name)
+    try:
+        subject = getattr(module, name if kind == "metric" else f"Broken{kind.capitalize()}")
+        failed = {r.title for r in run(subject) if r.verdict == "FAILED"}
+    finally:
+        del sys.modules[name]
+    assert told in failed
