@@ -7,75 +7,89 @@ is first used, so that `import plasticity` costs nothing.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from plasticity.config.plugins import discover
-    from plasticity.config.recipe import Recipe, recipe
-    from plasticity.core.bounded import Count, Fraction, Natural, NonNegative, Positive
-    from plasticity.core.detector import Detector
-    from plasticity.core.errors import did_you_mean, reason
-    from plasticity.core.learner import Learner, Prediction, Spec
-    from plasticity.core.network import Network
-    from plasticity.core.optimizer import Optimizer
-    from plasticity.core.strategy import Rehearsal, Strategy
-    from plasticity.core.stream import (
-        BATCH,
-        EPISODE,
-        LATENT,
-        PROBE,
-        PROBED,
-        SCHEDULE,
-        Belief,
-        Group,
-        Hold,
-        Stream,
-    )
-    from plasticity.core.tunnel import (
-        IGNORE_INDEX,
-        AnswerKey,
-        Batch,
-        Hypotheses,
-        InputEvidence,
-        Latents,
-        Observer,
-        Probabilities,
-        Symbols,
-        Tunnel,
-    )
-    from plasticity.core.updates import Updates
-    from plasticity.launch.experiment import Experiment
-    from plasticity.launch.in_python import run
-    from plasticity.metrics.gravity import LawChange, law_change
-    from plasticity.metrics.regret import code_length
-    from plasticity.metrics.visits import probed
-    from plasticity.nn.averaged_adam import AveragedAdam
-    from plasticity.nn.belief import even_belief, sequence_evidence, shared_belief
-    from plasticity.nn.hidden_units import HiddenUnits, activations, dormancy, hidden_units
-    from plasticity.nn.linear_inputs import LinearMap, linear_maps
-    from plasticity.nn.low_rank import Adapted, LowRank, add_adapters
-    from plasticity.nn.parameters import (
-        gradient_vector,
-        logits_with,
-        tensors_to_vector,
-        vector_to_tensors,
-    )
-    from plasticity.nn.readout_filters import ReadoutFilters
-    from plasticity.nn.reservoir import CAPACITY, Reservoir
-    from plasticity.observers.conjugate import (
-        DirichletObserver,
-        Draws,
-        Explanation,
-        FiniteObserver,
-        Format,
-        FormattedObserver,
-        KnownObserver,
-        RecallObserver,
-        chain,
-        log,
-        normalise,
-    )
-    from plasticity.observers.episodes import memory_cap
-    from plasticity.results.load import load
-    from plasticity.results.table import Table
+if TYPE_CHECKING:  # X as X: what is exported, to a type checker of strangers (PEP 484)
+    from plasticity.config.plugins import discover as discover
+    from plasticity.config.recipe import Recipe as Recipe
+    from plasticity.config.recipe import recipe as recipe
+    from plasticity.core.bounded import Count as Count
+    from plasticity.core.bounded import Fraction as Fraction
+    from plasticity.core.bounded import Natural as Natural
+    from plasticity.core.bounded import NonNegative as NonNegative
+    from plasticity.core.bounded import Positive as Positive
+    from plasticity.core.detector import Detector as Detector
+    from plasticity.core.errors import did_you_mean as did_you_mean
+    from plasticity.core.errors import reason as reason
+    from plasticity.core.learner import Learner as Learner
+    from plasticity.core.learner import Prediction as Prediction
+    from plasticity.core.learner import Spec as Spec
+    from plasticity.core.logger import Logger as Logger
+    from plasticity.core.network import Network as Network
+    from plasticity.core.optimizer import Optimizer as Optimizer
+    from plasticity.core.strategy import Rehearsal as Rehearsal
+    from plasticity.core.strategy import Strategy as Strategy
+    from plasticity.core.stream import BATCH as BATCH
+    from plasticity.core.stream import EPISODE as EPISODE
+    from plasticity.core.stream import LATENT as LATENT
+    from plasticity.core.stream import PROBE as PROBE
+    from plasticity.core.stream import PROBED as PROBED
+    from plasticity.core.stream import SCHEDULE as SCHEDULE
+    from plasticity.core.stream import Belief as Belief
+    from plasticity.core.stream import Group as Group
+    from plasticity.core.stream import Hold as Hold
+    from plasticity.core.stream import Stream as Stream
+    from plasticity.core.tunnel import IGNORE_INDEX as IGNORE_INDEX
+    from plasticity.core.tunnel import AnswerKey as AnswerKey
+    from plasticity.core.tunnel import Batch as Batch
+    from plasticity.core.tunnel import Hypotheses as Hypotheses
+    from plasticity.core.tunnel import InputEvidence as InputEvidence
+    from plasticity.core.tunnel import Latents as Latents
+    from plasticity.core.tunnel import Observer as Observer
+    from plasticity.core.tunnel import Probabilities as Probabilities
+    from plasticity.core.tunnel import Symbols as Symbols
+    from plasticity.core.tunnel import Tunnel as Tunnel
+    from plasticity.core.updates import Updates as Updates
+    from plasticity.launch.experiment import Experiment as Experiment
+    from plasticity.launch.in_python import run as run
+    from plasticity.metrics.formula import Entry as Entry
+    from plasticity.metrics.formula import formula as formula
+    from plasticity.metrics.gravity import LawChange as LawChange
+    from plasticity.metrics.gravity import law_change as law_change
+    from plasticity.metrics.regret import code_length as code_length
+    from plasticity.metrics.visits import probed as probed
+    from plasticity.nn.averaged_adam import AveragedAdam as AveragedAdam
+    from plasticity.nn.belief import even_belief as even_belief
+    from plasticity.nn.belief import sequence_evidence as sequence_evidence
+    from plasticity.nn.belief import shared_belief as shared_belief
+    from plasticity.nn.hidden_units import HiddenUnits as HiddenUnits
+    from plasticity.nn.hidden_units import activations as activations
+    from plasticity.nn.hidden_units import dormancy as dormancy
+    from plasticity.nn.hidden_units import hidden_units as hidden_units
+    from plasticity.nn.linear_inputs import LinearMap as LinearMap
+    from plasticity.nn.linear_inputs import linear_maps as linear_maps
+    from plasticity.nn.low_rank import Adapted as Adapted
+    from plasticity.nn.low_rank import LowRank as LowRank
+    from plasticity.nn.low_rank import add_adapters as add_adapters
+    from plasticity.nn.parameters import gradient_vector as gradient_vector
+    from plasticity.nn.parameters import logits_with as logits_with
+    from plasticity.nn.parameters import tensors_to_vector as tensors_to_vector
+    from plasticity.nn.parameters import vector_to_tensors as vector_to_tensors
+    from plasticity.nn.readout_filters import ReadoutFilters as ReadoutFilters
+    from plasticity.nn.reservoir import CAPACITY as CAPACITY
+    from plasticity.nn.reservoir import Reservoir as Reservoir
+    from plasticity.observers.conjugate import DirichletObserver as DirichletObserver
+    from plasticity.observers.conjugate import Draws as Draws
+    from plasticity.observers.conjugate import Explanation as Explanation
+    from plasticity.observers.conjugate import FiniteObserver as FiniteObserver
+    from plasticity.observers.conjugate import Format as Format
+    from plasticity.observers.conjugate import FormattedObserver as FormattedObserver
+    from plasticity.observers.conjugate import KnownObserver as KnownObserver
+    from plasticity.observers.conjugate import RecallObserver as RecallObserver
+    from plasticity.observers.conjugate import chain as chain
+    from plasticity.observers.conjugate import log as log
+    from plasticity.observers.conjugate import normalise as normalise
+    from plasticity.observers.episodes import memory_cap as memory_cap
+    from plasticity.results.load import load as load
+    from plasticity.results.table import Table as Table
 
 _HOMES = {
     "config.plugins": "discover",
@@ -84,6 +98,7 @@ _HOMES = {
     "core.detector": "Detector",
     "core.errors": "did_you_mean reason",
     "core.learner": "Learner Prediction Spec",
+    "core.logger": "Logger",
     "core.network": "Network",
     "core.optimizer": "Optimizer",
     "core.strategy": "Rehearsal Strategy",
@@ -93,6 +108,7 @@ _HOMES = {
     "core.updates": "Updates",
     "launch.experiment": "Experiment",
     "launch.in_python": "run",
+    "metrics.formula": "Entry formula",
     "metrics.gravity": "LawChange law_change",
     "metrics.regret": "code_length",
     "metrics.visits": "probed",

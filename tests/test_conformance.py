@@ -1,4 +1,4 @@
-"""Every first-party tunnel, strategy and network passes the kit that a stranger's must pass."""
+"""Every first-party part passes the kit that a stranger's must pass."""
 
 import importlib
 import inspect
@@ -11,10 +11,14 @@ import pytest
 import plasticity.networks
 import strategies
 import streams
-from plasticity import Network, Recipe, Strategy, Tunnel, discover, recipe
+from plasticity import Network, Recipe, Strategy, Stream, Tunnel, discover, recipe
 from plasticity.checks import parametrize_with_checks
+from plasticity.core.detector import ADWIN, PageHinkley
+from plasticity.core.optimizer import SGD, AdamW
+from plasticity.metrics.glossary import own
+from streams import Conversations, FromFile, Revised, Revolution
 
-from .sizes import SIZES, subjects
+from .sizes import COIN, SIZES, subjects
 
 TUNNELS = subjects(discover(streams.__name__), Tunnel)
 STRATEGIES = subjects(discover(strategies.__name__), Strategy)
@@ -22,9 +26,25 @@ NETWORKS = [
     recipe(found.cls, width=32)
     for found in subjects(discover(plasticity.networks.__name__), Network)
 ]
+UNTRIED = (Conversations, Revised, Revolution, FromFile)
+"""They want tunnels of one kind, or a file: their own tests try them."""
+STREAMS = [
+    Recipe(size.cls, {"tunnels": [COIN], "batch": 4, "time": 3, "probe": 3, **size.args})
+    for size in SIZES
+    if issubclass(size.cls, Stream)
+]
+OPTIMIZERS, DETECTORS = [AdamW, recipe(SGD, momentum=0.9)], [PageHinkley, ADWIN]
 
 
-@parametrize_with_checks(TUNNELS, STRATEGIES, NETWORKS)
+@parametrize_with_checks(
+    TUNNELS,
+    STRATEGIES,
+    NETWORKS,
+    streams=STREAMS,
+    optimizers=OPTIMIZERS,
+    detectors=DETECTORS,
+    metrics=own(),
+)
 def test_conformance(subject: Any, check: Any) -> None:
     check(subject)
 
@@ -53,6 +73,7 @@ def concrete(package: ModuleType, base: type) -> set[type]:
         (streams, Tunnel, TUNNELS),
         (strategies, Strategy, STRATEGIES),
         (plasticity.networks, Network, NETWORKS),
+        (streams, Stream, [*STREAMS, *map(recipe, UNTRIED)]),
     ],
 )
 def test_no_first_party_class_is_left_out(
@@ -62,4 +83,6 @@ def test_no_first_party_class_is_left_out(
 
 
 def test_no_size_is_for_nothing() -> None:
-    assert {size.cls for size in SIZES} <= {s.cls for s in (*TUNNELS, *STRATEGIES, *NETWORKS)}
+    assert {size.cls for size in SIZES} <= {
+        s.cls for s in (*TUNNELS, *STRATEGIES, *NETWORKS, *STREAMS)
+    }

@@ -9,21 +9,19 @@ from tempfile import TemporaryDirectory
 from types import GenericAlias
 from typing import Any
 
+from plasticity.checks.kit import KINDS, WANTED
 from plasticity.config.plugins import fault, full_name, known
 from plasticity.config.recipe import Recipe
 from plasticity.config.schema import parse
 from plasticity.config.yaml_source import COMMAND_LINE, read
 from plasticity.core.errors import ConfigError, Problem, did_you_mean
-from plasticity.core.network import Network
-from plasticity.core.strategy import Strategy
-from plasticity.core.tunnel import Tunnel
 
 
 def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any:
     """What `run` takes: the object of that name, or a recipe if it is a class.
 
     Args:
-        dotted: package.Class; or package.name of a tunnel or a recipe.
+        dotted: package.Class; or package.name of a metric, a tunnel or a recipe.
         options: `--size=4`: arguments of the class, validated as those of a YAML file are.
         contracts: what an argument may choose among by `type`.
 
@@ -37,9 +35,9 @@ def named(dotted: str, options: Sequence[str], contracts: Sequence[type]) -> Any
                 dotted, f"expected no arguments for what is made already, got {options[0]}"
             )
         return found
-    base = next((base for base in (Tunnel, Strategy, Network) if issubclass(found, base)), None)
+    base = next((base for base in KINDS if issubclass(found, base)), None)
     if base is None:
-        raise _refusal(dotted, "expected a tunnel, a strategy or a network, got another class")
+        raise _refusal(dotted, f"expected {WANTED}, got another class")
     if missing := [name for name in dir(found) if _abstract(found, name)]:
         text = (
             f"expected a class that can be used, this one is abstract: write {', '.join(missing)}"
@@ -69,8 +67,7 @@ def _find(dotted: str, contracts: Sequence[type]) -> Any:
 
 def _installed(name: str, contracts: Sequence[type]) -> str:
     """` Did you mean 'package.Class'?` of a class of that name in any plugin; empty if there is none."""
-    bases = (Tunnel, Strategy, Network)
-    found = [cls for base in bases for each in known(base, contracts).values() for cls in each]
+    found = [cls for base in KINDS for each in known(base, contracts).values() for cls in each]
     same = [full_name(cls) for cls in found if cls.__name__.lower() == name.lower()]
     return f" Did you mean {same[0]!r}?" if same else ""
 

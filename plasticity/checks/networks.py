@@ -123,10 +123,13 @@ def check_initialisation_is_seeded(subject: Subject) -> None:
 
 
 def check_every_parameter_gets_a_gradient(subject: Subject) -> None:
-    """No parameter is dead at initialisation."""
+    """No parameter is dead at initialisation, and every gradient is finite."""
     network = build(subject)
     loss(network, draw(batch=16)).backward()
     for name, p in network.named_parameters():
+        assert p.grad is None or bool(torch.isfinite(p.grad).all()), (
+            f"{name} has a gradient that is not finite; expected numbers: no root or logarithm of 0 on the way"
+        )
         assert p.grad is not None and bool((p.grad != 0).any()), (
             f"{name} gets no gradient from a batch of random sequences; expected every parameter to matter: "
             "remove it, or look at its initial value"

@@ -18,6 +18,7 @@ from plasticity.checks.exactness import (
     check_posterior_is_calibrated,
     check_posterior_matches_frequencies,
 )
+from plasticity.checks.hypotheses import check_hypotheses_add_up
 from plasticity.config.recipe import parameters
 from plasticity.core.tunnel import Tunnel
 from plasticity.engine import archive
@@ -242,6 +243,7 @@ TUNNEL_CHECKS = [
     check_absorbing_adds_up,
     check_state,
     check_evidence_obeys_the_chain_rule,
+    check_hypotheses_add_up,
     check_posterior_is_calibrated,
     check_knowing_more_is_no_worse,
     check_posterior_matches_frequencies,

@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command("list")
 def list_() -> None:
-    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors."""
+    """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors, loggers."""
     from plasticity.config.plugins import full_name, known
 
     nouns = contracts()
@@ -32,21 +32,23 @@ def list_() -> None:
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="What it brings: strategy.")],
+    kind: Annotated[str, typer.Argument(help="strategy, tunnel, network or metric.")],
     name: Annotated[str, typer.Argument(help="MyIdea or my_idea.")],
     to: Annotated[
         Path | None, typer.Option(help="A new or empty folder; by default ./my-idea.")
     ] = None,
 ) -> None:
-    """Write a package of your own: a strategy that works, its tests, and an experiment with it.
+    """Write a package of your own: a part that works, its tests, and an experiment with it.
 
-    It is there to be edited; plasticity/docs/pages/own_strategy.md goes through it.
+    It is there to be edited; pages own_strategy, own_tunnel, own_network and own_metric of the site go through it.
     """
     from plasticity.cli import scaffold
     from plasticity.config.plugins import known
+    from plasticity.metrics.glossary import glossary
 
     nouns = contracts()
     taken = {each.__name__.lower(): list(known(each, nouns)) for each in nouns}
+    taken[scaffold.METRIC] = [entry.id for entry in glossary()]
     folder = scaffold.create(kind, name, to, taken.get(kind, []))
     out.print(
         f"new: {folder}; how to go on: {folder / 'README.md'}", highlight=False, soft_wrap=True
@@ -56,13 +58,13 @@ def new(
 @app.command(context_settings=PASS_ON)
 def check(
     subject: Annotated[
-        str, typer.Argument(help="package.Class: a tunnel, a strategy or a network.")
+        str, typer.Argument(help="package.Class, of whatever `list` lists; or package.metric.")
     ],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="--NAME=VALUE", help="Of the class.")
     ] = None,
 ) -> None:
-    """Run the conformance kit on a class of your own.
+    """Run the conformance kit on a class of your own, or on a metric.
 
     Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3
     """

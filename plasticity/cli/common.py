@@ -76,18 +76,22 @@ def contracts() -> list[type]:
     """The nouns a YAML chooses among, with every plugin loaded."""
     gc.disable()  # the collector would look through all of torch again and again
     try:
-        from plasticity import Detector, Network, Optimizer, Strategy, Stream, Tunnel
+        from plasticity import Detector, Logger, Network, Optimizer, Strategy, Stream, Tunnel
         from plasticity.config import plugins
         from plasticity.tracking import lightning
 
         lightning.load()
         failures = plugins.load()
+        if any(plugins.points([plugins.METRICS])):
+            from plasticity.metrics import glossary
+
+            failures += glossary.refused()
     finally:
         gc.enable()
     for failure in failures:
         text = f"plugin {failure.distribution} ({failure.module}) was skipped: {failure.reason}"
         err.print(text, style="yellow", soft_wrap=True)
-    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector, lightning.Logger]
+    return [Tunnel, Stream, Network, Strategy, Optimizer, Detector, Logger]
 
 
 def existing(folder: Path) -> Path:

@@ -171,9 +171,9 @@ def _entry(name: str) -> "Entry":
 
 def _entries() -> "list[Entry]":
     from plasticity.diagnostics import geometry
-    from plasticity.metrics.glossary import GLOSSARY
+    from plasticity.metrics.glossary import glossary
 
-    return [*GLOSSARY, *geometry.glossary()]
+    return [*glossary(), *geometry.glossary()]
 
 
 def _print(found: "Explanation") -> None:

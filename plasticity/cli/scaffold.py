@@ -15,8 +15,9 @@ import plasticity
 from plasticity.core.errors import ConfigError, Problem, did_you_mean
 
 TEMPLATES = Path(str(files("plasticity.cli"))) / "templates"
-"""A folder for each kind. `package` in a path is the package's name; `.template` is dropped."""
-SUFFIX = ".template"
+"""A folder for each kind, and beside them what all have. `package` in a path is the package's name; `.template` is
+dropped."""
+SUFFIX, METRIC = ".template", "metric"
 CAMEL, SNAKE = r"[A-Z][A-Za-z0-9]*", r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 
 
@@ -54,7 +55,7 @@ def create(kind: str, name: str, folder: Path | None, taken: Collection[str]) ->
         kind: one of `kinds()`.
         name: of the class or of the package, the other follows.
         folder: new or empty; null: here, named as the distribution.
-        taken: names of classes that there are already.
+        taken: names of such that there are already.
 
     Returns:
         The folder.
@@ -67,29 +68,41 @@ def create(kind: str, name: str, folder: Path | None, taken: Collection[str]) ->
         raise _refusal(kind, text.removesuffix("."))
     cls, package = names(name)
     for known in taken:
-        if known.lower() == cls.lower():
+        if known.lower() in (cls.lower(), package):
             raise _refusal(name, f"expected a new name, there is a {kind} {known!r} already")
     if hasattr(plasticity, cls) or hasattr(builtins, cls):
         raise _refusal(name, f"expected a new name, {cls!r} means something else already")
     if find_spec(package):
         raise _refusal(name, f"expected a new name, there is a module {package!r} already")
     distribution = package.replace("_", "-")
-    words = {"Class": cls, "package": package, "distribution": distribution}
+    words = {"Class": cls, "package": package, "distribution": distribution} | of_kind(kind)
+    words |= {"subject": package if kind == METRIC else cls}
     to = folder or Path(distribution)
     try:
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise _refusal(str(to), "expected a new or empty folder, this one is in use")
-        _write(TEMPLATES / kind, to, words)
+        _write(kind, to, words)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise _refusal(str(to), f"expected a folder that can be written, got: {why}") from None
     return to
 
 
-def _write(source: Path, to: Path, words: dict[str, str]) -> None:
-    """Every template below a folder, filled in; all of them, or nothing is left behind."""
+def of_kind(kind: str) -> dict[str, str]:
+    """What templates that all have say of a kind: its entry point, where it is listed, and where its contract is."""
+    group = {"strategy": "strategies"}.get(kind, f"{kind}s")
+    lists, contract = "list                     # names it", f"plasticity.{kind.capitalize()}"
+    if kind == METRIC:
+        lists, contract = "explain metric           # names it", "plasticity.metrics.tables.Tables"
+    return {"kind": kind, "group": group, "lists": lists, "contract": contract}
+
+
+def _write(kind: str, to: Path, words: dict[str, str]) -> None:
+    """Every template of a kind and those that all have, filled in; all of them, or nothing is left behind."""
     texts: dict[Path, str] = {}
-    for template in sorted(source.rglob(f"*{SUFFIX}")):
+    own = (TEMPLATES / kind).rglob(f"*{SUFFIX}")
+    for template in sorted([*own, *TEMPLATES.glob(f"*{SUFFIX}")]):
+        source = TEMPLATES if template.parent == TEMPLATES else TEMPLATES / kind
         path = str(template.relative_to(source)).removesuffix(SUFFIX)
         filled = Template(template.read_text(encoding="utf-8")).substitute(words)
         texts[to / path.replace("package", words["package"])] = filled

@@ -1,4 +1,4 @@
-"""Plugins: packages that bring tunnels, strategies and networks, found by their entry points."""
+"""Plugins: packages that bring whatever a YAML or a summary can name, found by their entry points."""
 
 import hashlib
 import importlib
@@ -7,14 +7,26 @@ import pkgutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from traceback import walk_tb
 from typing import Any, NamedTuple
 
-from plasticity.core.errors import reason
+from plasticity.core.errors import did_you_mean, reason
 
-GROUPS = ("plasticity.tunnels", "plasticity.strategies", "plasticity.networks")
-"""Entry-point groups; an entry point names a module that defines or imports the classes."""
+PREFIX, METRICS = "plasticity.", "plasticity.metrics"
+GROUPS = (
+    "plasticity.tunnels",
+    "plasticity.streams",
+    "plasticity.strategies",
+    "plasticity.networks",
+    "plasticity.optimizers",
+    "plasticity.detectors",
+    "plasticity.loggers",
+    METRICS,
+)
+"""Entry-point groups; an entry point names a module that defines or imports the classes, of metrics the formulas."""
+CONTRACTS = ("Tunnel", "Stream", "Strategy", "Network", "Optimizer", "Detector", "Logger")
+"""Names of the base classes, all in `core`, whose subclasses a YAML chooses by `type`."""
 
 
 FORMAT = 5
@@ -24,7 +36,7 @@ OURS = ("plasticity", "streams", "strategies")
 
 
 class Failure(NamedTuple):
-    """A plugin that could not be imported."""
+    """A plugin that is skipped, or a part of one."""
 
     distribution: str
     """Name of the installed package."""
@@ -33,32 +45,49 @@ class Failure(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.distribution}: {self.group} {self.module} cannot be imported: {self.reason}"
+        return f"{self.distribution}: {self.group} {self.module} was skipped: {self.reason}"
 
 
-def load() -> list[Failure]:
+def load(groups: Collection[str] = GROUPS) -> list[Failure]:
     """Import the modules of every installed plugin; those that fail are skipped, and returned.
 
     Nothing is imported before this is called, and calling it again costs nothing.
+
+    Args:
+        groups: whose; where these are all, an entry point of a group that is none of them is a failure too.
     """
     failures: list[Failure] = []
-    for group in GROUPS:
-        for point in sorted(set(entry_points(group=group)), key=lambda p: (p.name, p.value)):
-            try:
-                importlib.import_module(point.module)
-            except (Exception, SystemExit) as error:
-                name = point.dist.name if point.dist else point.name
-                why = fault(error, point.module)
-                if isinstance(error, ModuleNotFoundError) and point.module == error.name:
-                    why += (
-                        f"; is it gone (pip uninstall {name}), or misnamed in its pyproject.toml?"
-                    )
-                failures.append(Failure(name, group, point.module, why))
+    for group, point in points(groups):
+        try:
+            importlib.import_module(point.module)
+        except (Exception, SystemExit) as error:
+            name, why = distribution(point), fault(error, point.module)
+            if isinstance(error, ModuleNotFoundError) and point.module == error.name:
+                why += f"; is it gone (pip uninstall {name}), or misnamed in its pyproject.toml?"
+            failures.append(Failure(name, group, point.module, why))
+    strange = entry_points().groups - set(GROUPS) if groups == GROUPS else ()
+    for group, point in points([each for each in strange if each.startswith(PREFIX)]):
+        near = did_you_mean(group, GROUPS) or f" Known: {', '.join(GROUPS)}"
+        text = f"there is no such group of entry points.{near}"
+        failures.append(Failure(distribution(point), group, point.module, text))
     return failures
 
 
+def points(groups: Iterable[str]) -> Iterator[tuple[str, EntryPoint]]:
+    """(group, entry point) of every installed plugin; those of a group in the order of their names."""
+    found = entry_points()
+    for group in groups:
+        own = sorted(set(found.select(group=group)), key=lambda p: (p.name, p.value))
+        yield from ((group, point) for point in own)
+
+
+def distribution(point: EntryPoint) -> str:
+    """Name of the installed package that an entry point is of."""
+    return point.dist.name if point.dist else point.name
+
+
 def discover(package: str) -> dict[str, Any]:
-    """Import every module below a package: name -> class, of the tunnels, streams, strategies and networks there.
+    """Import every module below a package: name -> class, of those there that a YAML may name.
 
     What an `__init__` exports by two lines, so that a new file is a new plugin and no list is kept by hand:
 
@@ -141,13 +170,12 @@ def _abstract(cls: type) -> bool:
 
 def _plugin(value: Any) -> bool:
     """Whether it is a public class that a YAML may name."""
-    bases = {"Tunnel", "Stream", "Strategy", "Network"}
     return (
         isinstance(value, type)
         and not value.__name__.startswith("_")
         and not _abstract(value)
         and any(
-            b.__name__ in bases and b.__module__.startswith("plasticity.core.")
+            b.__name__ in CONTRACTS and b.__module__.startswith("plasticity.core.")
             for b in value.__mro__
         )
     )

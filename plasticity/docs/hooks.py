@@ -30,7 +30,7 @@ def on_files(files: Files, config: Any) -> Files:
 def glossary() -> str:
     """Every formula of a summary, and of the inside of a network, as tables."""
     from plasticity.diagnostics import geometry
-    from plasticity.metrics.glossary import GLOSSARY
+    from plasticity.metrics import glossary as numbers
 
     head = (
         "# What every number is\n\n"
@@ -41,7 +41,7 @@ def glossary() -> str:
         "\n## Inside a network\n\nOf `plasticity inside`; H and P are the entropy "
         "and the predictive of the exact amnesic observer.\n\n"
     )
-    return head + _table(GLOSSARY) + inside + _table(geometry.glossary())
+    return head + _table(numbers.glossary()) + inside + _table(geometry.glossary())
 
 
 def _table(entries: Sequence["Entry"]) -> str:

@@ -11,6 +11,7 @@ from plasticity.core.bounded import Count, Natural
 from plasticity.core.detector import Detector
 from plasticity.core.errors import did_you_mean
 from plasticity.core.learner import Spec
+from plasticity.core.logger import Logger
 from plasticity.core.names import check_name, hashed, printable, short
 from plasticity.core.network import Network
 from plasticity.core.optimizer import AdamW, Optimizer
@@ -21,7 +22,7 @@ from plasticity.diagnostics import Condition
 from plasticity.engine.config import Pretrain, TrainerConfig
 from plasticity.engine.pretrain_key import Key
 from plasticity.tracking import Wandb
-from plasticity.tracking.lightning import Logger, folders
+from plasticity.tracking.lightning import folders
 
 T = TypeVar("T")
 

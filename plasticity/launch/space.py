@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from plasticity.core.bounded import Count, Natural
 from plasticity.core.errors import did_you_mean
-from plasticity.metrics.glossary import GLOSSARY, explain
+from plasticity.metrics.glossary import explain, glossary
 
 
 @dataclass
@@ -88,7 +88,7 @@ class TrialSampler:
         try:
             explain(self.objective)
         except KeyError:
-            near = did_you_mean(self.objective, [each.id for each in GLOSSARY])
+            near = did_you_mean(self.objective, [each.id for each in glossary()])
             listed = "a formula id (plasticity explain metric lists them)"
             text = f"objective: expected {listed}, got {self.objective!r}.{near}"
             raise ValueError(text.removesuffix(".")) from None

@@ -3,7 +3,8 @@
     @formula(Entry("la/mer2019", "bits", "mean_i e[i,i]", "arXiv 1810.11910"))
     def la_mer2019(e: Tasks) -> float | None: ...
 
-That is all that adding one takes: `summary` and `glossary` collect what the modules of this folder declare.
+That is all that adding one takes: `summary` and `glossary` collect what the modules of this folder declare, and those
+that the entry points `plasticity.metrics` of other packages name.
 """
 
 import inspect
@@ -61,15 +62,23 @@ class Formula(Generic[P, R]):
         """The function, as it was written."""
         return self.call(*args, **kwargs)
 
+    @property
+    def keys(self) -> list[str]:
+        """Of the summary, one for each number; <column> stands for whatever a table has."""
+        name, values = self.family or ("", ("",))
+        return [entry.id.replace(f"<{name}>", v) for v in values for entry in self.entries]
+
+    @property
+    def needs(self) -> list[str]:
+        """What it is told of a cell: its parameters without a default, but for the one that varies."""
+        varies = self.family[0] if self.family else ""
+        given = inspect.signature(self.call).parameters.values()
+        return [p.name for p in given if p.default is p.empty and p.name != varies]
+
     def numbers(self, tables: object) -> dict[str, Number]:
         """Key of the summary -> number, of one cell."""
         name, values = self.family or ("", ("",))
-        needed = [
-            p.name
-            for p in inspect.signature(self.call).parameters.values()
-            if p.default is p.empty and p.name != name
-        ]
-        given: dict[str, Any] = {each: getattr(tables, each) for each in needed}
+        given: dict[str, Any] = {each: getattr(tables, each) for each in self.needs}
         found: dict[str, Number] = {}
         for value in values:
             call: Callable[..., Any] = self.call

@@ -1,6 +1,7 @@
 """The numbers of one cell, derived from its stored tables and from nothing else; `glossary` explains each."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from plasticity.metrics.formula import Number
-from plasticity.metrics.glossary import formulas
+from plasticity.core.errors import reason
+from plasticity.metrics import glossary
+from plasticity.metrics.formula import Formula, Number
 from plasticity.metrics.significance import interval as interval
 from plasticity.metrics.significance import spread as spread
 from plasticity.metrics.tables import Tables
@@ -37,7 +39,20 @@ def summarise(
         frontier: one row per stretch, what the exact mixtures lost; None: it was not recorded.
     """
     tables = Tables(steps, probes, condition, independent, frozen, frontier)
-    return finite({k: v for each in formulas() for k, v in each.numbers(tables).items()})
+    found = {k: v for each in glossary.own() for k, v in each.numbers(tables).items()}
+    for each in glossary.plugged()[0]:
+        found |= or_undefined(each, tables)
+    return finite(found)
+
+
+def or_undefined(of: Formula[..., object], tables: Tables) -> dict[str, Number]:
+    """The numbers of a stranger's formula; None where it fails, which is told and stops no other."""
+    try:
+        return finite(of.numbers(tables))
+    except Exception as error:
+        what = ", ".join(of.keys)
+        warnings.warn(f"{what}: undefined, {type(error).__name__}: {reason(error)}", stacklevel=2)
+        return dict.fromkeys(of.keys)
 
 
 def finite(numbers: Mapping[str, Number]) -> dict[str, Number]:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from plasticity.metrics import adaptation
-from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.glossary import glossary
 from plasticity.metrics.summary import spread
 from plasticity.metrics.visits import visits
 from plasticity.plots.lines import Curve, averaged, curves, points_frame, thinned
@@ -135,9 +135,9 @@ def numbers(of: RunData) -> Section | None:
     lines = []
     for key in keys:
         found = [_numbers(each, key) for each in of.summaries.values()]
-        if not any(found) or not any(entry.explains(key) for entry in GLOSSARY):
+        entry = next((entry for entry in glossary() if entry.explains(key)), None)
+        if entry is None or not any(found):
             continue
-        entry = next(entry for entry in GLOSSARY if entry.explains(key))
         cells = [_number(values, entry.unit in COUNTS) for values in found]
         source = f" ({entry.source})" if entry.source else ""
         lines.append(([key, *cells, entry.unit, f"{entry.formula}{source}"], False))

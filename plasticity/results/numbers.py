@@ -3,20 +3,19 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.glossary import glossary
 from plasticity.metrics.skill import closed, gain
 from plasticity.metrics.summary import finite, summarise
 from plasticity.results.shapes import BITS
 from plasticity.results.store import Cell
 
-TODAY = {entry.id for entry in GLOSSARY if "<" not in entry.id} | BITS.keys()
-"""Numbers that every summary of today has."""
 BAND = ["step", "kl/model", "kl/amnesic", "kl/continual"]
 """Of the step table, what a gain is made of."""
 Unmoved = Mapping[tuple[int, str], Sequence[Cell]]
@@ -46,11 +45,17 @@ def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     if not cell.done:
         return derived(cell, frozen=frozen)
     stored = cell.summary
-    if TODAY <= stored.keys():
+    if today() <= stored.keys():
         return stored | {"gain": _gain(cell, stored, frozen)}
     kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "network/", "world/"))}
     found = derived(cell, frozen=frozen)
     return stored if found is None else found | kept
+
+
+@cache
+def today() -> set[str]:
+    """Ids of the numbers that every summary of today has."""
+    return {entry.id for entry in glossary() if "<" not in entry.id} | BITS.keys()
 
 
 @runtime_checkable

@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Optional, Union
 
 from plasticity.config.recipe import Recipe
+from plasticity.core.logger import Logger
 
 PACKAGE = "pytorch_lightning"
 NEEDS = {
@@ -36,17 +36,6 @@ WORDS: dict[str, Any] = {
     "Mapping": Mapping, "bool": bool, "dict": dict, "float": float, "int": int, "list": list, "str": str,
 }  # fmt: skip
 """Names in annotations; an argument of another type cannot stand in a YAML."""
-
-
-class Logger(ABC):
-    """A logger of Lightning's, as a YAML names it; it is made where the run needs it."""
-
-    told: Mapping[str, Any]
-    """Arguments, defaults filled in."""
-
-    @abstractmethod
-    def make(self, folder: Path) -> Any:
-        """Lightning's own logger, which writes below a folder."""
 
 
 @cache
@@ -104,7 +93,7 @@ def _described(node: ast.ClassDef) -> type[Logger]:
     name, takes = node.name, list(_parameters(node.name, init.args))
     defaults = {p.name: p.default for p in takes if p.default is not p.empty}
 
-    def made(self: Logger, **given: Any) -> None:
+    def made(self: Any, **given: Any) -> None:
         self.told = defaults | given
         needs = NEEDS.get(name, ())
         if needs and not any(map(find_spec, needs)):
@@ -112,7 +101,7 @@ def _described(node: ast.ClassDef) -> type[Logger]:
                 f"type: {name} needs {needs[0]}: pip install {PIP.get(needs[0], needs[0])}"
             )
 
-    def make(self: Logger, folder: Path) -> Any:
+    def make(self: Any, folder: Path) -> Any:
         import importlib
 
         own = {key: str(folder) for key in FOLDER if key in defaults}

@@ -7,10 +7,11 @@ from typing import Any
 from pytorch_lightning.loggers import Logger as LightningLogger
 
 from plasticity.config.recipe import Recipe
+from plasticity.core.logger import Logger
 from plasticity.results.store import Cell
 from plasticity.tracking.columns import columns
 from plasticity.tracking.headlines import STEP, of_row, of_summary
-from plasticity.tracking.lightning import Logger, folders
+from plasticity.tracking.lightning import folders
 
 
 class RowLogger(LightningLogger):

@@ -5,37 +5,58 @@ from typing import Any
 
 import pytest
 
-from plasticity import Strategy, recipe
-from plasticity.checks import (
-    NETWORK_CHECKS,
-    STRATEGY_CHECKS,
-    TUNNEL_CHECKS,
-    parametrize_with_checks,
-    run,
+from plasticity import (
+    Detector,
+    Logger,
+    Network,
+    Optimizer,
+    Strategy,
+    Stream,
+    Tunnel,
+    recipe,
 )
-from plasticity.checks.kit import title
+from plasticity.checks import STRATEGY_CHECKS, parametrize_with_checks, run
+from plasticity.checks.kit import CHECKS, title
 from plasticity.checks.strategies import (
     check_never_reads_the_answer_key,
     check_reaches_no_answer_key,
 )
 from plasticity.checks.world import world
 from plasticity.engine.prequential import Prequential, ScoredBatch
+from plasticity.metrics.formula import Formula
 from streams import Bijection, Urn
 
+from .mutants import hypotheses, parts, schedules
 from .mutants.networks import NETWORKS, Small
 from .mutants.strategies import KEY, REACH, STRATEGIES, Diary, SearchesItsLearner
 from .mutants.tunnels import CONTINUAL, TUNNELS, Edits, Tells, as_it_is, tempered
 
 SOUND = [Urn([1.0, 1.0]), Edits(partial(tempered, power=1.0)), Tells(as_it_is), Strategy, Small]
+SOUND += [*hypotheses.SOUND, *schedules.SOUND, *parts.SOUND]
+MUTANTS = {
+    Tunnel: [*TUNNELS, *hypotheses.HYPOTHESES],
+    Stream: schedules.SCHEDULES,
+    Strategy: STRATEGIES,
+    Network: NETWORKS,
+    Optimizer: parts.OPTIMIZERS,
+    Detector: parts.DETECTORS,
+    Logger: parts.LOGGERS,
+    Formula: parts.METRICS,
+}
 
 
 def name(value: Any) -> str:
     if isinstance(value, set):
         return "-"
-    return value.__name__ if isinstance(value, type) else type(value).__name__
+    if isinstance(value, Formula):
+        return value.call.__name__
+    made = getattr(value, "cls", value)
+    return made.__name__ if isinstance(made, type) else type(made).__name__
 
 
-@pytest.mark.parametrize(("subject", "killers"), [*TUNNELS, *STRATEGIES, *NETWORKS], ids=name)
+@pytest.mark.parametrize(
+    ("subject", "killers"), [each for some in MUTANTS.values() for each in some], ids=name
+)
 def test_a_mutant_is_killed_by_the_checks_that_are_for_it(subject: Any, killers: set[str]) -> None:
     results = list(run(subject))
     assert {r.title for r in results if r.verdict == "FAILED"} == killers
@@ -97,12 +118,9 @@ def test_an_engine_that_leaks_is_found(
 
 
 def test_every_check_kills_a_mutant() -> None:
-    for checks, mutants in (
-        (TUNNEL_CHECKS, TUNNELS),
-        (STRATEGY_CHECKS, STRATEGIES),
-        (NETWORK_CHECKS, NETWORKS),
-    ):
-        titles = {title(check) for check in checks}
+    assert MUTANTS.keys() == CHECKS.keys()
+    for kind, mutants in MUTANTS.items():
+        titles = {title(check) for check in CHECKS[kind]}
         assert titles == set().union(*(killers for _, killers in mutants))
 
 

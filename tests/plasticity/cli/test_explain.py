@@ -11,7 +11,7 @@ from plasticity.config.recipe import parameters
 from plasticity.diagnostics import geometry
 from plasticity.integrations.huggingface import HuggingFace
 from plasticity.launch.validate import build_all
-from plasticity.metrics.glossary import GLOSSARY
+from plasticity.metrics.glossary import glossary
 
 from ...calling import GOOD, Call, over, refused, said
 from ..integrations.tiny_models import TOKENS, write
@@ -65,7 +65,7 @@ def test_explain_in_words(call: Call) -> None:
     text = said(call, "explain", "metric", "skill")
     assert text.startswith("skill [no unit]: (KL(amnesic) - ") and "Murphy 1988" in text
     assert said(call, "explain", "metric", "kl/model").startswith("kl/<who> [bits]: ")
-    assert len(said(call, "explain", "metric").splitlines()) == len(GLOSSARY) + len(
+    assert len(said(call, "explain", "metric").splitlines()) == len(glossary()) + len(
         geometry.glossary()
     )
 

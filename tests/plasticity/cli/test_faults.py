@@ -229,7 +229,10 @@ COMMANDS: dict[Words, str] = {
         "check",
         "streams.Marcov",
     ): "streams.Marcov: there is no 'Marcov' in streams. Did you mean 'Markov'?",
-    ("check", "pathlib.Path"): "expected a tunnel, a strategy or a network",
+    (
+        "check",
+        "pathlib.Path",
+    ): "network, optimizer, detector, logger or metric, got another class",
     ("check", ".."): "..: expected package.Class",
     ("check", ""): "expected package.Class",
     ("check", "streams.Markov", "--symbol=3"): "unknown key 'symbol'. Did you mean 'symbols'?",

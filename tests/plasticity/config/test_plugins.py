@@ -85,9 +85,7 @@ def test_a_broken_plugin_is_named_and_skipped(
         Failure("bad-fruit", strategies, "bad_fruit", zero),
         Failure("last-fruit", "plasticity.networks", "last_fruit", bye),
     ]
-    assert str(failures[1]) == (
-        f"bad-fruit: plasticity.strategies bad_fruit cannot be imported: {zero}"
-    )
+    assert str(failures[1]) == (f"bad-fruit: plasticity.strategies bad_fruit was skipped: {zero}")
     assert "good_fruit" in sys.modules
     assert "Grape" in known(Fruit, [Fruit])
     assert "Rotten" not in known(Fruit, [Fruit])

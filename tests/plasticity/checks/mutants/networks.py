@@ -86,6 +86,13 @@ class DeadParameter(Small):
         self.spare = nn.Linear(4, 4)
 
 
+class InfiniteSlope(Small):
+    """A root of nothing on the way to the logits: its value is 0, and its slope no number."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs) + (0 * self.head.weight).sum().sqrt()
+
+
 class Unsaved(Small):
     """A random projection that is no buffer."""
 
@@ -128,6 +135,7 @@ NETWORKS: list[Mutant] = [
     (OtherWhenEvaluated, {FUNCTION}),
     (SeededByNobody, {"initialisation is seeded"}),
     (DeadParameter, {"every parameter gets a gradient"}),
+    (InfiniteSlope, {"every parameter gets a gradient", "learns", STATE}),
     (Unsaved, {STATE}),
     (Closure, {COPIES}),
     (Late, {"learns"}),
