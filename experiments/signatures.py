@@ -20,11 +20,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 from scipy.stats import spearmanr
@@ -41,11 +44,14 @@ from plasticity.engine.pretrain import checkpoints, pretrained
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
 from plasticity.launch.experiment import Experiment
-from plasticity.metrics.significance import spread
+from plasticity.metrics.significance import holm, interval, own_p, spread
+from plasticity.plots.insides import MARKS
+from plasticity.plots.style import COLOURS, LINE, PAPER, PIXELS, SOFT, key, style
 from plasticity.results.csv_text import frame_csv
 from plasticity.results.sealed import write_whole
 
 HERE = Path(__file__).parent
+NETWORKS = ("Transformer", "Mamba", "GatedDeltaNet", "LSTM")
 TASKS = ("bijection", "binding", "recall", "hmm", "recurrence")
 WORDS = (
     "--pretrain.steps=800",
@@ -71,7 +77,7 @@ class Signature(NamedTuple):
 
 
 SIGNATURES = {
-    "keys: |cosine|": Signature(("keys/cosine",), ""),
+    "keys: mean cosine": Signature(("keys/cosine",), ""),
     "attention: entropy": Signature(("focus",), ""),
     "attention: on the evidence, best head": Signature(
         ("alignment", "alignment/next"), "", "", True
@@ -80,7 +86,7 @@ SIGNATURES = {
     "layer: worth of the dearest": Signature(("layer/delta",), "", "", True),
     "values: share of PC1": Signature(("values/pc1",), "stream"),
     "values: directions": Signature(("values/pr",), "stream"),
-    "values: |rho| of PC1 with entropy": Signature(("values/entropy_rho",), "stream"),
+    "values: PC1 ordered by entropy": Signature(("values/entropy_rho",), "stream"),
     "the same within positions": Signature(("values/entropy_rho_within",), "stream"),
     "entropy, read out": Signature(("belief/r2_entropy",), "last"),
     "cut of the entropy axis": Signature(("cut",), "last", "entropy"),
@@ -170,8 +176,8 @@ def everything(folder: Path) -> pl.DataFrame:
         (task, recipe, seed)
         for seed in experiments[TASKS[0]].seeds
         for task in TASKS
-        for name, recipe in experiments[task].labelled_networks().items()
-        if name != "MLP"
+        for recipe in experiments[task].networks
+        if recipe.cls.__name__ in NETWORKS
     ]
     with bars(Console(stderr=True)) as bar:
         whole = bar.add_task("networks", total=len(wanted), note="")
@@ -199,6 +205,8 @@ def reduced(table: pl.DataFrame) -> pl.DataFrame:
         own = own.filter(pl.col("what") == what) if what else own
         ways = [pl.col(c).max() if most else pl.col(c).mean() for c in ("value", "control")]
         frames.append(own.group_by(by).agg(ways).with_columns(signature=pl.lit(name)))
+    steps = exact.select(*by, value=pl.col("steps").cast(float), control=pl.lit(np.nan))
+    frames.append(steps.with_columns(signature=pl.lit("(steps of training)")))
     return pl.concat(frames).join(exact, by)
 
 
@@ -218,6 +226,8 @@ def among_networks(column: str, first: bool = False) -> Correlate:
     """Over all networks at the end; of several architectures only."""
 
     def correlate(rows: pl.DataFrame) -> list[float]:
+        if not len(rows):
+            return []
         end = rows.filter(pl.col("steps") == rows["steps"].max())
         if end["network"].n_unique() < 3:
             return []
@@ -249,8 +259,12 @@ COMPARED: dict[str, Correlate] = {
 }
 
 
-def correlations(rows: pl.DataFrame) -> dict[str, dict[str, list[float]]]:
-    """Signature -> what is compared -> rho of each task."""
+Correlations = dict[str, dict[str, list[float]]]
+"""Signature -> what is compared -> rho of each task."""
+
+
+def correlations(rows: pl.DataFrame) -> Correlations:
+    """Of every signature."""
     return {
         name: {
             column: [
@@ -264,19 +278,104 @@ def correlations(rows: pl.DataFrame) -> dict[str, dict[str, list[float]]]:
             ]
             for column, correlate in COMPARED.items()
         }
-        for name in SIGNATURES
+        for name in (*SIGNATURES, "(steps of training)")
     }
 
 
-def lines(found: dict[str, dict[str, list[float]]]) -> Iterator[Sequence[str]]:
-    """The table, in Markdown."""
-    yield ("signature", *COMPARED)
+def lines(found: Correlations) -> Iterator[Sequence[str]]:
+    """The table, in Markdown; p of `networks`, t test over tasks, corrected for all that is asked (Holm)."""
+    own = {name: columns["networks"] for name, columns in found.items() if columns["networks"]}
+    p = dict(zip(own, holm(np.array([own_p(each) for each in own.values()])), strict=True))
+    yield ("signature", "networks", "p", *[*COMPARED][1:])
+    yield ("---",) * (len(COMPARED) + 2)
     for name, columns in found.items():
-        yield (name, *(spread(each, 2) if each else "" for each in columns.values()))
+        told = [spread(each, 2) if each else "" for each in columns.values()]
+        yield (name, told[0], f"{p[name]:.3f}" if name in p else "", *told[1:])
+
+
+@style()
+def drawn(rows: pl.DataFrame, found: Correlations) -> Figure:
+    """Who goes with exactness: among networks, along training; and two signatures, network by network."""
+    figure = Figure(figsize=(1140 / PIXELS, 860 / PIXELS), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.25, 1))
+    names, marks = [*found], {"networks": MARKS["value"], "initial": MARKS["initial"]}
+    marks["control"] = MARKS["control"]
+    left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    right.sharey(left)
+    handles = {
+        "at the end": dots(left, found, "networks", marks["networks"], True),
+        "with the initial weights": dots(left, found, "initial", marks["initial"]),
+        "matched control": dots(left, found, "control", marks["control"]),
+    }
+    dots(right, found, "training", marks["networks"], True)
+    for ax in (left, right):
+        ax.axvline(0, color=LINE, linewidth=1, zorder=1)
+        ax.set_xlim(-1.05, 1.05)
+        for i, name in enumerate(names):
+            if why := absent(found[name], ax is left):
+                ax.text(0, i, why, ha="center", va="center", color=SOFT, backgroundcolor=PAPER)
+        ax.set_xlabel("rank correlation with exactness, mean over five tasks and 95 % interval")
+    left.set_yticks(np.arange(len(names)), names)
+    left.set_ylim(len(names) - 0.4, -0.6)
+    right.tick_params(labelleft=False)
+    left.set_title("Which of four trained networks is nearer to exact?", loc="left")
+    right.set_title("Does it rise as one network learns?", loc="left")
+    key(left, handles, below=44)
+    end = rows.filter(pl.col("steps") == rows["steps"].max())
+    for column, name in enumerate(("belief, read out", "values: PC1 ordered by entropy")):
+        scattered(figure.add_subplot(grid[1, column]), end, name)
+    return figure
+
+
+def absent(columns: dict[str, list[float]], networks: bool) -> str:
+    """Why there is no dot."""
+    if columns["networks" if networks else "training"]:
+        return ""
+    if not networks:
+        return "at the beginning and the end alone"
+    return "of the Transformer alone" if columns["seeds"] else "the same for all"
+
+
+def dots(
+    ax: Axes, found: Correlations, column: str, mark: dict[str, Any], spans: bool = False
+) -> Artist:
+    """Means over tasks, a row per signature, and their intervals."""
+    kept = {i: each[column] for i, each in enumerate(found.values()) if each[column]}
+    means = [float(np.mean(each)) for each in kept.values()]
+    if spans:
+        wide = [interval(each) or 0.0 for each in kept.values()]
+        low, high = np.clip(np.array([means, means]) + np.array([[-1], [1]]) * wide, -1.05, 1.05)
+        ax.hlines([*kept], low, high, color=mark["color"], linewidth=1.6, zorder=2)
+    return ax.scatter(means, [*kept], zorder=3, **mark)
+
+
+def scattered(ax: Axes, end: pl.DataFrame, name: str) -> None:
+    """Every network at the end: the signature, and how far from exact it is."""
+    own = end.filter(pl.col("signature") == name, pl.col("value").is_finite())
+    varied = own.group_by("task").agg(pl.col("value").n_unique() > 1).filter("value")["task"]
+    own, handles = own.filter(pl.col("task").is_in(varied.implode())), dict[str, Artist]()
+    for colour, network in zip(COLOURS, NETWORKS, strict=False):
+        for task, marker in zip(TASKS, "osD^v", strict=True):
+            mine = own.filter(pl.col("network") == network, pl.col("task") == task)
+            look = {"color": colour, "marker": marker, "s": 30, "alpha": 0.8, "linewidths": 0}
+            points = ax.scatter(mine["value"], 100 * mine["share"], **look)
+            handles.setdefault(network, points)
+    for task, marker in zip(TASKS, "osD^v", strict=True):
+        handles[task] = ax.scatter([], [], color=SOFT, marker=marker, s=30)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(name)
+    ax.set_ylabel("bits from exact, % of the memoryless guess")
+    ax.set_title(f"Every network at the end: {name}", loc="left")
+    key(ax, handles, below=44)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     rows = reduced(everything(Path(sys.argv[1])))
-    for each in lines(correlations(rows)):
+    found = correlations(rows)
+    for each in lines(found):
         print("| " + " | ".join(each) + " |")
+    for picture in sys.argv[2:]:
+        with style():
+            drawn(rows, found).savefig(picture, dpi=2 * PIXELS)
