@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, experiments_of, follow, out, refusal
+from plasticity.cli.common import PASS_ON, experiments_of, follow, out, print_fitting, refusal
 
 app = typer.Typer()
 
@@ -48,6 +48,6 @@ def hybrid(
     )
     follow("hybrid", [entry.name for entry in wanted], hybrid_study.run(wanted, plan, jobs))
     done = [(entry, hybrid_study.curves(entry, plan)) for entry in wanted]
-    out.print(hybrid_page.shown(done))
+    print_fitting(hybrid_page.shown(done), hybrid_page.SPARE)
     for written in hybrid_page.keep(done, to):
         out.print(f"written: {written}", highlight=False, soft_wrap=True)

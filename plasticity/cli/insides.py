@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from plasticity.cli.common import PASS_ON, Overrides, err, existing, out, parsed, refusal, stoppable
+from plasticity.cli.common import (
+    PASS_ON,
+    Overrides,
+    err,
+    existing,
+    out,
+    parsed,
+    print_fitting,
+    refusal,
+    stoppable,
+)
 
 app = typer.Typer()
 
@@ -17,6 +27,9 @@ def inside(
     ],
     overrides: Overrides = None,
     episodes: Annotated[int, typer.Option(min=16, help="Held out, with fresh latents.")] = 1024,
+    changed: Annotated[
+        int, typer.Option(min=0, help="Layers and streams that are changed, at most; 0: all.")
+    ] = 8,
     to: Annotated[Path, typer.Option(help="The page; .csv beside it.")] = Path("runs/inside.html"),
 ) -> None:
     """Look inside each network of FILE, once pretrained: keys, values, beliefs, heads, cuts, swaps, each with controls.
@@ -35,10 +48,10 @@ def inside(
     over = stream(run) if run else None
     try:
         with stoppable(), bars(err) as progress:
-            found = [*networks(experiment, seed, episodes, progress)]
+            found = [*networks(experiment, seed, episodes, progress, changed)]
     except ValueError as error:
         raise refusal(f"{file}: {error}") from None
     for each in found:
-        out.print(inside_page.shown(each))
+        print_fitting(inside_page.shown(each), inside_page.SPARE)
     for written in inside_page.keep(found, over, to):
         out.print(f"written: {written}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any, Literal
 
 import torch
@@ -179,6 +179,22 @@ class HuggingFace(Network):
         ids = torch.tensor(self.kept, device=inputs.device)[self.columns]
         inside = (logits[..., ids].logsumexp(-1) - logits.logsumexp(-1)).exp()
         return {"outside": float(1 - inside.mean())}
+
+    def untrained(self, seed: int) -> "HuggingFace":
+        """The same with random weights, as the model's own code draws them; without adapters.
+
+        Args:
+            seed: of the draw.
+        """
+        import transformers
+
+        other = copy(self)
+        other._modules = dict(self._modules)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            lm = transformers.AutoModelForCausalLM.from_config(self.lm.config)
+        other.lm = lm.to(self.rows.device, getattr(torch, self.dtype)).eval()
+        return other
 
     def originals(self) -> dict[str, Tensor]:
         """Name here -> tensor as it was published; those of the tables are not cut."""

@@ -23,6 +23,8 @@ Done = Sequence[tuple[TableEntry, pl.DataFrame]]
 """Entries with the tables of `hybrid_study.curves`."""
 SHOWN = (1, 16, 256)
 """Numbers of draws that are columns of the table, beside the last."""
+SPARE = ("gap", "ESS", "n = 16", "n = 256")
+"""Titles that a narrow terminal does without, the first to go first."""
 LEAD = (
     "A proposal draws n hypotheses before every answer, and the exact model of the world weighs them by "
     "p(D | g) p(g) / q(g). How many must be drawn, and who proposes well?"

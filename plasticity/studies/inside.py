@@ -9,15 +9,16 @@ from rich.progress import Progress
 
 from plasticity.core.learner import Spec
 from plasticity.core.tunnel import Tunnel
-from plasticity.diagnostics.geometry.capture import look
+from plasticity.diagnostics.geometry.capture import look, parts
 from plasticity.diagnostics.geometry.episodes import known_episodes
-from plasticity.diagnostics.geometry.measure import FAMILIES, measure
+from plasticity.diagnostics.geometry.measure import FAMILIES, caveats, measure
 from plasticity.diagnostics.geometry.online import INSIDE
 from plasticity.diagnostics.geometry.settling import TrainingPoint, along, numbers
 from plasticity.diagnostics.geometry.view import Number
 from plasticity.engine.pretrain import checkpoints
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar
+from plasticity.integrations.huggingface import HuggingFace
 from plasticity.launch.experiment import Experiment
 from plasticity.launch.restore import pretrained_network
 from plasticity.plots.lines import Span
@@ -36,6 +37,8 @@ class NetworkInside(NamedTuple):
     """A row per number, `COLUMNS`."""
     points: Sequence[TrainingPoint]
     """Along pretraining; one, where no checkpoints were kept."""
+    caveats: dict[str, str]
+    """Id -> why it is not defined here, or what else must be known of it."""
     maps: dict[str, np.ndarray]
     """Layer -> attention of every head in the first episode, (heads, time, time)."""
 
@@ -50,7 +53,7 @@ class StreamInside(NamedTuple):
 
 
 def networks(
-    experiment: Experiment, seed: int, episodes: int, progress: Progress
+    experiment: Experiment, seed: int, episodes: int, progress: Progress, most: int = 0
 ) -> Iterator[NetworkInside]:
     """Every network on every tunnel.
 
@@ -59,6 +62,7 @@ def networks(
         seed: of the run they are of.
         episodes: held out, with fresh latents.
         progress: where it is shown.
+        most: layers and streams that are changed, at most, evenly spread; 0: all.
 
     Raises:
         ValueError: nobody knows where to look inside a network.
@@ -69,22 +73,27 @@ def networks(
         network, _ = pretrained_network(experiment, recipe, seed, bars)
         key = experiment.pretraining(recipe, seed)
         initial = fresh_network(recipe, Spec.of(stream), key.seed)
+        if isinstance(initial, HuggingFace):
+            initial = initial.untrained(key.seed)
         network.eval()
         initial.eval()
         for tunnel in stream.tunnels:
             known = known_episodes(tunnel, stream.time, episodes, np.random.default_rng(seed))
             task = progress.add_task(f"inside {label}", total=len(FAMILIES), note="")
             found = list[Number]()
-            for family in measure(network, initial, known):
+            for family in measure(network, initial, known, most=most):
                 found += family
                 progress.update(task, advance=1, note=family[-1].id if family else "")
             kept = checkpoints(key, key.cell(experiment.pretrained)) if key.plan.steps else ()
             points = along(network, kept, known)
             found += numbers(points) if points else ()
-            attention = look(network, known.inputs[:1]).attention
-            maps = {name: each.weights[0].double().numpy() for name, each in attention.items()}
+            first = look(network, known.inputs[:1])
+            width = [*first.streams.values()][-1].shape[-1]
+            weights = {name: each.weights[0].double() for name, each in first.attention.items()}
+            maps = {name: each.numpy() for name, each in weights.items()}
+            said = caveats(parts(network), known, width, found)
             table = pl.DataFrame([_row(each) for each in found], COLUMNS, orient="row")
-            yield NetworkInside(_title(label, tunnel), table, points, maps)
+            yield NetworkInside(_title(label, tunnel), table, points, said, maps)
 
 
 def stream(run: Run) -> StreamInside:

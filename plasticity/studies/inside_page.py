@@ -17,6 +17,8 @@ from plasticity.results.csv_text import frame_csv
 from plasticity.results.sealed import write_whole
 from plasticity.studies.inside import COLUMNS, NetworkInside, StreamInside
 
+SPARE = ("base", "initial", "control")
+"""Titles that a narrow terminal does without, the first to go first."""
 LEAD = (
     "Where does the posterior live inside the network, and what does a shift move there: where it looks, or what it "
     "passes on?"
@@ -102,8 +104,15 @@ def keep(insides: Sequence[NetworkInside], stream: StreamInside | None, path: Pa
 
 
 def shown(inside: NetworkInside) -> RichTable:
-    """The numbers in brief, for a terminal: means over heads."""
-    table = RichTable(title=inside.title, box=None, header_style="bold", padding=(0, 0, 0, 1))
+    """The numbers in brief, for a terminal: means over heads; and what is not defined."""
+    notes = "\n".join(caveats(inside, [*inside.caveats]))
+    table = RichTable(
+        title=inside.title,
+        caption=notes or None,
+        box=None,
+        header_style="bold",
+        padding=(0, 0, 0, 1),
+    )
     for i, name in enumerate(("id", "where", "value", "initial", "control", "base")):
         table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
     heads = pl.col("what").str.starts_with("head")
@@ -113,6 +122,15 @@ def shown(inside: NetworkInside) -> RichTable:
         *said, _, control, base = _cells(row, 2)  # a terminal has no room for chance
         table.add_row(*said, control, base)
     return table
+
+
+def caveats(inside: NetworkInside, ids: Sequence[str]) -> list[str]:
+    """What must be known of some ids, a sentence for all of which the same is said."""
+    told = dict[str, list[str]]()
+    for name in ids:
+        if text := inside.caveats.get(name):
+            told.setdefault(text, []).append(name)
+    return [f"{', '.join(names)}: {text}." for text, names in told.items()]
 
 
 def over_stream(stream: StreamInside) -> Section:
@@ -148,9 +166,9 @@ def _averaged(tables: Sequence[pl.DataFrame], column: str, look: Look) -> Curve:
 def _chapter(inside: NetworkInside) -> Chapter:
     present = inside.numbers["id"].unique().to_list()
     sections = [
-        _family(inside, title, ids, words)
+        _family(inside, title, [i for i in IDS[title] if i in present], words)
         for title, words in FAMILIES.items()
-        if (ids := [i for i in IDS[title] if i in present])
+        if {*IDS[title]} & {*present, *inside.caveats}
     ]
     maps = [
         Picture(attention_maps(w, name), f"attention {name}", _attention(w), name)
@@ -165,7 +183,10 @@ def _chapter(inside: NetworkInside) -> Chapter:
 
 
 def _family(inside: NetworkInside, title: str, ids: Sequence[str], words: str) -> Section:
-    """A picture per id where there are several rows, and the table folded under it."""
+    """A picture per id where there are several rows, and the table folded under it; and what is not defined."""
+    notes = [Words(text) for text in caveats(inside, IDS[title])]
+    if not ids:
+        return Section(title, [Words(words), *notes])
     rows = inside.numbers.filter(pl.col("id").is_in(ids))
     pictures = list[Picture]()
     for name in ids:
@@ -177,7 +198,8 @@ def _family(inside: NetworkInside, title: str, ids: Sequence[str], words: str) -
             pictures.append(Picture(axes, name, own))
     lines = [(_cells(row), False) for row in rows.iter_rows(named=True)]
     table = NumberTable(("id", "where", *COLUMNS[3:]), lines, title, rows)
-    return Section(title, [Words(words), *([Pictures(pictures)] if pictures else []), table])
+    drawn = [Pictures(pictures)] if pictures else []
+    return Section(title, [Words(words), *notes, *drawn, table])
 
 
 def _along(points: Sequence[TrainingPoint]) -> Section:

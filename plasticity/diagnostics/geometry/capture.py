@@ -1,9 +1,9 @@
 """Capture: residual streams, attention weights and values of a network during one forward pass."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,41 +11,10 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from plasticity.core.network import Network
+from plasticity.diagnostics.geometry import language_models
+from plasticity.diagnostics.geometry.anatomy import NOWHERE, Parts, of_stack
+from plasticity.integrations.huggingface import HuggingFace
 from plasticity.networks.mlp import Stack
-
-
-@runtime_checkable
-class Attends(Protocol):
-    """An attention layer that shows its queries, keys and values."""
-
-    heads: int
-    out_proj: nn.Linear
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values: (batch, heads, time, channels) each."""
-        ...
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """A recurrent layer that shows its memory."""
-
-    def states(self, x: Tensor) -> Tensor:
-        """What it remembers at each position: (batch, time, numbers)."""
-        ...
-
-
-class Parts(NamedTuple):
-    """Where to look inside a network; each by a name for people, from the input on."""
-
-    streams: Mapping[str, nn.Module]
-    """Modules whose output is the residual stream, as it is there."""
-    layers: Mapping[str, nn.Module]
-    """Modules whose output is added to it."""
-    attention: Mapping[str, nn.Module]
-    """Those of them that attend (`Attends`)."""
-    norms: Mapping[str, nn.Module]
-    """What stands in front of each layer."""
 
 
 class Attended(NamedTuple):
@@ -53,7 +22,8 @@ class Attended(NamedTuple):
 
     weights: Float[Tensor, "batch heads time time"]
     """Recomputed from queries and keys: fused attention returns none."""
-    values: Float[Tensor, "batch heads time channels"]
+    values: Float[Tensor, "batch groups time channels"]
+    """One per head, or fewer, where queries are grouped."""
 
 
 class Inside(NamedTuple):
@@ -72,13 +42,9 @@ PROJECTED = 256
 
 def parts(network: nn.Module) -> Parts:
     """Where to look inside a network; nowhere, if it is none that is known."""
-    if not isinstance(network, Stack):
-        return Parts({}, {}, {}, {})
-    names = [f"{i} {type(mixer).__name__}" for i, mixer in enumerate(network.mixers, 1)]
-    layers = dict(zip(names, network.mixers, strict=True))
-    streams = dict(zip(["0 embedding", *names], network.streams, strict=True))
-    attention = {name: each for name, each in layers.items() if isinstance(each, Attends)}
-    return Parts(streams, layers, attention, dict(zip(names, network.norms, strict=True)))
+    if isinstance(network, HuggingFace):
+        return language_models.parts(network)
+    return of_stack(network) if isinstance(network, Stack) else NOWHERE
 
 
 @torch.no_grad()
@@ -98,24 +64,34 @@ def noting(network: nn.Module) -> Iterator[Callable[[Tensor], Inside]]:
     """While it lasts, passes are noted, with the weights that they have; what is given makes of logits the last one."""
     where = parts(network)
     streams, attention, states = dict[str, Tensor](), dict[str, Attended](), dict[str, Tensor]()
+    symbols = slice(where.front, None)
     with ExitStack() as hooks:
         for name, module in where.streams.items():
 
-            def leaves(_: nn.Module, args: Any, out: Tensor, name: str = name) -> None:
-                streams[name] = out.detach()
+            def leaves(_: nn.Module, args: Any, out: Any, name: str = name) -> None:
+                streams[name] = first(out).detach()[:, symbols]
 
             hooks.enter_context(_hooked(module.register_forward_hook(leaves)))
         for name, module in where.layers.items():
 
-            def enters(layer: nn.Module, args: tuple[Tensor], name: str = name) -> None:
-                if isinstance(layer, Attends):
-                    q, k, v = layer.project(args[0])
-                    attention[name] = Attended(attention_weights(q, k).detach(), v.detach())
-                if isinstance(layer, Remembers):
-                    states[f"{name} state"] = projected(layer.states(args[0]).detach())
+            def enters(_: nn.Module, args: Any, named: dict[str, Any], name: str = name) -> None:
+                x = args[0] if args else named["hidden_states"]
+                if attends := where.attention.get(name):
+                    q, k, v = attends.project(x)
+                    weights = among(attention_weights(q, k)[..., symbols, symbols])
+                    attention[name] = Attended(weights.detach(), v.detach()[:, :, symbols])
+                if remembers := where.memories.get(name):
+                    held = remembers.states(x).detach()[:, symbols]
+                    states[f"{name} state"] = projected(held)
 
-            hooks.enter_context(_hooked(module.register_forward_pre_hook(enters)))
+            handle = module.register_forward_pre_hook(enters, with_kwargs=True)
+            hooks.enter_context(_hooked(handle))
         yield lambda logits: Inside(logits, {**streams}, {**attention}, {**states})
+
+
+def first(out: Any) -> Tensor:
+    """What a module puts out, without what it says beside that."""
+    return out[0] if isinstance(out, tuple) else out
 
 
 def projected(state: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch time _"]:
@@ -129,12 +105,18 @@ def projected(state: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch t
 
 
 def attention_weights(
-    q: Float[Tensor, "*heads time channels"], k: Float[Tensor, "*heads time channels"]
-) -> Float[Tensor, "*heads time time"]:
-    """Causal softmax(q . k / sqrt(channels))."""
+    q: Float[Tensor, "batch heads time channels"], k: Float[Tensor, "batch groups time channels"]
+) -> Float[Tensor, "batch heads time time"]:
+    """Causal softmax(q . k / sqrt(channels)); of grouped queries, heads / groups in a row read the same keys."""
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
     return scores.masked_fill(future, -math.inf).softmax(-1)
+
+
+def among(weights: Float[Tensor, "*heads time time"]) -> Float[Tensor, "*heads time time"]:
+    """Attention among symbols: what a prefix gets is left out, and rows sum to 1 again."""
+    return weights / weights.sum(-1, keepdim=True).clamp_min(1e-30)
 
 
 @contextmanager

@@ -21,18 +21,15 @@ PLACES = 4
 def heads(of: View) -> Iterator[Number]:
     """What each head is worth, beside the same displacement in a random direction."""
     known, exact, whole = of.known, of.known.posterior, of.whole
+    stream, changed = [*of.inside.streams.values()][-1], of.some(of.parts.attention)
+    width = stream.shape[-1]
     for layer, head, number, _ in of.heads():
-        module, width = of.parts.layers[layer], of.inside.streams[layer].shape[-1]
-        turn = torch.from_numpy(np.linalg.qr(of.rng.standard_normal((width, width)))[0])
-        turn = turn.to(of.inside.streams[layer])
+        if layer not in changed:
+            continue
+        turn = torch.from_numpy(np.linalg.qr(of.rng.standard_normal((width, width)))[0]).to(stream)
+        args = of.network, known.inputs, of.parts.layers[layer], changed[layer], number
         value, control = (
-            effects.lost(
-                exact,
-                whole,
-                known.said(
-                    interventions.head_replaced(of.network, known.inputs, module, number, each)
-                ),
-            )
+            effects.lost(exact, whole, known.said(interventions.head_replaced(*args, each)))
             for each in (None, turn)
         )
         yield Number("head/delta", layer, head, value, 0.0, control, of.blind)
@@ -42,7 +39,7 @@ def layers(of: View) -> Iterator[Number]:
     """What each layer is worth, beside what it adds in another episode."""
     known, exact, whole = of.known, of.known.posterior, of.whole
     order = torch.from_numpy(of.rng.permutation(len(known.inputs)))
-    for layer, module in of.parts.layers.items():
+    for layer, module in of.some(of.parts.layers).items():
         mean = interventions.layer_replaced(of.network, known.inputs, module)
         other = interventions.edited(of.network, known.inputs, module, lambda out: out[order])
         value, control = (effects.lost(exact, whole, known.said(each)) for each in (mean, other))
@@ -52,7 +49,7 @@ def layers(of: View) -> Iterator[Number]:
 def cuts(of: View) -> Iterator[Number]:
     """What the entropy axis, the leading axis and the read-out axis are worth, beside random ones of equal variance."""
     known = of.known
-    for site, stream in of.parts.streams.items():
+    for site, stream in of.some(of.parts.streams).items():
         states = known.at(of.inside.streams[site])
         axes = principal(states)
         covariance = (axes.axes.T * axes.variances) @ axes.axes
@@ -89,7 +86,8 @@ def swaps(of: View) -> Iterator[Number]:
     asked = np.flatnonzero(known.asked)
     places = np.unique(np.linspace(len(asked) // 2, len(asked) - 1, PLACES).round().astype(int))
     donors = {a: partners(known.symbol[:, a], of.rng) for a in places.tolist()}
-    for site, stream in of.parts.streams.items():
+    donors = {a: three for a, three in donors.items() if len(three[0])}
+    for site, stream in of.some(of.parts.streams).items() if donors else ():
         found = list[tuple[float, float, float]]()
         for a, (own, donor, stranger) in donors.items():
             taken = torch.arange(len(known.inputs))

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from plasticity.diagnostics.geometry.capture import Attends
+from plasticity.diagnostics.geometry.anatomy import Attends
+from plasticity.diagnostics.geometry.capture import first, parts
 from plasticity.diagnostics.geometry.effects import Directions
 
 Edit = Callable[[Tensor], Tensor]
@@ -19,7 +20,7 @@ Edit = Callable[[Tensor], Tensor]
 def edited(
     network: nn.Module, inputs: Int[Tensor, "batch time"], module: nn.Module, edit: Edit
 ) -> Float[Tensor, "batch time symbols"]:
-    """Logits while the output of a module is edited.
+    """Logits while the output of a module is edited; at the symbols, not in a prefix.
 
     Args:
         network: in evaluation mode.
@@ -27,9 +28,12 @@ def edited(
         module: of the network.
         edit: what is done.
     """
+    front = parts(network).front
 
-    def leaves(_: nn.Module, args: Any, out: Tensor) -> Tensor:
-        return edit(out)
+    def leaves(_: nn.Module, args: Any, out: Any) -> Any:
+        z = first(out)
+        z = torch.cat([z[:, :front], edit(z[:, front:])], 1)
+        return (z, *out[1:]) if isinstance(out, tuple) else z
 
     handle = module.register_forward_hook(leaves)
     try:
@@ -43,6 +47,7 @@ def head_replaced(
     network: nn.Module,
     inputs: Int[Tensor, "batch time"],
     layer: nn.Module,
+    attends: Attends,
     head: int,
     turn: Float[Tensor, "width width"] | None = None,
 ) -> Float[Tensor, "batch time symbols"]:
@@ -54,20 +59,21 @@ def head_replaced(
         network: in evaluation mode.
         inputs: observed symbols.
         layer: an attention layer of it.
+        attends: how it attends.
         head: which of its heads.
         turn: a rotation; d is turned by it, as a control of the same size in another direction.
     """
-    assert isinstance(layer, Attends)
     moved: list[Tensor] = []
 
     def enters(out_proj: nn.Module, args: tuple[Tensor]) -> None:
-        assert isinstance(out_proj, nn.Linear)
-        own = torch.zeros_like(args[0]).unflatten(-1, (layer.heads, -1))
-        each = args[0].unflatten(-1, (layer.heads, -1))[..., head, :]
+        said = args[0][:, -inputs.shape[1] :].unflatten(-1, (attends.heads, -1))
+        own, each = torch.zeros_like(said), said[..., head, :]
         own[..., head, :] = each.mean(0) - each
-        moved.append(nn.functional.linear(own.flatten(-2), out_proj.weight))
+        both = torch.stack([own, torch.zeros_like(own)]).flatten(-2)
+        changed, bias = out_proj.forward(both)  # past this hook
+        moved.append(changed - bias)
 
-    handle = layer.out_proj.register_forward_pre_hook(enters)
+    handle = attends.out_proj.register_forward_pre_hook(enters)
     try:
         return edited(
             network,

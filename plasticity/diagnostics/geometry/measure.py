@@ -1,40 +1,41 @@
 """Measure: the families of numbers of one network, each beside its chance level, its control and its baseline."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from plasticity.core.network import Network
 from plasticity.diagnostics.geometry import belief, keys, routing, values
-from plasticity.diagnostics.geometry.capture import Attends
+from plasticity.diagnostics.geometry.anatomy import Parts
+from plasticity.diagnostics.geometry.capture import parts
 from plasticity.diagnostics.geometry.changes import cuts, heads, layers, swaps
 from plasticity.diagnostics.geometry.episodes import KnownEpisodes
 from plasticity.diagnostics.geometry.view import Number, View, view
 
 
 def addresses(of: View) -> Iterator[Number]:
-    """Keys of the symbols, head by head."""
+    """Keys of the symbols, head by head; of grouped queries, a row for the heads that share them."""
     symbols = of.known.inputs
-    for layer, head, number, _ in of.heads():
-        stream = of.inside.streams[of.entering(layer)]
-        met = [s for s in range(int(symbols.max()) + 1) if bool((symbols == s).any())]
+    met = [s for s in range(int(symbols.max()) + 1) if bool((symbols == s).any())]
+    for layer, attends in of.parts.attention.items():
+        stream = of.inside.streams[of.parts.entering[layer]]
         means = torch.stack([stream[symbols == s].mean(0) for s in met])
-        module = of.parts.layers[layer]
-        assert isinstance(module, Attends)
         with torch.no_grad():  # at position 0, where rotations turn nothing
-            _, k, _ = module.project(of.parts.norms[layer](means[:, None]))
-        vectors = k[:, number, 0].double().cpu().numpy()
-        yield Number(
-            "keys/cosine",
-            layer,
-            head,
-            keys.mean_cosine(vectors),
-            keys.chance_cosine(vectors.shape[1]),
-            keys.matched_cosine(vectors, of.rng),
-            keys.mean_cosine(means.double().cpu().numpy()),
-        )
+            _, k, _ = attends.project(of.parts.norms[layer](means[:, None]))
+        shared = attends.heads // k.shape[1]
+        for group, vectors in enumerate(k[:, :, 0].double().cpu().numpy().swapaxes(0, 1)):
+            first = group * shared
+            yield Number(
+                "keys/cosine",
+                layer,
+                f"head {first}" if shared == 1 else f"heads {first} to {first + shared - 1}",
+                keys.mean_cosine(vectors),
+                keys.chance_cosine(vectors.shape[1]),
+                keys.matched_cosine(vectors, of.rng),
+                keys.mean_cosine(means.double().cpu().numpy()),
+            )
 
 
 def contents(of: View) -> Iterator[Number]:
@@ -111,6 +112,30 @@ def looks(of: View) -> Iterator[Number]:
         yield Number("focus", layer, head, routing.focus(weights), 1.0, control, blind)
 
 
+def caveats(of: Parts, known: KnownEpisodes, width: int, found: Sequence[Number]) -> dict[str, str]:
+    """Id -> what must be known of it: why there are no such numbers, or that they are read from too little.
+
+    Args:
+        of: the network.
+        known: the episodes.
+        width: channels of its residual stream.
+        found: the numbers that there are.
+    """
+    none = of.unknown or "no layer of this network attends"
+    hidden = "the tunnel does not say where its evidence lies (Tunnel.sufficient)"
+    why = dict.fromkeys(("keys/cosine", "focus", "head/delta"), none)
+    why |= dict.fromkeys(("alignment", "alignment/next"), hidden if of.attention else none)
+    why |= {"layer/delta": none, "swap": "no three episodes share a current symbol; look at more"}
+    told = {
+        id: f"not defined: {text}" for id, text in why.items() if id not in {n.id for n in found}
+    }
+    rows = known.symbol.size // 2
+    if rows <= width:  # of three quarters of the episodes two thirds are learned from
+        few = f"learned from {rows} positions of {width} channels, too few: look at more episodes"
+        told |= dict.fromkeys(("belief/r2", "belief/r2_entropy"), few)
+    return told
+
+
 Family = Callable[[View], Iterator[Number]]
 CHEAP: tuple[Family, ...] = (addresses, contents, beliefs, looks)
 """Families of one forward pass."""
@@ -119,7 +144,7 @@ FAMILIES: tuple[Family, ...] = (*CHEAP, heads, layers, cuts, swaps)
 
 
 def measure(
-    network: Network, initial: Network, known: KnownEpisodes, seed: int = 0
+    network: Network, initial: Network, known: KnownEpisodes, seed: int = 0, most: int = 0
 ) -> Iterator[list[Number]]:
     """The numbers of a network, family by family.
 
@@ -128,16 +153,17 @@ def measure(
         initial: the same with its initial weights, in evaluation mode.
         known: the episodes, the same for both.
         seed: of the controls.
+        most: layers and streams that are changed, at most, evenly spread; 0: all.
 
     Raises:
         ValueError: nobody knows where to look inside such a network.
     """
-    now, first = view(network, known, seed), view(initial, known, seed)
-    if not now.parts.streams:
+    if not parts(network).streams:
         name = type(network).__name__
         raise ValueError(
-            f"{name}: expected a network whose inside is known (Transformer, LSTM ...)"
+            f"{name}: expected a network whose inside is known (Transformer, LSTM, HuggingFace ...)"
         )
+    now, first = (view(each, known, seed, most) for each in (network, initial))
     for family in FAMILIES:
         before = {each[:3]: each.value for each in family(first)}
         yield [each._replace(initial=before.get(each[:3], np.nan)) for each in family(now)]

@@ -11,10 +11,10 @@ from plasticity.core.network import Network
 from plasticity.core.stream import Stream
 from plasticity.diagnostics.forward_probe import ProbedNetwork
 from plasticity.diagnostics.geometry import belief, routing
-from plasticity.diagnostics.geometry.capture import Inside, look, noting
+from plasticity.diagnostics.geometry.capture import Inside, look, noting, parts
 from plasticity.diagnostics.geometry.episodes import KnownEpisodes, of_probe
 from plasticity.diagnostics.geometry.measure import addresses
-from plasticity.diagnostics.geometry.view import View, parts
+from plasticity.diagnostics.geometry.view import View
 from plasticity.nn.parameters import vector_to_tensors
 
 INSIDE = ("routing/tv", "values/moved", "keys/cosine", "focus", "belief/r2")

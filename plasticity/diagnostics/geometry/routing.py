@@ -1,5 +1,6 @@
 """Routing: where heads look, how sharply, and when that has settled."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -156,12 +157,12 @@ class Settled(NamedTuple):
     Entry(
         "precision/routing",
         "no unit",
-        "precision/settled / routing/settled: above 1, precision goes on in a frame that stands",
+        "precision/settled / routing/settled: above 1, precision goes on in a standing frame; none where that is 0",
         "arXiv 2512.22473",
     ),
 )
 def settled(steps: Sequence[int], tv: Curve, kl: Curve) -> Settled:
-    """The frame-precision dissociation. What settles at step 0 makes the ratio infinite; 0 / 0 is NaN.
+    """The frame-precision dissociation. Where routing was settled at step 0, it had nowhere to go: no ratio, NaN.
 
     Args:
         steps: of the checkpoints, rising.
@@ -172,5 +173,5 @@ def settled(steps: Sequence[int], tv: Curve, kl: Curve) -> Settled:
     held = [np.asarray(tv) < ROUTED, np.asarray(kl) < PRECISE * kl[-1]]
     held[1][-1] = True
     first = [at[len(h) - int(np.argmin(np.append(h[::-1], False)))] for h in held]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Settled(float(first[0]), float(first[1]), float(np.divide(first[1], first[0])))
+    ratio = float(first[1] / first[0]) if first[0] else math.nan
+    return Settled(float(first[0]), float(first[1]), ratio)

@@ -1,18 +1,22 @@
 """View: a network, known episodes, and what went on inside it while it read them; and a number with its controls."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from plasticity.core.network import Network
+from plasticity.diagnostics.geometry.anatomy import Parts
 from plasticity.diagnostics.geometry.belief import cell_means
-from plasticity.diagnostics.geometry.capture import Attended, Inside, Parts, look, parts
+from plasticity.diagnostics.geometry.capture import Attended, Inside, look, parts
 from plasticity.diagnostics.geometry.effects import bits
 from plasticity.diagnostics.geometry.episodes import KnownEpisodes
+
+T = TypeVar("T")
 
 
 class Number(NamedTuple):
@@ -46,6 +50,8 @@ class View:
     inside: Inside
     rng: np.random.Generator
     """Of the controls."""
+    most: int = 0
+    """Layers and streams that are changed, at most; 0: all."""
 
     @cached_property
     def whole(self) -> Float[np.ndarray, "n asked symbols"]:
@@ -59,11 +65,6 @@ class View:
         memoryless = cell_means(exact, self.known.cell)
         return float((bits(exact, memoryless) - bits(exact, self.whole)).mean())
 
-    def entering(self, layer: str) -> str:
-        """The name of the residual stream that a layer reads."""
-        names = [*self.parts.streams]
-        return names[names.index(layer) - 1]
-
     def heads(self) -> list[tuple[str, str, int, Attended]]:
         """(layer, name of the head, its number, what went on in its layer) of every head."""
         return [
@@ -72,14 +73,24 @@ class View:
             for head in range(each.weights.shape[1])
         ]
 
+    def some(self, places: Mapping[str, T]) -> dict[str, T]:
+        """Those of some layers or streams that are changed: `most`, evenly spread, the first and the last too."""
+        names = [*places]
+        if self.most and len(names) > self.most:
+            names = [
+                names[i] for i in np.linspace(0, len(names) - 1, self.most).round().astype(int)
+            ]
+        return {name: places[name] for name in names}
 
-def view(network: Network, known: KnownEpisodes, seed: int = 0) -> View:
+
+def view(network: Network, known: KnownEpisodes, seed: int = 0, most: int = 0) -> View:
     """One forward pass.
 
     Args:
         network: in evaluation mode.
         known: the episodes.
         seed: of the controls.
+        most: layers and streams that are changed, at most; 0: all.
     """
-    where = parts(network)
-    return View(network, where, known, look(network, known.inputs), np.random.default_rng(seed))
+    where, inside = parts(network), look(network, known.inputs)
+    return View(network, where, known, inside, np.random.default_rng(seed), most)

@@ -1,5 +1,6 @@
 """`plasticity inside`: a page of networks and of a stream, the numbers beside it, and refusals in a line."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,7 @@ import polars as pl
 from plasticity.diagnostics.geometry import glossary
 
 from ...calling import Call, refused
+from ..integrations.tiny_models import write
 
 WORDS = (
     "--pretrain.steps=6",
@@ -42,6 +44,26 @@ def test_an_experiment_is_shown_without_a_stream(call: Call) -> None:
     assert done.code == 2, "heads are no argument of an LSTM"
     done = call("inside", "good.yaml", "--episodes", "24", "--to", "page.html")
     assert done.code == 0 and "Over the stream" not in Path("page.html").read_text()
+
+
+def test_a_language_model_is_shown_and_what_is_not_defined_is_said(
+    call: Call, tmp_path: Path
+) -> None:
+    model = write(tmp_path / "tiny", "mamba")
+    network = f"network: {{type: HuggingFace, model: {model}, tokens: [a, b, c, d, e, f]}}"
+    text = Path("good.yaml").read_text()
+    Path("lm.yaml").write_text(re.sub("^network: .*$", network, text, flags=re.MULTILINE))
+    words = ["--pretrain.steps=0", "--episodes", "48", "--changed", "2", "--to", "p.html"]
+    done = call("inside", "lm.yaml", *words)
+    assert done.code == 0, done
+    said = " ".join(done.out.split())
+    assert "head/delta" in said and "not defined: no layer of this network attends." in said
+    assert "not defined: no layer of this network attends" in Path("p.html").read_text()
+    table = pl.read_csv("p.csv")
+    assert "1 MambaMixer state" in table["site"].to_list(), "what is remembered is read out"
+    cuts = table.filter(pl.col("id") == "cut")["site"].unique()
+    assert sorted(cuts) == ["0 embedding", "3 MambaBlock"]
+    assert all(len(line) <= 80 for line in done.out.splitlines())
 
 
 def test_what_cannot_be_shown_is_refused_in_a_line(call: Call) -> None:

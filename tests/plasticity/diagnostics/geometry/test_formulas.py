@@ -1,6 +1,7 @@
 """Formulas of the inside, on data with planted answers and against other ways to compute them."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -156,6 +157,10 @@ def test_settled_is_the_first_checkpoint_from_which_it_holds() -> None:
     assert found == (30, 40, pytest.approx(4 / 3))
     early = routing.settled(steps, [0.5, 0.05, 0.05, 0.0, 0.0], [1.0, 0.5, 0.2, 0.109, 0.1])
     assert early == (10, 30, 3)
+    still = routing.settled(steps, [0.0] * 5, [1.0, 0.5, 0.2, 0.109, 0.1])
+    assert still[:2] == (0, 30) and math.isnan(still.ratio), (
+        "what never moved, nothing is later than"
+    )
 
 
 def test_bits_are_relative_entropy() -> None:

@@ -57,7 +57,7 @@ def test_streams_add_up_to_what_the_network_says(kind: type[Network]) -> None:
         module = network.mixers[[*where.layers].index(name)]
         y = (each.weights @ each.values).transpose(1, 2).flatten(2)
         out = module.out_proj(y)
-        before = seen.streams[view(network, known()).entering(name)]
+        before = seen.streams[where.entering[name]]
         torch.testing.assert_close(out, module(where.norms[name](before)), atol=1e-5, rtol=1e-5)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
 
@@ -107,12 +107,12 @@ def test_a_head_that_says_nothing_is_worth_nothing_and_the_only_one_is_the_layer
     with torch.no_grad():
         layer.out_proj.weight[:, :4] = 0
     quiet = network(inputs)
-    torch.testing.assert_close(head_replaced(network, inputs, layer, 0), quiet)
-    other = head_replaced(network, inputs, layer, 1)
+    torch.testing.assert_close(head_replaced(network, inputs, layer, layer, 0), quiet)
+    other = head_replaced(network, inputs, layer, layer, 1)
     torch.testing.assert_close(other, layer_replaced(network, inputs, layer), atol=1e-5, rtol=1e-4)
     assert (other - quiet).abs().max() > 1e-3 < (quiet - whole).abs().max()
     torch.testing.assert_close(
-        head_replaced(network, inputs, layer, 1, torch.eye(8)), other, atol=1e-6, rtol=1e-5
+        head_replaced(network, inputs, layer, layer, 1, torch.eye(8)), other, atol=1e-6, rtol=1e-5
     )
     mean = edited(network, inputs, layer, lambda out: out.mean(0, keepdim=True).expand_as(out))
     torch.testing.assert_close(other, mean, atol=1e-5, rtol=1e-4)
