@@ -1,4 +1,4 @@
-"""What a network was taught, and how far that goes: python experiments/teaching.py runs/teaching. Not run as a whole.
+"""What a network was taught, and how far that goes: python experiments/teaching.py runs/teaching.
 
 Of every target and seed of the sweep, the pretrained network, on several tunnels: the one it was taught on, the same
 with its features in another order (where there are several), with one feature more, and SULA. Printed are means over
