@@ -28,9 +28,9 @@ class KalmanMixture(Mixture):
     p_e(y_t | past) = softmax(W_e (h_t, 1, x_t))
 
     inferred by an extended Kalman filter, each observation weighed by the expert's responsibility for its sequence
-    (ReadoutFilters: its equations and sources). Where gradient steps have learned n episodes as well as .9 / n bits, in
-    the quickstart's world, such a filter is at .2 / n, as it knows how sure it is of each weight. No gradient is taken,
-    and the network runs once, whatever the number of experts.
+    (ReadoutFilters: its equations and sources). It knows how sure it is of each weight, and is therefore quick: n steps
+    into a regime of chains .3 to .8 / n bits are left, of EvidenceMixture's .6 to 1.1 / n, of the exact .1 / n
+    (n = 4 to 100; one seed). No gradient is taken, and the network runs once, whatever the number of experts.
 
     Who answers and with what weight, who is born and who goes is EvidenceMixture's, which moves whole networks. Each
     expert has two filters: the slow one takes the place of the average there, the quick one of the weights. If the
