@@ -102,7 +102,7 @@ def test_the_tunnel_table_is_printed_and_refuses_as_run_does(call: Call) -> None
 def test_hybrid_is_printed_and_refuses_worlds_without_hypotheses(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("plasticity.cli.common.out.width", 80)
     world = "--stream.tunnels=[{type: Recurrence, modulus: 3}]"
     small = "--pretrain.steps=1", "--draws=1024", "--episodes=8", "--steps=2", "--jobs=1"
     small += ("--name=a-recurrence-modulo-three",)  # so long that a terminal has no room for all

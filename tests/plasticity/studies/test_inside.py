@@ -50,7 +50,7 @@ def test_an_experiment_is_shown_without_a_stream(call: Call) -> None:
 def test_a_language_model_is_shown_and_what_is_not_defined_is_said(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "75")
+    monkeypatch.setattr("plasticity.cli.common.out.width", 75)
     model = write(tmp_path / "tiny", "mamba")
     network = f"network: {{type: HuggingFace, model: {model}, tokens: [a, b, c, d, e, f]}}"
     text = Path("good.yaml").read_text()
