@@ -219,7 +219,7 @@ def rho(x: pl.Series, y: pl.Series) -> list[float]:
     known = x.is_finite() & y.is_finite()
     x, y = x.filter(known), y.filter(known)
     alike = len(x) < 3 or x.n_unique() < 2 or y.n_unique() < 2
-    return [] if alike else [float(spearmanr(x, y).statistic)]
+    return [] if alike else [float(np.asarray(spearmanr(x, y))[0])]
 
 
 def among_networks(column: str, first: bool = False) -> Correlate:

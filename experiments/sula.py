@@ -1,7 +1,7 @@
 """SmolLM2 on SULA, inside and out.
 
     python experiments/sula.py search   # how exact, by the words for labels and TEST and by the text in front
-    python experiments/sula.py 300      # episodes; with the best of those, found on a seed that is used for nothing else
+    python experiments/sula.py 300      # episodes; with the best of those, found on a seed used for nothing else
 
 Five prompts per episode, of k = 0, 1, 2, 4, 8 examples, TEST last; a token each, behind a prefix of one token, on which
 the model's attention to the first position falls. Printed, over the five k together unless said otherwise:

@@ -79,7 +79,7 @@ def lines(
 
 def shown(done: Done) -> RichTable:
     """The table, for a terminal: means alone."""
-    titles, found = lines(done, lambda values, decimals: f"{np.mean(values):.{decimals}f}")
+    titles, found = lines(done, lambda values, decimals: f"{np.mean(values):z.{decimals}f}")
     table = RichTable(caption=CAPTION, box=None, header_style="bold", pad_edge=False)
     for i, title in enumerate(titles):
         table.add_column(title, justify="left" if i < 2 else "right", no_wrap=True)

@@ -99,12 +99,17 @@ def test_the_tunnel_table_is_printed_and_refuses_as_run_does(call: Call) -> None
     assert "'regims'" in refused(call, "tunnel-table", "good.yaml", "--stream.regims=3")
 
 
-def test_hybrid_is_printed_and_refuses_worlds_without_hypotheses(call: Call) -> None:
+def test_hybrid_is_printed_and_refuses_worlds_without_hypotheses(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plasticity.cli.common.out.width", 80)
     world = "--stream.tunnels=[{type: Recurrence, modulus: 3}]"
-    small = "--pretrain.steps=1", "--draws=4", "--episodes=8", "--steps=2", "--jobs=1"
+    small = "--pretrain.steps=1", "--draws=1024", "--episodes=8", "--steps=2", "--jobs=1"
+    small += ("--name=a-recurrence-modulo-three",)  # so long that a terminal has no room for all
     done = call("hybrid", "good.yaml", world, *small, "--to=page.html")
     assert done.code == 0, done.err
     assert all(name in done.out for name in ("network alone", "prior", "posterior, pooled"))
+    assert "n = 1,024" in done.out and "ESS" not in done.out.splitlines()[1] and "…" not in done.out
     assert "KL(amnesic, hybrid)" in Path("page.html").read_text()
     told = refused(call, "hybrid", "good.yaml")
     assert (
