@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from plasticity.config.recipe import Recipe
 from plasticity.core.network import Network
-from plasticity.core.predictors import AMNESIC, MODEL
+from plasticity.core.predictors import AMNESIC, MEANING, MODEL
 from plasticity.core.stream import Stream
 from plasticity.engine import scorer
 from plasticity.engine.pretrain import fresh, pretrained
@@ -41,7 +41,9 @@ CAPTION = (
     "KL from the exact observer (the amnesic one), log loss beyond it, and |difference of entropies|: bits per "
     "asked position. The last is no proper score: beside it the best constant entropy, which knows nothing. "
     "Of memoryless: KL as a share of the best predictor that sees the last symbol only; "
-    "0 is exact inference, 1 is no use of the past."
+    "0 is exact inference, 1 is no use of the past. Beside them "
+    + "; ".join(f"{who}: {MEANING[who]}" for who in BASELINES)
+    + "."
 )
 
 
