@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from plasticity import (
     IGNORE_INDEX,
@@ -78,6 +78,7 @@ class KalmanMixture(Mixture):
     def held_by(self, learner: Learner) -> ReadoutFilters:
         """The readouts, each as unsure as the prior is."""
         self.head = [head_of(learner, type(self).__name__)]  # in a list: it is the network's
+        self.head[0].register_forward_hook(self.note)
         self.register_buffer("waited", torch.zeros(self.experts, dtype=torch.int64))
         symbols, width = self.head[0].weight.shape
         bias = self.head[0].bias is not None
@@ -91,15 +92,14 @@ class KalmanMixture(Mixture):
         parts = [weight] if bias is None else [weight, bias.double()[:, None]]
         return F.pad(torch.cat(parts, 1), (0, learner.spec.vocab)).flatten()
 
+    def note(self, head: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        """Hold on to what the head is shown."""
+        self.shown = inputs[0]
+
     def features(self, learner: Learner, inputs: Symbols) -> Float[Tensor, "batch time width"]:
         """What is read: what the head is shown, a 1 if it has a bias, and the current symbol."""
-        shown = list[Tensor]()
-        handle = self.head[0].register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
-        try:
-            learner.network.eager(inputs)
-        finally:
-            handle.remove()
-        h = F.pad(shown[0].double(), (0, self.head[0].bias is not None), value=1.0)
+        learner.network.eager(inputs)
+        h = F.pad(self.shown.double(), (0, self.head[0].bias is not None), value=1.0)
         return torch.cat([h, F.one_hot(inputs, learner.spec.vocab)], -1)
 
     def answers(self, learner: Learner, inputs: Symbols) -> Said:

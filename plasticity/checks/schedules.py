@@ -1,7 +1,7 @@
 """Checks of a schedule: it keeps the contract of Stream, and its law is that of what it draws."""
 
-import pickle
 from collections import Counter
+from copy import deepcopy
 from unittest import SkipTest
 
 import numpy as np
@@ -47,7 +47,7 @@ def check_batches_are_pure(subject: Subject) -> None:
     others = {
         "when it was asked for again, the last step first": stream,
         "of another stream of the same seed": build(subject),
-        "of a copy, as a worker has it,": pickle.loads(pickle.dumps(build(subject))),
+        "of a copy, as a worker has it,": deepcopy(build(subject)),
     }
     for what, other in others.items():
         for step in reversed(steps):
