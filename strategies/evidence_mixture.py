@@ -35,9 +35,9 @@ class EvidenceMixture(Mixture):
 
     for each sequence by itself, expert 0 being the pretrained network: Bayes' rule over models, inside the episode
     (Bayesian model averaging: Hoeting et al. 1999, Statistical Science 14(4), eq. 1). An unnoticed shift costs an
-    episode at most ln 1/pi_0 nats more than the pretrained network loses, and what is known of a regime is back after a
-    few symbols. From one batch to the next belief is shared, in case the regime shifted, and the pretrained network
-    keeps a floor:
+    episode that is not cut in chunks at most ln 1/pi_0 nats more than the pretrained network loses, and what is known
+    of a regime is back after a few symbols. From one batch to the next belief is shared, in case the regime shifted,
+    and the pretrained network keeps a floor:
 
     pi_e = floor [e = 0] + (1 - floor) ((1 - share) b_e + share / n),   b_e the mean of r_e over the batch before
     (fixed share over all n: Herbster & Warmuth 1998, Machine Learning 32; the mean and the floor are ours)

@@ -37,8 +37,8 @@ class KalmanMixture(Mixture):
     quick one explains a batch better by 10 nats, its regime has moved, and the slow one goes on from there.
 
     Time passes for an expert once per step of the stream in which it learns. Cost per step: one forward, and for each
-    responsible expert two filters, each symbols x width^3 / 3 and as many products for each observation as it has
-    precisions. Memory, for each of `experts`: 2 symbols width^2 numbers in float64, the width being that of (h, 1, x).
+    responsible expert two filters, each of which takes symbols x (width^3 / 3 + observations x width^2) per iteration.
+    Memory, for each of `experts`: 2 symbols width^2 numbers in float64, the width being that of (h, 1, x).
 
     Args:
         experts: alive at most, beside the pretrained network.

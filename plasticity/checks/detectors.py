@@ -37,8 +37,9 @@ def alarms(detector: Detector, losses: Iterable[float]) -> list[int]:
 
 def check_answers_yes_or_no(subject: Subject) -> None:
     """Update returns a bool, whatever the loss: of a learner that is lost it is no number."""
-    for loss in (0.7, 0.0, float("inf"), float("nan"), 0.7):
-        answer = subject.build().update(loss)
+    detector = subject.build()
+    for loss in (0.7, 0.0, float("inf"), float("nan"), 0.7, 0.7):
+        answer = detector.update(loss)
         assert isinstance(answer, bool), (
             f"update({loss}) returned {answer!r}; expected True or False: bool(...)"
         )

@@ -70,8 +70,12 @@ def create(kind: str, name: str, folder: Path | None, taken: Collection[str]) ->
     for known in taken:
         if known.lower() in (cls.lower(), package):
             raise _refusal(name, f"expected a new name, there is a {kind} {known!r} already")
-    if hasattr(plasticity, cls) or hasattr(builtins, cls):
-        raise _refusal(name, f"expected a new name, {cls!r} means something else already")
+    if (
+        hasattr(plasticity, cls)
+        or any(hasattr(builtins, each) for each in (cls, package))
+        or package == "np"
+    ):
+        raise _refusal(name, f"expected a new name, {name!r} means something else already")
     if find_spec(package):
         raise _refusal(name, f"expected a new name, there is a module {package!r} already")
     distribution = package.replace("_", "-")

@@ -41,18 +41,20 @@ def summarise(
     tables = Tables(steps, probes, condition, independent, frozen, frontier)
     found = {k: v for each in glossary.own() for k, v in each.numbers(tables).items()}
     for each in glossary.plugged()[0]:
-        found |= or_undefined(each, tables)
+        more = or_undefined(each, tables)
+        found |= {key: value for key, value in more.items() if key not in found}
     return finite(found)
 
 
 def or_undefined(of: Formula[..., object], tables: Tables) -> dict[str, Number]:
-    """The numbers of a stranger's formula; None where it fails, which is told and stops no other."""
+    """A stranger's numbers, those that its entries explain; None where it fails, which is told and stops no other."""
     try:
-        return finite(of.numbers(tables))
+        found = finite(of.numbers(tables))
+        return {key: v for key, v in found.items() if any(e.explains(key) for e in of.entries)}
     except Exception as error:
         what = ", ".join(of.keys)
         warnings.warn(f"{what}: undefined, {type(error).__name__}: {reason(error)}", stacklevel=2)
-        return dict.fromkeys(of.keys)
+        return dict.fromkeys(key for key in of.keys if "<" not in key)
 
 
 def finite(numbers: Mapping[str, Number]) -> dict[str, Number]:

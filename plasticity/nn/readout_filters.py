@@ -35,6 +35,8 @@ class ReadoutFilters(nn.Module):
     average: Float[Tensor, "rows numbers"]
     precision: Float[Tensor, "two rows symbols width width"]
     """Of the quick filter, and of the slow one."""
+    prior: Float[Tensor, "width width"]
+    """The precision before anything is seen."""
     settled: Int[Tensor, " rows"]
     """Steps of each that count."""
 
@@ -47,11 +49,8 @@ class ReadoutFilters(nn.Module):
         quick: Fraction,
     ):
         super().__init__()
-        self.symbols, self.prior, self.decays = (
-            symbols,
-            variance.reciprocal().diag(),
-            (quick, decay),
-        )
+        self.symbols, self.decays = symbols, (quick, decay)
+        self.register_buffer("prior", variance.reciprocal().diag(), persistent=False)
         width = len(variance)
         for name in ("weights", "average"):
             self.register_buffer(name, variance.new_zeros(rows, symbols * width))

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from plasticity.metrics.glossary import glossary
+from plasticity.metrics.glossary import glossary, plugged
 from plasticity.metrics.skill import closed, gain
 from plasticity.metrics.summary import finite, summarise
 from plasticity.results.shapes import BITS
@@ -34,7 +34,8 @@ def unmoved(cells: Iterable[Cell]) -> Unmoved:
 def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     """Formula id -> number of a cell; of an unfinished one, those so far; None: nothing is stored yet.
 
-    A summary from before a number of today was thought of is derived anew, from its tables; what is not in them stays
+    A summary from before a number of today was thought of is derived anew, from its tables, and so is each where
+    plugins bring metrics, whose equations may have changed since; what is not in them stays
     as it was stored (`cost/`, `network/`, `world/`), and what they lack is None (code lengths, where answers were not
     counted).
 
@@ -45,7 +46,7 @@ def numbers(cell: Cell, frozen: Unmoved | None = None) -> dict[str, Any] | None:
     if not cell.done:
         return derived(cell, frozen=frozen)
     stored = cell.summary
-    if today() <= stored.keys():
+    if not plugged()[0] and today() <= stored.keys():
         return stored | {"gain": _gain(cell, stored, frozen)}
     kept = {k: v for k, v in stored.items() if k.startswith(("cost/", "network/", "world/"))}
     found = derived(cell, frozen=frozen)

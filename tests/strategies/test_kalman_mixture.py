@@ -142,6 +142,13 @@ def test_the_slow_filter_finds_the_mode_of_the_posterior_that_is_exact():
     )
 
 
+def test_all_of_it_moves_to_a_device() -> None:
+    made = ReadoutFilters(2, 3, torch.ones(4), decay=0.9, quick=0.5).to("meta")
+    made.start(0, torch.zeros(12, device="meta"))
+    made.wait(0)
+    assert {b.device.type for b in made.buffers()} == {"meta"} and "prior" not in made.state_dict()
+
+
 def test_time_passes_once_per_step_however_finely_an_episode_is_cut():
     whole, cut = (
         learner(KalmanMixture(experts=1, floor=0.0, iterations=8), updates=each)

@@ -165,6 +165,7 @@ REFUSED = {
     ("strategy", "EWC"): "there is a strategy 'EWC' already",
     ("strategy", "ewc"): "there is a strategy 'EWC' already",
     ("strategy", "Reservoir"): "'Reservoir' means something else already",
+    ("metric", "len"): "'len' means something else already",
     ("strategy", "Exception"): "'Exception' means something else already",
     ("strategy", "Torch"): "there is a module 'torch' already",
     (

@@ -121,7 +121,7 @@ BROKEN = {
     ("network", "self.head(x.mT)", "self.head(x.mT - x.mT.mean(0))"): "rows are independent",
     (
         "metric",
-        "if lost is not None or len(bits) < WINDOW:\n        return None\n",
+        GUARD,
         "bits = np.nan_to_num(bits)\n",
     ): LOST,
     ("metric", "float(np", "str(np"): "gives its numbers",

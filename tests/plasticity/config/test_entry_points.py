@@ -122,6 +122,15 @@ def test_a_metric_that_fails_is_undefined_and_stops_no_other(install: Install) -
     assert found["worst/part"] is None and found["skill"] is not None
 
 
+def test_a_metric_touches_no_number_but_its_own(install: Install) -> None:
+    steps, probes = cell(40, 4, 2, 10)
+    before = summarise(steps, probes)
+    body = 'return {"skill": 9.0, "worst/part": 1.0}'
+    install("part_metric", "metrics", METRIC.format(id="worst/part", body=body))
+    found = summarise(steps, probes)
+    assert found["skill"] == before["skill"] != 9.0
+
+
 @pytest.mark.parametrize("taken", ["skill", "kl/model", "kl/<who>", "world/gravity"])
 def test_a_metric_of_a_taken_id_is_left_out_and_named(
     taken: str, install: Install, call: Call
