@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from plasticity.cli.common import parsed
-from plasticity.launch.restore import at_last
+from plasticity.launch.restore import from_checkpoint
 from plasticity.results.store import Run
 from streams.conversation.answers import accuracy
 from streams.conversation.conversation import Conversation
@@ -29,7 +29,8 @@ def accuracies(run: Run) -> dict[str, list[np.ndarray]]:
     for cell in run.cells():
         stream = experiment.stream.build(seed=cell.seed)
         assert isinstance(stream, Conversations)
-        network = at_last(experiment, cell, contenders[cell.label]).network.eval()
+        restored = from_checkpoint(experiment, cell, contenders[cell.label])
+        network = restored.learner.network.eval()
         tunnel, rows = stream.tunnels[0], {cell.label: [], "exact Bayes, anew": []}
         assert isinstance(tunnel, Conversation)
         asked = tunnel.asked(stream.time)

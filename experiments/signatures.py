@@ -36,10 +36,9 @@ from plasticity.cli.common import parsed
 from plasticity.config.recipe import Recipe
 from plasticity.core.network import Network
 from plasticity.diagnostics.geometry import belief, changes, measure
-from plasticity.diagnostics.geometry.capture import look, parts
 from plasticity.diagnostics.geometry.effects import bits
 from plasticity.diagnostics.geometry.episodes import KnownEpisodes, known_episodes
-from plasticity.diagnostics.geometry.view import Number, View
+from plasticity.diagnostics.geometry.view import Number, view
 from plasticity.engine.pretrain import checkpoints, pretrained
 from plasticity.engine.pretrain_key import fresh_network
 from plasticity.engine.progress import Bar, bars
@@ -132,12 +131,6 @@ def numbers(network: Network, known: KnownEpisodes, changed: bool) -> Iterator[N
 def renamed(states: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Memories, by names that begin alike for every network."""
     return {f"memory {name}": each for name, each in states.items()}
-
-
-def view(network: Network, known: KnownEpisodes) -> View:
-    """One pass; the controls are drawn alike for every network."""
-    rng = np.random.default_rng(0)
-    return View(network, parts(network), known, look(network, known.inputs), rng)
 
 
 def fewer(known: KnownEpisodes) -> KnownEpisodes:

@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # X as X: what is exported, to a type checker of strangers (P
     from plasticity.nn.parameters import tensors_to_vector as tensors_to_vector
     from plasticity.nn.parameters import vector_to_tensors as vector_to_tensors
     from plasticity.nn.readout_filters import ReadoutFilters as ReadoutFilters
+    from plasticity.nn.readout_filters import conditioned as conditioned
     from plasticity.nn.reservoir import CAPACITY as CAPACITY
     from plasticity.nn.reservoir import Reservoir as Reservoir
     from plasticity.observers.conjugate import DirichletObserver as DirichletObserver
@@ -118,7 +119,7 @@ _HOMES = {
     "nn.linear_inputs": "LinearMap linear_maps",
     "nn.low_rank": "Adapted LowRank add_adapters",
     "nn.parameters": "gradient_vector logits_with tensors_to_vector vector_to_tensors",
-    "nn.readout_filters": "ReadoutFilters",
+    "nn.readout_filters": "ReadoutFilters conditioned",
     "nn.reservoir": "CAPACITY Reservoir",
     "observers.conjugate": "DirichletObserver Draws Explanation FiniteObserver Format FormattedObserver "
     "KnownObserver RecallObserver chain log normalise",

@@ -6,7 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plasticity import Batch, Fraction, Learner, NonNegative, Positive, Prediction, Strategy
+from plasticity import (
+    Batch,
+    Fraction,
+    Learner,
+    NonNegative,
+    Positive,
+    Prediction,
+    Strategy,
+    conditioned,
+)
 
 LIMIT = 4096
 """Rows of the largest precision matrix: 128 MiB."""
@@ -97,14 +106,13 @@ class Kalman(Strategy):
         if learner.step != self.step:
             self.step = learner.step
             self.wait()
-        before = after = self.columns(self.mean())
-        precision = self.precision
-        for _ in range(learner.updates.steps):
-            p = self.said(x, self.rows(after))
-            information = self.information(x, p)
-            precision = self.precision + information
-            force = self.columns((y - p).T @ x) + information @ (after - before)
-            after = before + torch.cholesky_solve(force, torch.linalg.cholesky(precision))
+
+        def likelihood(weights: Tensor) -> tuple[Tensor, Tensor]:
+            p = self.said(x, self.rows(weights))
+            return self.information(x, p), self.columns((y - p).T @ x)
+
+        before, steps = self.columns(self.mean()), learner.updates.steps
+        after, precision = conditioned(before, self.precision, likelihood, steps)
         self.precision.copy_((precision + precision.T) / 2)
         self.settle(self.rows(after))
 
@@ -113,8 +121,8 @@ class Kalman(Strategy):
         if self.seen is None or self.seen[1] is not logits:  # another forward pass came between
             learner.network.eager(batch.inputs)
         assert self.seen is not None
-        x, self.seen = self.seen[0][:, batch.asked].flatten(0, 1).double(), None
-        return x if self.head[0].bias is None else nn.functional.pad(x, (0, 1), value=1.0)
+        x, self.seen = self.seen[0][:, batch.asked].flatten(0, 1), None
+        return with_one(self.head[0], x)
 
     def said(
         self, x: Float[Tensor, "n width"], weights: Float[Tensor, "symbols width"]
@@ -154,9 +162,7 @@ class Kalman(Strategy):
 
     def mean(self) -> Float[Tensor, "symbols width"]:
         """The head's weights, its bias as one column more."""
-        head = self.head[0]
-        bias = [] if head.bias is None else [head.bias[:, None]]
-        return torch.cat([head.weight, *bias], dim=1).double()
+        return affine(self.head[0])
 
     def settle(self, weights: Float[Tensor, "symbols width"]) -> None:
         """Make them the head's."""
@@ -172,6 +178,17 @@ class Kalman(Strategy):
     def rows(self, columns: Tensor) -> Float[Tensor, "symbols width"]:
         """The way back."""
         return columns.T if self.curvature == "bound" else columns.view(self.mean().shape)
+
+
+def affine(head: nn.Linear) -> Float[Tensor, "symbols width"]:
+    """Weights of a head in float64, its bias, if it has one, as one column more."""
+    bias = [] if head.bias is None else [head.bias[:, None]]
+    return torch.cat([head.weight, *bias], dim=1).double()
+
+
+def with_one(head: nn.Linear, x: Float[Tensor, "*n features"]) -> Float[Tensor, "*n width"]:
+    """What goes with `affine`: what a head is shown in float64, and a 1 if it has a bias."""
+    return nn.functional.pad(x.double(), (0, int(head.bias is not None)), value=1.0)
 
 
 @torch.no_grad()

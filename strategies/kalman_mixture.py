@@ -14,9 +14,10 @@ from plasticity import (
     Natural,
     Positive,
     ReadoutFilters,
+    sequence_evidence,
 )
 
-from .kalman import head_of
+from .kalman import affine, head_of, with_one
 from .mixture import Mixture, Said, Symbols
 
 
@@ -88,9 +89,7 @@ class KalmanMixture(Mixture):
 
     def base(self, learner: Learner) -> Float[Tensor, " numbers"]:
         """The head, beside which the current symbol says nothing."""
-        weight, bias = self.head[0].weight.double(), self.head[0].bias
-        parts = [weight] if bias is None else [weight, bias.double()[:, None]]
-        return F.pad(torch.cat(parts, 1), (0, learner.spec.vocab)).flatten()
+        return F.pad(affine(self.head[0]), (0, learner.spec.vocab)).flatten()
 
     def note(self, head: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
         """Hold on to what the head is shown."""
@@ -99,7 +98,7 @@ class KalmanMixture(Mixture):
     def features(self, learner: Learner, inputs: Symbols) -> Float[Tensor, "batch time width"]:
         """What is read: what the head is shown, a 1 if it has a bias, and the current symbol."""
         learner.network.eager(inputs)
-        h = F.pad(self.shown.double(), (0, self.head[0].bias is not None), value=1.0)
+        h = with_one(self.head[0], self.shown)
         return torch.cat([h, F.one_hot(inputs, learner.spec.vocab)], -1)
 
     def answers(self, learner: Learner, inputs: Symbols) -> Said:
@@ -113,15 +112,15 @@ class KalmanMixture(Mixture):
         self, learner: Learner, expert: int, batch: Batch, r: Tensor, known: Tensor | None
     ) -> None:
         """Condition its filters on what is asked, each sequence weighed by its responsibility."""
-        asked = (batch.targets != IGNORE_INDEX) & batch.asked
-        x, symbols = self.read[asked], batch.targets[asked]
-        y = F.one_hot(symbols, learner.spec.symbols).double()
+        targets = batch.targets.where(batch.asked, IGNORE_INDEX)
         readout = self.held.weights[expert].view(learner.spec.symbols, -1)
-        log_p = ((x @ readout.T).log_softmax(-1) * y).sum(-1)
-        said = torch.zeros_like(batch.targets, dtype=torch.float64).masked_scatter(asked, log_p)
+        said = sequence_evidence((self.read @ readout.T).log_softmax(-1)[None], targets)[0, :, -1]
+        asked = targets != IGNORE_INDEX
+        x, r_each = self.read[asked], r[:, None].expand_as(asked)[asked]
+        y = F.one_hot(targets[asked], learner.spec.symbols).double()
         if self.waited[expert] <= learner.step:
             self.waited[expert] = learner.step + 1
             self.held.wait(expert)
         rounds = self.iterations * learner.updates.steps
-        self.held.condition(expert, x, y, r[:, None].expand_as(asked)[asked], rounds)
-        self.notice(expert, r, said.sum(1), known)
+        self.held.condition(expert, x, y, r_each, rounds)
+        self.notice(expert, r, said, known)

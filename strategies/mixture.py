@@ -131,11 +131,11 @@ class Mixture(Strategy):
         quick = (self.responsible == latest) & (self.held.settled < 2 * self.unsettled)
         return [(average, slot) for slot in alive] + [(weights, s) for s in alive if quick[s]]
 
-    def weighed(self, evidence: Evidence) -> Evidence:
-        """Log posterior weight of each who answers at each position: prior times evidence."""
+    def weighed(self, evidence: Float[Tensor, "room batch upto"]) -> Evidence:
+        """Log posterior weight of each who answers at each position: prior times evidence, theirs first."""
         owners = self.owners()
         prior = self.prior()[owners] / owners.bincount()[owners]
-        return (prior.log()[:, None, None] + evidence).log_softmax(0)
+        return (prior.log()[:, None, None] + evidence[: len(owners)]).log_softmax(0)
 
     def owners(self) -> Int[Tensor, " answers"]:
         """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
@@ -151,7 +151,8 @@ class Mixture(Strategy):
             .logsumexp(0)
             .to(next(learner.network.parameters()))
         )
-        self.seen = mixed, evidence
+        room = 2 * self.experts + 1 - len(said)  # of one size, however many answer
+        self.seen = mixed, F.pad(evidence, (0, 0, 0, 0, 0, room))
         return mixed
 
     def responsibilities(self, evidence: Evidence) -> Float[Tensor, "owners batch"]:
@@ -183,8 +184,8 @@ class Mixture(Strategy):
 
     def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> int:
         """The slot of a new expert, a copy of what explains best what the pretrained network is responsible for."""
-        best = int((evidence * r[0]).sum(1).argmax())
         starts = [self.base(learner), *(kind[slot] for kind, slot in self.answering())]
+        best = int((evidence[: len(starts)] * r[0]).sum(1).argmax())
         slot = int(self.responsible.argmin())
         self.held.start(slot, starts[best])
         self.responsible[slot] = self.born[slot] = learner.step + 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from plasticity.checks.chance import global_chance_untouched
-from plasticity.checks.memory import held
+from plasticity.checks.memory import held, take_up
 from plasticity.config.recipe import Recipe
 from plasticity.core.detector import Detector
 
@@ -85,10 +85,7 @@ def check_resumes_exactly(subject: Subject) -> None:
     for cut in (1, STEPS // 4, STEPS // 2, STEPS // 2 + 2):
         whole, fresh = subject.build(), subject.build()
         alarms(whole, losses[:cut])
-        try:
-            fresh.load_state_dict(whole.state_dict())
-        except Exception as error:
-            raise AssertionError(f"its own state dict does not load: {error}") from error
+        take_up(fresh, whole.state_dict())
         one, other = (alarms(each, losses[cut:]) for each in (whole, fresh))
         assert one == other, (
             f"after {cut} losses it raised alarms {one[:5]} steps later; one that took up its state dict there, "

@@ -86,9 +86,8 @@ def compare(
 ) -> None:
     """Compare predictions after each history with what came.
 
-    Twice, because errors hide in two ways. A symbol far too frequent after one history: the Chernoff bound
-    P(n KL(c/n || p) >= x) <= 2 exp(-x) (Hoeffding 1963, theorem 1), exact at any count and shared out over all
-    cells. A small error after every one of many histories, each seen a few times only: the sum of
+    Twice, because errors hide in two ways. A symbol far too frequent after one history: `most_surprising`. A small
+    error after every one of many histories, each seen a few times only: the sum of
     U = sum_k (c_k - n p_k)^2 - c_k (1 - 2 p_k) - n p_k^2, whose mean is n (n - 1) |q - p|^2 if q is the truth,
     over its standard error.
 
@@ -106,11 +105,10 @@ def compare(
     parts = [example[i : i + CHUNK] for i in range(0, len(example), CHUNK)]
     p = np.concatenate([predict(rows)[:, t] for rows in parts]).clip(0, 1)
     n = counts.sum(1, keepdims=True)
-    surprise = n * divergence(counts / n, p)
-    row, symbol = np.unravel_index(surprise.argmax(), surprise.shape)
+    (row, symbol), unlikely = most_surprising(counts / n, p, n, p.size)
     x, y = inputs[example[row], : t + 1].tolist(), targets[example[row], :t].tolist()
     story = f"{who} at position {t}, after inputs {x} and targets {y}"
-    assert surprise[row, symbol] <= math.log(2 * p.size / RARE), (
+    assert not unlikely, (
         f"{story}: predicted symbol {symbol} with probability {p[row, symbol]:.4f}, but it came "
         f"{counts[row, symbol]} times out of {n[row, 0]} ({counts[row, symbol] / n[row, 0]:.4f}); "
         "expected the exact conditional probability of the target given this history"
@@ -122,6 +120,27 @@ def compare(
         f"predictions are off by {excess.sum() / error:.1f} standard errors (expected 5 at most): each "
         f"is a little wrong, e.g. {p[0].round(4).tolist()} where {counts[0].tolist()} came"
     )
+
+
+def most_surprising(
+    share: Float[np.ndarray, "*cells"],
+    p: Float[np.ndarray, "*cells"],
+    n: np.ndarray | int,
+    cells: int,
+) -> tuple[tuple[int, ...], bool]:
+    """The cell whose share is the least probable, and whether that is beyond chance.
+
+    The Chernoff bound P(n KL(c/n || p) >= x) <= 2 exp(-x) (Hoeffding 1963, theorem 1), exact at any count.
+
+    Args:
+        share: how often each came.
+        p: its probability.
+        n: of how many; may be of any shape that is broadcast.
+        cells: compared in all, over which RARE is shared out.
+    """
+    surprise = n * divergence(share, p)
+    worst = np.unravel_index(int(surprise.argmax()), surprise.shape)
+    return tuple(map(int, worst)), bool(surprise[worst] > math.log(2 * cells / RARE))
 
 
 def divergence(

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from plasticity.checks.episodes import middling
-from plasticity.checks.frequencies import RARE, divergence
+from plasticity.checks.frequencies import most_surprising
 from plasticity.core.tunnel import Hypotheses, Tunnel
 
 EXACT = 1e-9
@@ -38,9 +38,8 @@ def check_hypotheses_add_up(tunnel: Tunnel) -> None:
         f"latent, from 0 to {len(prior) - 1}"
     )
     share = np.bincount(which, minlength=len(prior)) / DRAWN
-    surprise = DRAWN * divergence(share, prior)
-    worst = int(surprise.argmax())
-    assert surprise[worst] <= np.log(2 * len(prior) / RARE), (
+    (worst,), unlikely = most_surprising(share, prior, DRAWN, len(prior))
+    assert not unlikely, (
         f"{who}: hypothesis {worst} has prior {prior[worst]:.4f}, and is true of {share[worst]:.4f} of {DRAWN} latents "
         "drawn; expected the share: compare prior and of() with what latents() draws"
     )

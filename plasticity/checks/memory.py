@@ -73,3 +73,15 @@ def _parts(strategy: nn.Module) -> dict[str, Any]:
         own = {name: value for name, value in vars(module).items() if name not in INTERNAL}
         found |= {f"{prefix}.{name}".lstrip("."): value for name, value in own.items()}
     return found
+
+
+def take_up(other: Any, state: Mapping[str, Any]) -> None:
+    """Give one a state dict of its like.
+
+    Raises:
+        AssertionError: it does not load.
+    """
+    try:
+        other.load_state_dict(state)
+    except Exception as error:
+        raise AssertionError(f"its own state dict does not load: {error}") from error

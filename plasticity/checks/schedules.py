@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from plasticity.checks.chance import global_chance_untouched
-from plasticity.checks.frequencies import RARE, divergence
+from plasticity.checks.frequencies import most_surprising
 from plasticity.config.recipe import Recipe
 from plasticity.core.stream import Belief, Stream
 from plasticity.core.tunnel import IGNORE_INDEX, AnswerKey, Batch
@@ -185,9 +185,8 @@ def _compare(what: str, law: Belief | None, came: Counter[int], cells: int) -> N
     regimes = sorted(law.keys() | came.keys())
     share = np.array([came[r] / number for r in regimes])
     p = np.array([law.get(r, 0.0) for r in regimes])
-    surprise = number * divergence(share, p)
-    worst = int(surprise.argmax())
-    assert surprise[worst] <= np.log(2 * cells / RARE), (
+    (worst,), unlikely = most_surprising(share, p, number, cells)
+    assert not unlikely, (
         f"{what} gives regime {regimes[worst]} the probability {p[worst]:.4f}, and it was live in "
         f"{share[worst]:.4f} of {number} streams; expected the share: prior() is the law by which schedule() draws"
     )

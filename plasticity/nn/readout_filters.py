@@ -1,10 +1,43 @@
 """Readout filters: several Bayesian readouts, each by an extended Kalman filter that is slow and one that is quick."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity.core.bounded import Fraction
+
+Columns = Float[Tensor, "*many size columns"]
+Precision = Float[Tensor, "*many size size"]
+
+
+def conditioned(
+    mean: Columns,
+    precision: Precision,
+    likelihood: Callable[[Columns], tuple[Precision, Columns]],
+    iterations: int,
+) -> tuple[Columns, Precision]:
+    """A Gaussian after observations that are linearised, and linearised anew where that led: the iterated filter.
+
+    The fixed point is the mode of the posterior (Bell & Cathey 1993, IEEE Trans. Automatic Control 38(2)).
+
+    Args:
+        mean: before; what stands in several columns has one precision.
+        precision: before, the inverse of the covariance.
+        likelihood: weights -> information of the observations there, and the gradient of their log likelihood.
+        iterations: how often.
+
+    Returns:
+        the mean and the precision after.
+    """
+    after, found = mean, precision
+    for _ in range(iterations):
+        information, force = likelihood(after)
+        found = precision + information
+        force = force + information @ (after - mean)
+        after = mean + torch.cholesky_solve(force, torch.linalg.cholesky(found))
+    return after, found
 
 
 class ReadoutFilters(nn.Module):
@@ -17,8 +50,7 @@ class ReadoutFilters(nn.Module):
 
     (the filter as online natural gradient: Ollivier 2018, arXiv 1703.00209, where the information of an observation is
     (diag p_n - p_n p_n^T) (x) x_n x_n^T; here without p p^T, which is never below it, as if symbols were independent
-    Poisson counts: Baker 1994, The Statistician 43(4).) Linearised anew where that led, `iterations` times in all: the
-    iterated filter (Bell & Cathey 1993, IEEE Trans. Automatic Control 38(2)).
+    Poisson counts: Baker 1994, The Statistician 43(4); linearised `iterations` times, as `conditioned` has it.)
 
     In `average` is the slow filter, of `decay`; in `weights` the one of `quick`. Memory: per row 2 symbols width^2
     numbers.
@@ -84,16 +116,13 @@ class ReadoutFilters(nn.Module):
         iterations: int,
     ) -> None:
         """Both filters see these observations, each as much as it weighs."""
+
+        def likelihood(weights: Columns) -> tuple[Precision, Columns]:
+            p = (x @ weights[..., 0].T).softmax(-1)
+            information = (r[:, None] * p).T[:, None] * x.T @ x
+            return information, (((y - p) * r[:, None]).T @ x)[..., None]
+
         for mean, precision in zip((self.weights, self.average), self.precision, strict=True):
-            before = after = mean[row].view(self.symbols, -1)
-            found = precision[row]
-            for _ in range(iterations):
-                p = (x @ after.T).softmax(-1)
-                information = (r[:, None] * p).T[:, None] * x.T @ x
-                force = ((y - p) * r[:, None]).T @ x
-                force = force[..., None] + information @ (after - before)[..., None]
-                found = precision[row] + information
-                moved = torch.cholesky_solve(force, torch.linalg.cholesky(found))
-                after = before + moved[..., 0]
+            before = mean[row].view(self.symbols, -1, 1)
+            after, precision[row] = conditioned(before, precision[row], likelihood, iterations)
             mean[row] = after.flatten()
-            precision[row] = found

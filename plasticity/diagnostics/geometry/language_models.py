@@ -19,6 +19,8 @@ LAYOUTS: tuple[Mapping[str, str], ...] = (
     {"mixer": "norm"},  # Mamba
 )
 """Layer -> the norm in front of it, in a block that adds what its layers put out to the stream, and holds no more."""
+DROPPED = ("emb_dropout", "drop")
+"""Names of what the embedding, with positions in it, comes out of as a stream."""
 OUTPUTS = ("o_proj", "dense", "c_proj")
 """Names of the map behind the heads."""
 
@@ -87,12 +89,8 @@ class Memory:
 def parts(network: HuggingFace) -> Parts:
     """Where to look: the stream after every block; its layers, where it is laid out as one of LAYOUTS."""
     lm, blocks = network.lm, network.blocks()
-    dropped = (
-        "emb_dropout",
-        "drop",
-    )  # behind which the embedding is a stream, with positions in it
     base = dict(lm.base_model.named_children())
-    begin = next((base[name] for name in dropped if name in base), lm.get_input_embeddings())
+    begin = next((base[name] for name in DROPPED if name in base), lm.get_input_embeddings())
     streams, layers, norms = {"0 embedding": begin}, dict[str, nn.Module](), dict[str, nn.Module]()
     attention, memories, entering = dict[str, Heads](), dict[str, Memory](), dict[str, str]()
     unknown = ""
@@ -136,9 +134,8 @@ def _handed_over(config: Any) -> Iterator[list[tuple[Tensor, Tensor, Tensor, flo
         return v.new_zeros(len(q), q.shape[2], q.shape[1], v.shape[-1]), None
 
     name = config._attn_implementation
-    ALL_ATTENTION_FUNCTIONS[name] = (
-        note  # before the one of this name, which is there again once this is gone
-    )
+    # In front of the one of this name, which is there again once this is gone.
+    ALL_ATTENTION_FUNCTIONS[name] = note
     try:
         yield handed
     finally:

@@ -26,13 +26,13 @@ from plasticity.engine.prequential import Prequential, ScoredBatch
 from plasticity.metrics.formula import Formula
 from streams import Bijection, Urn
 
-from .mutants import hypotheses, parts, schedules
+from .mutants import hypotheses, metrics, parts, schedules
 from .mutants.networks import NETWORKS, Small
 from .mutants.strategies import KEY, REACH, STRATEGIES, Diary, SearchesItsLearner
 from .mutants.tunnels import CONTINUAL, TUNNELS, Edits, Tells, as_it_is, tempered
 
 SOUND = [Urn([1.0, 1.0]), Edits(partial(tempered, power=1.0)), Tells(as_it_is), Strategy, Small]
-SOUND += [*hypotheses.SOUND, *schedules.SOUND, *parts.SOUND]
+SOUND += [*hypotheses.SOUND, *schedules.SOUND, *parts.SOUND, *metrics.SOUND]
 MUTANTS = {
     Tunnel: [*TUNNELS, *hypotheses.HYPOTHESES],
     Stream: schedules.SCHEDULES,
@@ -41,7 +41,7 @@ MUTANTS = {
     Optimizer: parts.OPTIMIZERS,
     Detector: parts.DETECTORS,
     Logger: parts.LOGGERS,
-    Formula: parts.METRICS,
+    Formula: metrics.METRICS,
 }
 
 
