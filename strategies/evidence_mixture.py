@@ -35,8 +35,10 @@ class EvidenceMixture(Mixture):
 
     for each sequence by itself, expert 0 being the pretrained network: Bayes' rule over models, inside the episode
     (Bayesian model averaging: Hoeting et al. 1999, Statistical Science 14(4), eq. 1). An unnoticed shift costs an
-    episode that is not cut in chunks at most ln 1/pi_0 nats more than the pretrained network loses, and what is known
-    of a regime is back after a few symbols. From one batch to the next belief is shared, in case the regime shifted,
+    episode at most ln 1/pi_0 nats more than the pretrained network loses, and what is known of a regime is back after a
+    few symbols. Where an episode is learned from in pieces, each answer's evidence is what it said before it had
+    learned from them: the posterior after a piece is the next one's prior, of which a newborn is given half of the
+    pretrained network's (ln 2 more). From one batch to the next belief is shared, in case the regime shifted,
     and the pretrained network keeps a floor:
 
     pi_e = floor [e = 0] + (1 - floor) ((1 - share) b_e + share / n),   b_e the mean of r_e over the batch before

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plasticity import (
+    IGNORE_INDEX,
     Batch,
     Count,
     Fraction,
@@ -28,6 +29,8 @@ NOVICE = 10
 """Steps of the stream after a birth in which there is no other: what nobody knows is the newborn's to learn."""
 MOVED = 10.0
 """By how many nats a batch must speak for an expert's weights, against their average, if its regime has moved."""
+TINY = 1e-300
+"""Least posterior: what is less has no logarithm."""
 Symbols = Int[Tensor, "batch time"]
 Said = Float[Tensor, "answers batch time symbols"]
 Evidence = Float[Tensor, "answers batch upto"]
@@ -109,6 +112,7 @@ class Mixture(Strategy):
             self.register_buffer(name, torch.zeros(self.experts, dtype=torch.int64))
         self.register_buffer("belief", F.pad(torch.ones(1, dtype=torch.float64), (0, self.experts)))
         self.seen: tuple[Tensor, Tensor] | None = None
+        self.carried: Tensor | None = None
         self.claims: Tensor | None = None
 
     def trainable(self, learner: Learner) -> list[nn.Parameter]:
@@ -132,10 +136,14 @@ class Mixture(Strategy):
         return [(average, slot) for slot in alive] + [(weights, s) for s in alive if quick[s]]
 
     def weighed(self, evidence: Float[Tensor, "room batch upto"]) -> Evidence:
-        """Log posterior weight of each who answers at each position: prior times evidence, theirs first."""
+        """Log posterior weight of each who answers at each position: prior times evidence, theirs first.
+
+        The prior of a later piece of an episode is the posterior after the piece before.
+        """
         owners = self.owners()
-        prior = self.prior()[owners] / owners.bincount()[owners]
-        return (prior.log()[:, None, None] + evidence[: len(owners)]).log_softmax(0)
+        prior = self.prior()[:, None] if self.carried is None else self.carried
+        each = prior[owners] / owners.bincount()[owners][:, None]
+        return (each.log()[..., None] + evidence[: len(owners)]).log_softmax(0)
 
     def owners(self) -> Int[Tensor, " answers"]:
         """Whose each answer is: 0, the pretrained network's; from 1, an expert's."""
@@ -145,7 +153,8 @@ class Mixture(Strategy):
     def predict(self, learner: Learner, batch: Batch) -> Float[Tensor, "batch time symbols"]:
         """Log-probabilities of the mixture."""
         said = self.answers(learner, batch.inputs)
-        evidence = sequence_evidence(said, batch.targets)
+        new = batch.targets.where(batch.asked, IGNORE_INDEX)  # of a piece; the rest is in `carried`
+        evidence = sequence_evidence(said, new)
         mixed = (
             (self.weighed(evidence)[..., :-1, None] + said)
             .logsumexp(0)
@@ -156,7 +165,7 @@ class Mixture(Strategy):
         return mixed
 
     def responsibilities(self, evidence: Evidence) -> Float[Tensor, "owners batch"]:
-        """Posterior of each sequence over the pretrained network and the experts, given all of it."""
+        """Posterior of each sequence over the pretrained network and the experts, given all that came of it."""
         after = self.weighed(evidence)[..., -1].exp()
         return after.new_zeros(self.experts + 1, after.shape[1]).index_add_(0, self.owners(), after)
 
@@ -166,21 +175,22 @@ class Mixture(Strategy):
         if self.seen is None or self.seen[0] is not prediction.logits:  # another came between
             self.predict(learner, batch)
         assert self.seen is not None
-        r = self.responsibilities(evidence := self.seen[1])
-        self.seen = None
-        asked = evidence[..., -1] - evidence[..., int(batch.asked.nonzero()[0])]  # of this piece
-        known = dict(zip(self.alive(), asked[1:], strict=False))
+        r = self.responsibilities(evidence := self.seen[1][..., -1:])
+        self.seen, carried = None, r.clone()
+        known = dict(zip(self.alive(), evidence[1:, :, 0], strict=False))
         last = int(self.born.argmax())
         if r[0].mean() > 0.5:
             if not 0 < int(self.born[last]) > learner.step + 1 - NOVICE:
-                last = self.bear(learner, r, evidence[..., -1])
+                last = self.bear(learner, r, evidence[..., 0])
                 known.pop(last, None)
+                carried[0] /= 2
+                carried[last + 1] += carried[0]
             r[last + 1] += r[0]
             r[0] = 0
         for expert in self.alive():
             if r[expert + 1].max() > CLAIM:
                 self.learn(learner, expert, batch, r[expert + 1], known.get(expert))
-        self.claims = r
+        self.claims, self.carried = r, carried.clamp(min=TINY)
 
     def bear(self, learner: Learner, r: Float[Tensor, "owners batch"], evidence: Tensor) -> int:
         """The slot of a new expert, a copy of what explains best what the pretrained network is responsible for."""
@@ -199,7 +209,7 @@ class Mixture(Strategy):
     @torch.no_grad()
     def after_batch(self, learner: Learner, batch: Batch) -> None:
         """Note who is responsible for what."""
-        r, self.claims = self.claims, None
+        r, self.claims, self.carried = self.claims, None, None
         if r is None:
             return
         self.belief.copy_(r.mean(1))
@@ -213,4 +223,5 @@ class Mixture(Strategy):
 
     def on_shift(self, learner: Learner) -> None:
         """The pretrained network and all experts are equally likely."""
+        self.carried = None
         self.belief.copy_(even_belief(self.responsible))
