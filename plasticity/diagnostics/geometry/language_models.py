@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -109,6 +110,11 @@ def parts(network: HuggingFace) -> Parts:
                 attention[name] = Heads(named[place], lm)
             if place == "mixer":
                 memories[name] = Memory(named[place], lm)
+    if layers and not unknown and not _add_up(network, streams, layers):
+        kind = type(blocks[0]).__name__
+        unknown = f"a {kind} adds to the stream something else than what its layers put out"
+    if unknown:
+        layers, attention, memories, norms, entering = {}, {}, {}, {}, {}
     front = len(network.front)
     return Parts(streams, layers, attention, memories, norms, entering, front, unknown)
 
@@ -118,6 +124,36 @@ def _layout(block: nn.Module) -> Mapping[str, str]:
     held = {name for name, each in block.named_children() if not isinstance(each, nn.Dropout)}
     found = (each for each in LAYOUTS if held == {*each.keys(), *each.values()})
     return next(found, {})
+
+
+@torch.no_grad()
+def _add_up(
+    network: HuggingFace, streams: Mapping[str, nn.Module], layers: Mapping[str, nn.Module]
+) -> bool:
+    """Whether each stream is the one before it and what the layers between put out: some models scale them."""
+    out, training = dict[nn.Module, Tensor](), network.training
+
+    def leaves(module: nn.Module, _: Any, value: Any) -> None:
+        out[module] = value[0] if isinstance(value, tuple) else value
+
+    def enters(module: nn.Module, args: Any, named: Any) -> None:
+        out.setdefault(network, args[0] if args else named["hidden_states"])
+
+    handles = [m.register_forward_hook(leaves) for m in (*streams.values(), *layers.values())]
+    handles.append(network.blocks()[0].register_forward_pre_hook(enters, with_kwargs=True))
+    try:
+        network.eval().eager(torch.arange(len(network.rows), device=network.rows.device)[None])
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    seen = [out[module] for module in streams.values()]
+    pairs = [(out[network], seen[0])]
+    for nth, (before, after) in enumerate(pairwise(seen), 1):
+        own = (out[layer] for name, layer in layers.items() if name.split()[0] == str(nth))
+        pairs.append((sum(own, start=before), after))
+    tolerance = 100 * torch.finfo(seen[0].dtype).eps
+    return all((a - b).norm() <= tolerance * b.norm() for a, b in pairs)
 
 
 @contextmanager

@@ -25,8 +25,11 @@ EACH: dict[str, dict[str, Any]] = {
     "neox": {"use_parallel_residual": True},
     "sequential": {"use_parallel_residual": False},
     "mamba": {},
+    "phi": {"model_type": "phi", "num_key_value_heads": 2, "resid_pdrop": 0.5},
+    "gpt2": {"model_type": "gpt2"},
 }
-ATTENTIVE = ["llama", "neox", "sequential"]
+KINDS = {"sequential": "neox", "phi": "llama", "gpt2": "neox"}
+ATTENTIVE = ["llama", "neox", "sequential", "phi", "gpt2"]
 TUNNEL = Markov(symbols=3, concentration=0.5)
 
 
@@ -34,8 +37,7 @@ TUNNEL = Markov(symbols=3, concentration=0.5)
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     found = {}
     for name, more in EACH.items():
-        kind = "neox" if name == "sequential" else name
-        found[name] = write(tmp_path_factory.mktemp(name), kind, **more)
+        found[name] = write(tmp_path_factory.mktemp(name), KINDS.get(name, name), **more)
     return found
 
 
@@ -62,11 +64,15 @@ def turned(x: Tensor, channels: int) -> Tensor:
 
 def by_hand(kind: str, block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
     """Queries, keys (before rotation) and values from the block's own weights, and how many channels rotate."""
+    if kind == "gpt2":  # three maps in one, positions in the embedding
+        fused = block.attn.c_attn(block.ln_1(x)).unflatten(-1, (3, 2, 8))
+        q, k, v = fused.permute(2, 0, 3, 1, 4)
+        return q, k, v, 0
     x = block.input_layernorm(x)
-    if kind == "llama":
-        own = block.self_attn
+    if kind in ("llama", "phi"):
+        own, channels = block.self_attn, 4 if kind == "llama" else 8
         maps = own.q_proj, own.k_proj, own.v_proj
-        q, k, v = (m(x).unflatten(-1, (-1, 4)).transpose(1, 2) for m in maps)
+        q, k, v = (m(x).unflatten(-1, (-1, channels)).transpose(1, 2) for m in maps)
         return q, k, v, 4
     fused = block.attention.query_key_value(x).unflatten(-1, (2, 3, 8))  # head, (q, k, v), channels
     q, k, v = fused.permute(3, 0, 2, 1, 4)
@@ -114,8 +120,9 @@ def test_keys_are_those_before_rotation_a_row_for_heads_that_share_them(
     network = made(folders[kind])
     of = view(network, known())
     rows = {(row.site, row.what): row.value for row in addresses(of)}
-    embedded = network.lm.get_input_embeddings().weight[:3]
     with torch.no_grad():
+        streams = network.lm(network.rows[known().inputs], output_hidden_states=True).hidden_states
+        embedded = torch.stack([streams[0][known().inputs == s].mean(0) for s in range(3)])
         _, k, _, _ = by_hand(kind, network.blocks()[0], embedded[:, None])
     k = k[:, :, 0] / k[:, :, 0].norm(dim=-1, keepdim=True)
     pairs = torch.tensor([[0, 1], [0, 2], [1, 2]])
@@ -180,16 +187,17 @@ def test_a_swap_behind_a_prefix_is_at_the_symbol_and_all_heads_are_the_layer(
     torch.testing.assert_close(swapped(network, inputs, last, 4, donors), whole[donors, 4])
     (name, attends), *_ = where.attention.items()
     layer, out = where.layers[name], cast(Any, attends.out_proj)
-    width, heads = out.weight.shape[1], attends.heads
-    kept = out.weight.clone()
-    out.weight[:, width // heads :] = 0  # all heads but the first say nothing: it is the layer
+    weight = out.weight if isinstance(out, nn.Linear) else out.weight.T  # GPT-2's lies down
+    width, heads = weight.shape[1], attends.heads
+    kept = weight.clone()
+    weight[:, width // heads :] = 0  # all heads but the first say nothing: it is the layer
     alone = head_replaced(network, inputs, layer, attends, 0)
     torch.testing.assert_close(alone, layer_replaced(network, inputs, layer), atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(
         head_replaced(network, inputs, layer, attends, 1), network(inputs), atol=1e-4, rtol=1e-3
     )
     assert (alone - network(inputs)).abs().max() > 1e-3
-    out.weight.copy_(kept)
+    weight.copy_(kept)
     torch.testing.assert_close(network(inputs), whole)
 
 
@@ -221,6 +229,25 @@ def test_sula_says_what_is_not_defined(folders: dict[str, str]) -> None:
     assert "does not say where its evidence lies" in told["alignment"]
     assert told["belief/r2"].startswith("learned from 12 positions of 16 channels")
     assert len(FAMILIES) == 8
+
+
+SCALED = ["residual_multiplier", "embedding_multiplier"]
+
+
+@pytest.mark.parametrize("key", SCALED)
+def test_a_stream_to_which_layers_are_added_by_another_measure_is_named(
+    key: str, tmp_path: Path
+) -> None:
+    """Granite's blocks are named as Llama's are, and scale what they add; so its factors are 1 in the other model."""
+    one = dict.fromkeys([*SCALED, "attention_multiplier", "logits_scaling"], 1.0)
+    plain = made(write(tmp_path / "plain", "llama", model_type="granite", **one))
+    other = made(write(tmp_path / "other", "llama", model_type="granite", **(one | {key: 0.5})))
+    assert len(parts(plain).layers) == 6 and not parts(plain).unknown
+    where = parts(other)
+    assert not where.layers and not where.attention and len(where.streams) == 4
+    assert where.unknown == (
+        "a GraniteDecoderLayer adds to the stream something else than what its layers put out"
+    )
 
 
 def test_of_an_unknown_layout_the_streams_are_seen_and_the_rest_is_named(tmp_path: Path) -> None:
