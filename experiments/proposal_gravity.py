@@ -6,6 +6,9 @@ weighs n laws that are drawn before every answer from q' = (1 - e) q + e p, with
     prior       p
     entrenched  the law of the era alone: what cross-entropy on the era's law ends at
     learned     moves towards the weighed draws of every step: q <- (1 - RATE) q + RATE w
+    network     a head on the experiment's pretrained network, which is shown the episode: trained on episodes of
+                all laws (`plasticity hybrid`), then one step of AdamW per step of the stream, by cross-entropy on
+                the weighed draws
     posterior   exact
 
 Printed, per seed, proposal and n: anomalies until the mind changes for good, and data gravity, that over the count of
@@ -14,23 +17,30 @@ the exact posterior; where it never changed, all anomalies that there were. Besi
 
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import torch
 from jaxtyping import Float
+from torch import nn
 
 from plasticity.cli.common import parsed
+from plasticity.launch.experiment import Experiment
+from plasticity.launch.restore import pretrained_network
 from plasticity.metrics.gravity import LawChange, law_change
+from plasticity.nn.proposal_head import ProposalHead
 from plasticity.observers.frontier import bits_lost
 from plasticity.observers.hybrid import Judged, defended, drawn, judged, weigh
 from plasticity.plots import Curve, averaged, bits_by_draws
 from plasticity.plots.style import COLOURS, SOFT, Look, figure_of
+from plasticity.studies.hybrid_study import Plan, trained
 from streams import Laws
 from streams.laws.revolution import ANOMALOUS, ANOMALOUS_OLD, UNSEEN, UNSEEN_OLD, Revolution
 
-SHARE, RATE = 0.1, 0.1
+SHARE, RATE, LR = 0.1, 0.1, 1e-3
 DRAWS = [1 << k for k in (4, 8, 12, 16, 18, 20, 22)]
 ROWS = 16
 """Probe episodes, each with draws of its own."""
@@ -40,19 +50,44 @@ LOOKS = {
     "prior": Look(SOFT, (9, 3)),
     "entrenched": Look(COLOURS[1]),
     "learned": Look(COLOURS[0], (2, 3), 2.2),
+    "network": Look(COLOURS[2]),
 }
 Masses = Float[np.ndarray, " laws"]
+Proposed = Float[np.ndarray, "#rows 1 laws"]
+"""For each probe episode, or the same for all."""
+
+
+class Head:
+    """A proposal head that goes on learning from its own weighed draws."""
+
+    def __init__(self, head: ProposalHead):
+        self.head = deepcopy(head)
+        self.optimizer = torch.optim.AdamW(self.head.layers.parameters(), LR)
+
+    def says(self, inputs: torch.Tensor) -> Proposed:
+        """What is proposed for each episode, before its last answer."""
+        with torch.no_grad():
+            return self.head(inputs)[:, -1:].double().softmax(-1).numpy()
+
+    def learn(self, inputs: torch.Tensor, mass: Masses) -> None:
+        """One step towards what the draws weigh."""
+        logits = self.head(inputs)[:, -1]
+        wanted = torch.from_numpy(mass).to(logits).expand_as(logits)
+        self.optimizer.zero_grad()
+        nn.functional.cross_entropy(logits, wanted).backward()
+        self.optimizer.step()
 
 
 class Probe(NamedTuple):
     """Episodes that end in a question where the two laws disagree."""
 
+    inputs: torch.Tensor
     found: Judged
     """Of the episode alone."""
     revised: Float[np.ndarray, "rows 1 symbols"]
     old: Float[np.ndarray, "rows 1 symbols"]
 
-    def lost(self, memory: Masses, q: Masses | None, draws: int, chance: np.random.Generator):
+    def lost(self, memory: Masses, q: Proposed | None, draws: int, chance: np.random.Generator):
         """KL(revised || hybrid) and KL(old || hybrid) in bits; q None: of the exact posterior."""
         whole = self.found._replace(nats=self.found.nats + memory)
         if q is None:
@@ -77,16 +112,16 @@ def probes(stream: Revolution) -> tuple[Probe, Probe]:
             for each in (regime, other)
         ]
         every = np.arange(len(hypotheses.prior))
-        found.append(Probe(judged(hypotheses, every, x, y, asked), *truths))
+        found.append(Probe(batch.inputs[:ROWS], judged(hypotheses, every, x, y, asked), *truths))
     return found[0], found[1]
 
 
-def changes(stream: Revolution) -> Iterator[tuple[str, int, LawChange]]:
+def changes(stream: Revolution, head: ProposalHead) -> Iterator[tuple[str, int, LawChange]]:
     """(proposal, draws, what happened)."""
     prior = stream.laws.hypotheses().prior
     seen_at = probes(stream)
     era = np.eye(len(prior))[stream.revision.old]
-    learned = {n: prior for n in DRAWS}
+    learned, heads = {n: prior for n in DRAWS}, {n: Head(head) for n in DRAWS}
     chance, state = np.random.default_rng(stream.seed), stream.laws.observer()
     tables, ideal, at = dict[tuple[str, int], list[list[float]]](), list[list[float]](), []
     for step in range(stream.era + CHECKPOINTS[-1] + 1):
@@ -95,24 +130,44 @@ def changes(stream: Revolution) -> Iterator[tuple[str, int, LawChange]]:
             at.append(step)
             ideal.append([b for probe in seen_at for b in probe.lost(memory, None, 0, chance)])
             for n in DRAWS:
-                for name, q in (("prior", prior), ("entrenched", era), ("learned", learned[n])):
-                    shares = defended(q[None, None], prior, SHARE)[0, 0]
-                    lost = [b for p in seen_at for b in p.lost(memory, shares, n, chance)]
+                same = {"prior": prior, "entrenched": era, "learned": learned[n]}
+                proposed = {name: [q[None, None]] * 2 for name, q in same.items()}
+                proposed["network"] = [heads[n].says(probe.inputs) for probe in seen_at]
+                for name, each in proposed.items():
+                    lost = list[float]()
+                    for probe, q in zip(seen_at, each, strict=True):
+                        lost += probe.lost(memory, defended(q, prior, SHARE), n, chance)
                     tables.setdefault((name, n), []).append(lost)
         batch, key = stream.keyed(step)
         state = state.absorb(batch.inputs.numpy(), key.drawn.numpy())
         nats = state.log_weights  # type: ignore[attr-defined] of a finite observer
-        for n, q in learned.items():
-            shares = defended(q[None, None], prior, SHARE)[0, 0]
-            counts = drawn(shares, n, chance)
-            known = np.where(counts > 0, nats - np.log(shares), -np.inf)
-            mass = counts * np.exp(known - known.max())
-            learned[n] = (1 - RATE) * q + RATE * mass / mass.sum()
+        for n in DRAWS:
+            mass = weighed(learned[n], prior, nats, n, chance)
+            learned[n] = (1 - RATE) * learned[n] + RATE * mass
+            q = heads[n].says(batch.inputs).mean((0, 1))
+            heads[n].learn(batch.inputs, weighed(q, prior, nats, n, chance))
         if step % 20 == 0:
             print(f"seed {stream.seed} step {step}", file=sys.stderr, flush=True)
     seen = stream.seen(np.array(at))
     for (name, n), rows in tables.items():
         yield name, n, law_change(np.array(rows), np.array(ideal), seen, stream.laws.noise)
+
+
+def weighed(q: Masses, prior: Masses, nats: Masses, n: int, chance: np.random.Generator) -> Masses:
+    """What n draws from a proposal weigh, given all that came."""
+    shares = defended(q[None, None], prior, SHARE)[0, 0]
+    counts = drawn(shares, n, chance)
+    known = np.where(counts > 0, nats - np.log(shares), -np.inf)
+    mass = counts * np.exp(known - known.max())
+    return mass / mass.sum()
+
+
+def head_of(experiment: Experiment, stream: Revolution) -> ProposalHead:
+    """On the pretrained network, trained on episodes of all laws."""
+    recipe = next(iter(experiment.labelled_networks().values()))
+    network, _ = pretrained_network(experiment, recipe, stream.seed)
+    seed = (stream.seed, 0)
+    return trained(stream.laws, stream.laws.hypotheses(), network, stream.time, seed, Plan())
 
 
 def main(file: Path, picture: Path) -> None:
@@ -125,7 +180,7 @@ def main(file: Path, picture: Path) -> None:
         length = float(-np.log2(prior[stream.revision.revised]))
         print(f"seed {seed}: {stream.laws.book.texts[stream.revision.revised]}, {length:.2f} bits")
         print(f"  2^bits / e = {2**length / SHARE:,.0f}")
-        for name, n, change in changes(stream):
+        for name, n, change in changes(stream, head_of(experiment, stream)):
             rows.append({"seed": seed, "proposal": name, "draws": n, "bits": length,
                          "switched": change.switched, "ideal": change.ideal, "held": change.held,
                          "gravity": change.gravity, "at_least": change.at_least})  # fmt: skip

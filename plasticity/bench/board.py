@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from plasticity.bench import leaderboard
 from plasticity.bench.leaderboard import LeaderboardRow, cells, rows
 from plasticity.bench.rerun import TOLERANCES, unlike
 from plasticity.bench.results import BenchResults, Score
@@ -19,6 +20,7 @@ TITLES = (
     "rank",
     "skill",
     "gain",
+    "excess",
     "forgetting",
     "cost",
     "memory",
@@ -30,7 +32,8 @@ TITLES = (
 )
 NOTE = (
     "A row is a strategy in one results file; a click on a title sorts. Compare rows of one hash: it is of all that "
-    "decides a suite's numbers. skill, gain: mean and 95 % interval over blocks. cost: of a step, Finetune's being 1. "
+    "decides a suite's numbers. skill, gain: mean and 95 % interval over blocks. excess: frontier/excess, in bits. "
+    "cost: of a step, Finetune's being 1. "
     "memory: bytes that the strategy remembers, at most. tuned on: held-out worlds x seeds x learning rates. "
     "commit: of the source; + where it was changed. reproduced by: other files with the same strategy in the same "
     "suite, measured at another time, all of whose cells agree to "
@@ -107,13 +110,13 @@ def _cells(
     suite: Suite | None,
     files: Mapping[str, BenchResults],
 ) -> Iterator[str]:
-    shown = cells(row)
+    shown = dict(zip(leaderboard.TITLES, cells(row), strict=True))
     memory = max(cell.memory_bytes for cell in of.cells if cell.strategy == row.strategy)
     made = of.environment
     yield row.strategy
     yield f"{of.suite.name} {of.suite.version}"
     yield today(of.suite.hash)[:8]
-    yield from (shown[1], shown[2], shown[3], shown[4], shown[7])
+    yield from (shown[name] for name in ("rank", "skill", "gain", "excess", "forgetting", "cost"))
     yield f"{memory:,}"
     yield _budget(suite)
     yield _tuned(suite, of, row.strategy)

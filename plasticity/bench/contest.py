@@ -123,7 +123,8 @@ class Contest:
         """The numbers of a cell that is done."""
         cell = each.cell(self.places)
         expect(cell.path / "summary.json", cell.summary, dict.fromkeys(COSTS, float))
-        found = cell.summary | summarise(cell.steps.read(), cell.probes.read())  # today's formulas
+        tables = cell.steps.read(), cell.probes.read()
+        found = cell.summary | summarise(*tables, frontier=cell.frontier.read())  # today's formulas
         return Score(
             each.stream,
             each.network,
@@ -139,6 +140,9 @@ class Contest:
             cell.meta.get("pretrained_gap"),
             {who: found[f"kl/{who}"] for who in (MODEL, *PREDICTORS)},
             found["diverged/step"],
+            found["frontier/excess"],
+            found.get("cost/forward"),
+            found.get("cost/backward"),
         )
 
     def _within_budget(self, wanted: list[CellJob]) -> Iterator[Done]:

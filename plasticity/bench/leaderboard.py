@@ -16,7 +16,7 @@ from plasticity.metrics.visits import UNDEFINED
 
 REFERENCE = "Finetune"
 """Whose cost is 1."""
-SPARE = ("learning rate", "recovery", "gain", "cost", "forgetting")
+SPARE = ("learning rate", "recovery", "passes", "gain", "cost", "forgetting")
 """Titles that a narrow terminal does without, the first to go first."""
 DIVERGED = -np.inf
 """Skill of a learner whose weights are lost, where that of the others is defined."""
@@ -25,18 +25,21 @@ TITLES = (
     "rank",
     "skill",
     "gain",
+    "excess",
     "forgetting",
     "recovery",
     "ms/step",
     "cost",
+    "passes",
     "learning rate",
 )
 CAPTION = (
     "rank: mean over blocks (stream x network) of the rank by mean skill over seeds, 1 is best, ties share, who "
     "diverged is last. skill: 0 is the best any frozen model can do, 1 the ideal continual learner; gain: the same, "
     "but 0 is the network never updated. "
+    "excess: frontier/excess, bits lost on fresh latents above the exact curve, where defined. "
     "forgetting/chaudhry2018 in bits, recovery/skill50 in steps, both where defined. "
-    "cost: of a step, Finetune's being 1. "
+    "cost: of a step, Finetune's being 1; passes: forward + backward, for each that a prediction takes. "
     "± is the 95 % interval of the mean (Student's t) over blocks, each the mean of its seeds; of a single block, "
     "over seeds. Learning rates are of each network in turn, chosen for skill in held-out worlds from one grid for "
     "all; ^ and _: at the upper or lower end of the grid."
@@ -63,6 +66,9 @@ class LeaderboardRow(NamedTuple):
     gain: Sequence[float] = ()
     since: int | None = None
     """The earliest step at which it diverged, where that is known."""
+    excess: float | None = None
+    passes: tuple[float | None, float | None] = (None, None)
+    """Forward, backward."""
 
 
 def rows(results: BenchResults) -> list[LeaderboardRow]:
@@ -89,6 +95,8 @@ def rows(results: BenchResults) -> list[LeaderboardRow]:
             ", ".join(_rates(results, label)),
             units(gains[i]).tolist(),
             min((c.diverged for c in mine if c.diverged is not None), default=None),
+            _mean([cell.excess for cell in mine]),
+            (_mean([cell.forward for cell in mine]), _mean([cell.backward for cell in mine])),
         )
         found.append(row)
     return sorted(found, key=lambda row: np.mean(row.rank) if row.rank else np.inf)
@@ -187,10 +195,12 @@ def cells(row: LeaderboardRow) -> list[str]:
         _spread(row.rank, 1),
         lost if row.diverged else _spread(row.skill, 2),
         "-" if row.diverged else _spread(row.gain, 2),
+        "-" if row.excess is None else f"{row.excess:z.3f}",
         "-" if row.forgetting is None else f"{row.forgetting:z.3f}",
         "-" if row.recovery is None else f"{row.recovery:.0f}",
         f"{row.ms:.1f}",
         "-" if row.cost is None else f"{row.cost:.2f}",
+        " + ".join("-" if each is None else f"{each:.1f}" for each in row.passes),
         row.rates,
     ]
 

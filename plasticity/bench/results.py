@@ -31,6 +31,8 @@ Parameters = Annotated[int, Ge(0), Le(10**12)]
 """How many numbers are trained."""
 Bytes = Annotated[int, Ge(0), Le(2**50)]
 """Of memory."""
+Passes = Annotated[float, Ge(0), Le(1e9)]
+"""Of a network, for each that one prediction takes."""
 
 
 @dataclass
@@ -111,6 +113,9 @@ class Score:
         pretrained_gap: KL(amnesic || network) before the first step, in bits; null: not pretrained.
         kl: KL(informed || who) in bits per asked position, of the model, the observers and the baselines.
         diverged: step from which its bits were no numbers; null: never, or not known.
+        excess: frontier/excess, in bits; null: undefined, or not known.
+        forward: cost/forward; null: not counted, or not known.
+        backward: cost/backward; the same.
     """
 
     stream: str
@@ -127,6 +132,9 @@ class Score:
     pretrained_gap: Bits | None
     kl: Mapping[str, Bits | None]
     diverged: Natural | None = None
+    excess: Difference | None = None
+    forward: Passes | None = None
+    backward: Passes | None = None
 
 
 @dataclass

@@ -17,8 +17,8 @@ VERSIONED = ("plasticity-testbed", "torch", "pytorch-lightning", "numpy")
 LEANER = 0.99
 """Share of the memory that a strategy begins with, which it still has at its end: versions differ by some counters."""
 TRUST = (
-    "the learner's own numbers (kl.model, forgetting, recovery, ms_per_step, pretrained_gap, diverged, skills of the "
-    "tuning; of contenders, sizes) are within their bounds, and taken on faith"
+    "the learner's own numbers (kl.model, excess, forgetting, recovery, ms_per_step, passes, pretrained_gap, diverged, "
+    "skills of the tuning; of contenders, sizes) are within their bounds, and taken on faith"
 )
 
 

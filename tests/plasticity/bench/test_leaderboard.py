@@ -42,7 +42,10 @@ def score(strategy: str, i: int) -> Score:
     where = (STREAMS[int(stream)], NETWORKS[int(network)], strategy, int(seed))
     forgetting = None if strategy == "Frozen" else 0.1 * i
     since = 36 if model is None else None
-    return Score(*where, 0.01, value, forgetting, float(i), ms, 10, 0, 0.02, bits, since)
+    excess = None if i == 7 else i / 10
+    return Score(
+        *where, 0.01, value, forgetting, float(i), ms, 10, 0, 0.02, bits, since, excess, 2.0, 1.0
+    )
 
 
 @pytest.fixture
@@ -129,6 +132,8 @@ def test_a_row_by_hand(results: BenchResults) -> None:
     assert (mine.ms, mine.cost) == (6.0, 1.0)
     assert (table["Twin"].cost, table["Frozen"].cost) == (1.5, 0.25)
     assert table["Frozen"].forgetting is None
+    assert mine.excess == pytest.approx(0.3), "of the seven cells that have one"
+    assert dict(zip(leaderboard.TITLES, cells(mine), strict=True))["passes"] == "2.0 + 1.0"
     assert table["Lost"].skill == pytest.approx([0.5, 0.05, 0.2]), "its block is left out, and told"
     assert table["Lost"].diverged == 1
     mean, error = np.mean(mine.skill), stats.sem(mine.skill)
@@ -163,7 +168,7 @@ def test_without_a_reference_there_is_no_relative_cost(
     results: BenchResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leaderboard, "REFERENCE", "Absent")
-    assert all(row.cost is None and cells(row)[7] == "-" for row in rows(results))
+    assert all(row.cost is None and cells(row)[8] == "-" for row in rows(results))
 
 
 def test_the_table_and_the_page_show_every_strategy(results: BenchResults, tmp_path: Path) -> None:
