@@ -200,7 +200,7 @@ def cells(row: LeaderboardRow) -> list[str]:
         "-" if row.recovery is None else f"{row.recovery:.0f}",
         f"{row.ms:.1f}",
         "-" if row.cost is None else f"{row.cost:.2f}",
-        " + ".join("-" if each is None else f"{each:.1f}" for each in row.passes),
+        " + ".join(f"{each:.1f}" for each in row.passes if each is not None) or "-",
         row.rates,
     ]
 
