@@ -79,11 +79,13 @@ def test_a_run_that_cannot_begin_leaves_no_folder(
 
 def test_a_run_reports_and_is_reported(call: Call) -> None:
     """The good case, so that the bad ones above fail for the reason they name."""
-    done = call("run", "good.yaml", "--run-dir", "run", "--seed=3")
+    done = call("run", "good.yaml", "--run-dir", "run", "--seed=3", drawn=True)
     assert done.code == 0, done
     assert done.err == ""
     assert [cell.name for cell in Run(Path("run")).cells()] == ["Frozen-seed3", "Finetune-seed3"]
-    assert Path("run/report.html").exists() and "Finetune" in done.out
+    assert (
+        Path("run/report.html").read_text().startswith("<!doctype html>") and "Finetune" in done.out
+    )
     assert call("report", "run", "--to", "page.html").code == 0
     assert Path("page.html").read_text().startswith("<!doctype html>")
 
