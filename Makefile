@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Bytecode is kept, whatever the shell says: else each of a test's processes compiles torch and Lightning anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo language_model test lint chaos bench docs clean
 
@@ -37,7 +39,7 @@ language_model: setup
 	$(BIN)/plasticity run experiments/language_model.yaml
 
 test: setup lint
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff format --check .

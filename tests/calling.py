@@ -42,8 +42,9 @@ Call = Callable[..., Done]
 
 
 def tree() -> dict[str, bytes]:
-    """Every file and folder here, with what is in it."""
-    return {str(p): p.read_bytes() if p.is_file() else b"" for p in sorted(Path().rglob("*"))}
+    """Every file and folder here, with what is in it; but for what Python keeps of an import."""
+    paths = (p for p in sorted(Path().rglob("*")) if "__pycache__" not in p.parts)
+    return {str(p): p.read_bytes() if p.is_file() else b"" for p in paths}
 
 
 def refused(call: Call, *words: str) -> str:

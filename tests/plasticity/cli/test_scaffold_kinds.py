@@ -69,7 +69,7 @@ def test_it_works_at_once(kind: str, call: Call) -> None:
     (checked,) = (line.split()[1:] for line in lines if line.startswith("    plasticity check "))
     done = call(*checked)
     assert done.code == 0 and "passed" in done.out and "FAILED" not in done.out, done
-    done = call("run", str(folder / f"{package}.yaml"), *SHRUNK, "--run-dir=r")
+    done = call("run", str(folder / f"{package}.yaml"), *SHRUNK, "--run-dir=r", drawn=True)
     assert (done.code, done.err) == (0, "")
     listed = said(call, "explain", "metric", name) if kind == "metric" else said(call, "list")
     assert name in listed

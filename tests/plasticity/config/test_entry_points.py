@@ -97,7 +97,7 @@ def test_every_kind_is_found_and_runs(install: Install, call: Call) -> None:
     )
     over = "{type: Monotone, tunnels: [{type: Markov, symbols: 3}]}"
     words = (f"--stream={over}", "--optimizer={type: Crawl}", "--detector={type: Gong}")
-    done = call("run", "good.yaml", *words, "--loggers=[{type: Scribe}]", "--run-dir=r")
+    done = call("run", "good.yaml", *words, "--loggers=[{type: Scribe}]", "--run-dir=r", drawn=True)
     assert done.code == 0, done.err
     (first, *_) = Path("r").glob("cells/*/summary.json")
     assert '"worst/part"' in first.read_text()

@@ -30,6 +30,7 @@ def test_beliefs_are_recorded_and_drawn(call: Call) -> None:
         TWO,
         "--optimizer={type: AdamW, lr: 0.05}",
         f"--strategies={strategies}",
+        drawn=True,
     )
     assert made.code == 0, made.err
     steps = plasticity.load("run").steps
