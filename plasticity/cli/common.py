@@ -232,8 +232,13 @@ def tell_upload(folder: Path, cells: str = "cells/*") -> None:
     """
     pattern = f"{cells}/wandb/offline-run-*"
     if next(folder.glob(pattern), None):
-        line = f"wandb sync {shlex.quote(str(folder))}/{pattern}"
+        line = f"wandb sync {shlex.quote(str(seen_from_here(folder)))}/{pattern}"
         out.print(f"to upload it: {line}", highlight=False, soft_wrap=True, style="dim")
+
+
+def seen_from_here(path: Path) -> Path:
+    """The path as one would type it: from the current folder, if it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def warn(problem: object) -> None:

@@ -160,3 +160,8 @@ def test_numbers_are_read_as_numbers() -> None:
         "v1.2",
     ]
     assert np.all([tex._cell(c) == c for c in ("yes", "no")])
+
+
+def test_latex_prints_a_bar_as_a_bar() -> None:
+    """In the fonts that LaTeX begins with, `|` is a dash."""
+    assert tex.escaped("KL(p || q)") == "KL(p \\textbar{}\\textbar{} q)"

@@ -3,7 +3,9 @@
 import json
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from zipfile import ZipFile
 
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from plasticity.launch.experiment import deciding
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.headlines import of_row, of_summary
+from plasticity.tracking.lightning import NEEDS
 
 from ...calling import Call, begun, refused
 
@@ -35,6 +38,8 @@ wandb: {{mode: disabled}}
 loggers: [{{type: CSVLogger}}, {{type: TensorBoardLogger, save_dir: board, name: x}}]
 hardware: {{threads: 1}}
 """
+SERVERS = [name for name, needs in NEEDS.items() if any(map(find_spec, needs))][1:]
+"""Loggers of the services whose packages are installed."""
 LOGGERS = "--loggers=[{{type: {}}}]"
 
 
@@ -43,7 +48,8 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Cell:
     """Killed in the middle, and resumed."""
     folder = tmp_path_factory.mktemp("loggers")
     file, run = folder / "a.yaml", folder / "run"
-    file.write_text(YAML.format(out=folder / "runs"))
+    more = "".join(f", {{type: {name}}}" for name in SERVERS)
+    file.write_text(YAML.format(out=folder / "runs").replace("name: x}", f"name: x}}{more}"))
     process = begun("run", file, "--run-dir", run)
     awaited = run / "cells/Finetune-seed0/timing/00004.parquet"
     deadline = time.monotonic() + 120
@@ -104,6 +110,47 @@ def test_tensorboard_holds_every_row_once(cell: Cell) -> None:
     assert "hp_metric" not in board.Tags()["scalars"]
 
 
+def expected(cell: Cell) -> dict[str, list[tuple[int, float]]]:
+    """Name -> (step, number) of all that a logger is told, but for what a stretch cost."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows(cell):
+        for key, value in row.items():
+            if key != "cost" and not key.startswith("all/cost"):
+                found.setdefault(key, []).append((int(row["step"]), value))
+    return found
+
+
+def test_mlflow_holds_every_row_once(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In files of the cell: it would refuse to write any, unless it is asked to."""
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    store = MlflowClient(f"file:{cell.path / 'loggers/MLFlowLogger'}")
+    (experiment,) = (e for e in store.search_experiments() if e.name == "lightning_logs")
+    (run,) = store.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED" and run.data.params["label"] == "Finetune"
+    assert run.data.metrics["final/skill"] == pytest.approx(cell.summary["skill"], rel=1e-5)
+    for key, wanted in expected(cell).items():
+        told = [(m.step, m.value) for m in store.get_metric_history(run.info.run_id, key)]
+        assert sorted(told) == pytest.approx(wanted, rel=1e-5), key
+
+
+def test_comet_holds_every_row_once(cell: Cell) -> None:
+    """In an archive of the cell, to be uploaded later: Lightning's own is disabled where it is offline."""
+    pytest.importorskip("comet_ml")
+    (archive,) = cell.path.glob("loggers/CometLogger/*.zip")
+    with ZipFile(archive) as inside:
+        lines = map(json.loads, inside.read("messages.json").decode().splitlines())
+        metrics = [line["payload"]["metric"] for line in lines if line["type"] == "metric_msg"]
+    told: dict[str, list[tuple[int, float]]] = {}
+    for each in metrics:
+        told.setdefault(each["metricName"], []).append((each["step"], each["metricValue"]))
+    for key, wanted in expected(cell).items():
+        assert told[key] == pytest.approx(wanted, rel=1e-5), key
+    assert told["final/skill"] == [(100, pytest.approx(cell.summary["skill"], rel=1e-5))]
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -148,6 +195,10 @@ def test_arguments_are_those_of_lightning(call: Call) -> None:
         assert kinds[name]["required"] == ["type"]
     assert kinds["MLFlowLogger"]["properties"]["tracking_uri"]["default"] is None
     assert kinds["CometLogger"]["properties"]["online"]["default"] is False
+    assert kinds["CometLogger"]["properties"]["mode"]["default"] == "create"
+    for kind in kinds:
+        told = call("explain", kind).out
+        assert "http" not in told and ".. code" not in told and "`_" not in told
     assert "CSVLogger" in call("list").out and "flush_logs" in call("explain", "CSVLogger").out
 
 
