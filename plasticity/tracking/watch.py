@@ -133,7 +133,7 @@ class Watch(AbstractContextManager["Watch"]):
 
 
 def told_apart(launch: Path, launches: Collection[Path]) -> str:
-    """What tells a run from the others that are watched: its experiment, its folder, or both; nothing where it is alone.
+    """What tells a run from the others that are watched: its experiment, its folder, or both; nothing if alone.
 
     Args:
         launch: the folder of the run.
