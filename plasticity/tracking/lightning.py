@@ -139,7 +139,9 @@ def _mended(name: str) -> Any:
         """An experiment for each cell, which ends with it, and writes although it is offline."""
 
         def _create_experiment(self) -> None:
-            self._comet_config.disabled = False  # Lightning's would be, and write nothing
+            import comet_ml
+
+            self._comet_config = comet_ml.ExperimentConfig(**self._kwargs)  # not the disabled one
             super()._create_experiment()
 
         def finalize(self, status: str) -> None:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
+from plasticity.core.errors import ConfigError
 from plasticity.core.predictors import MODEL
 from plasticity.plots.letters import letter
 from plasticity.results.store import Cell, Run
@@ -139,7 +140,12 @@ def told_apart(launch: Path, launches: Collection[Path]) -> str:
         launch: the folder of the run.
         launches: those of all, itself too.
     """
-    names = {each: Run(each).name for each in launches}
+    names = dict[Path, str]()
+    for each in launches:
+        try:
+            names[each] = Run(each).name
+        except ConfigError:  # damaged, and watched all the same
+            names[each] = each.name
     alike = sum(name == names[launch] for name in names.values())
     of = f" {names[launch]}" * (len({*names.values()}) > 1)
     return of + f" {launch.name}" * (alike > 1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from plasticity.results.store import Run
 from plasticity.tracking.watch import shown, told_apart
 
 from ...calling import Call, refused
@@ -101,12 +102,13 @@ def test_runs_are_told_apart_by_as_little_as_does(tmp_path: Path) -> None:
     names = {"1": "mine", "2": "mine", "3": "other"}
     runs = [tmp_path / folder for folder in names]
     for run in runs:
-        run.mkdir()
-        (run / "experiment.yaml").write_text(f"name: {names[run.name]}")
+        Run(run).begin(f"name: {names[run.name]}\n", {})
     assert told_apart(runs[0], runs[:1]) == ""
     assert [told_apart(run, runs[:2]) for run in runs[:2]] == [" 1", " 2"]
     assert [told_apart(run, runs[1:]) for run in runs[1:]] == [" mine", " other"]
     assert [told_apart(run, runs) for run in runs] == [" mine 1", " mine 2", " other"]
+    (runs[2] / "environment.json").unlink()  # damaged
+    assert told_apart(runs[2], runs[1:]) == " 3"
 
 
 def test_what_is_drawn_of_a_row() -> None:
