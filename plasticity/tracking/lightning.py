@@ -59,6 +59,14 @@ def load() -> Sequence[type[Logger]]:
     return tuple(found)
 
 
+def __getattr__(name: str) -> type[Logger]:
+    """A class of `load` under the name that `plasticity explain` gives it, for `plasticity check`."""
+    for cls in load():
+        if cls.__name__ == name:
+            return cls
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")
+
+
 def folders(loggers: Sequence[Recipe[Logger]]) -> list[str]:
     """The folder of each logger inside `loggers/` of a cell: its own argument, or else its type.
 

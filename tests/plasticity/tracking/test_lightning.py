@@ -1,6 +1,8 @@
 """Loggers of Lightning by YAML: checked like all other types, and told every row once, however a run was cut off."""
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from importlib.util import find_spec
@@ -38,9 +40,13 @@ wandb: {{mode: disabled}}
 loggers: [{{type: CSVLogger}}, {{type: TensorBoardLogger, save_dir: board, name: x}}]
 hardware: {{threads: 1}}
 """
-SERVERS = [name for name, needs in NEEDS.items() if any(map(find_spec, needs))][1:]
+SERVERS = [n for n in ("MLFlowLogger", "CometLogger") if any(map(find_spec, NEEDS[n]))]
 """Loggers of the services whose packages are installed."""
 LOGGERS = "--loggers=[{{type: {}}}]"
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(name not in SERVERS, reason=f"{name} needs {NEEDS[name][0]}")
 
 
 @pytest.fixture(scope="module")
@@ -120,25 +126,24 @@ def expected(cell: Cell) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def test_mlflow_holds_every_row_once(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs("MLFlowLogger")
+def test_mlflow_holds_every_row_once(cell: Cell) -> None:
     """In files of the cell: it would refuse to write any, unless it is asked to."""
-    pytest.importorskip("mlflow")
-    from mlflow.tracking import MlflowClient
-
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    store = MlflowClient(f"file:{cell.path / 'loggers/MLFlowLogger'}")
-    (experiment,) = (e for e in store.search_experiments() if e.name == "lightning_logs")
-    (run,) = store.search_runs([experiment.experiment_id])
-    assert run.info.status == "FINISHED" and run.data.params["label"] == "Finetune"
-    assert run.data.metrics["final/skill"] == pytest.approx(cell.summary["skill"], rel=1e-5)
+    (run,) = (p.parent for p in cell.path.glob("loggers/MLFlowLogger/*/*/metrics"))
+    assert (run / "params" / "label").read_text() == "Finetune"
+    assert "status: 3" in (run / "meta.yaml").read_text()  # finished
     for key, wanted in expected(cell).items():
-        told = [(m.step, m.value) for m in store.get_metric_history(run.info.run_id, key)]
-        assert sorted(told) == pytest.approx(wanted, rel=1e-5), key
+        lines = [line.split() for line in (run / "metrics" / key).read_text().splitlines()]
+        told = [(int(step), float(value)) for _, value, step in lines]
+        assert [s for s, _ in told] == [s for s, _ in wanted], key
+        assert [v for _, v in told] == pytest.approx([v for _, v in wanted], rel=1e-5), key
+    ((_, skill, step),) = (line.split() for line in [(run / "metrics/final/skill").read_text()])
+    assert (int(step), float(skill)) == (100, pytest.approx(cell.summary["skill"], rel=1e-5))
 
 
+@needs("CometLogger")
 def test_comet_holds_every_row_once(cell: Cell) -> None:
     """In an archive of the cell, to be uploaded later: Lightning's own is disabled where it is offline."""
-    pytest.importorskip("comet_ml")
     (archive,) = cell.path.glob("loggers/CometLogger/*.zip")
     with ZipFile(archive) as inside:
         lines = map(json.loads, inside.read("messages.json").decode().splitlines())
@@ -147,8 +152,21 @@ def test_comet_holds_every_row_once(cell: Cell) -> None:
     for each in metrics:
         told.setdefault(each["metricName"], []).append((each["step"], each["metricValue"]))
     for key, wanted in expected(cell).items():
-        assert told[key] == pytest.approx(wanted, rel=1e-5), key
+        assert [s for s, _ in told[key]] == [s for s, _ in wanted], key
+        assert [v for _, v in told[key]] == pytest.approx([v for _, v in wanted], rel=1e-5), key
     assert told["final/skill"] == [(100, pytest.approx(cell.summary["skill"], rel=1e-5))]
+
+
+@pytest.mark.parametrize("name", ["MLFlowLogger", "CometLogger"])
+def test_loggers_of_services_pass_the_kit(name: str, tmp_path: Path) -> None:
+    """In a process of its own: they change the one that they are imported in."""
+    if name not in SERVERS:
+        pytest.skip(f"{name} needs {NEEDS[name][0]}")
+    words = ["check", f"plasticity.tracking.lightning.{name}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "plasticity", *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.count("passed") == 3, done
 
 
 @pytest.mark.parametrize(
