@@ -149,7 +149,9 @@ def _mended(name: str) -> Any:
         def _create_experiment(self) -> None:
             import comet_ml
 
-            self._comet_config = comet_ml.ExperimentConfig(**self._kwargs)  # not the disabled one
+            # Not the disabled one; and it does not listen to what other loggers are told, which it is told itself.
+            quiet = {"auto_metric_logging": False, "auto_param_logging": False}
+            self._comet_config = comet_ml.ExperimentConfig(**quiet, **self._kwargs)
             super()._create_experiment()
 
         def finalize(self, status: str) -> None:
