@@ -21,20 +21,21 @@ def list_(
     ] = None,
 ) -> None:
     """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors, loggers."""
-    from plasticity.cli.explain import pick
     from plasticity.config.plugins import full_name, known
 
     nouns = contracts()
+    kinds = {noun.__name__.lower(): noun for noun in nouns}
     if kind is not None:
-        kinds = {noun.__name__.lower(): noun for noun in nouns}
-        nouns = [kinds[pick("kind", kind, [*kinds])]]
+        from plasticity.cli.explain import pick
+
+        kinds = {kind: kinds[pick("kind", kind, [*kinds])]}
     table = Table("kind", "type", "what it is", box=None, header_style="bold")
-    for contract in nouns:
+    for each, contract in kinds.items():
         for name, classes in sorted(known(contract, nouns).items()):
             for cls in classes:
                 first = (cls.__doc__ or "").strip().splitlines() or [""]
                 shown = full_name(cls) if classes[1:] else name  # namesakes: where each comes from
-                table.add_row(contract.__name__.lower(), shown, first[0])
+                table.add_row(each, shown, first[0])
     out.print(table)
 
 
