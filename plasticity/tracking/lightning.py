@@ -143,7 +143,7 @@ def _mended(name: str) -> Any:
     if name != "CometLogger":
         return cls
 
-    class Ended(cls):
+    class OwnExperiment(cls):
         """An experiment for each cell, which ends with it, and writes although it is offline."""
 
         def _create_experiment(self) -> None:
@@ -158,7 +158,7 @@ def _mended(name: str) -> Any:
             super().finalize(status)
             self.experiment.end()
 
-    return Ended
+    return OwnExperiment
 
 
 def _hint(node: ast.expr) -> Any:
