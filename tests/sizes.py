@@ -6,6 +6,7 @@ A class that has no entry is tried with its defaults: a new one needs none, unle
 from typing import Any
 
 from plasticity import Recipe, recipe
+from plasticity.core.optimizer import SGD
 from strategies import (
     AGEM,
     DER,
@@ -146,6 +147,7 @@ SIZES: list[Recipe[Any]] = [
     recipe(Replay, capacity=10),
     recipe(ShrinkPerturb, when="shift", shrink=0.5, sigma=0.1),
     recipe(UPGD, decay=0.9, sigma=0.1),
+    recipe(SGD, momentum=0.9),
 ]
 
 

@@ -3,19 +3,22 @@
 import importlib
 import inspect
 import pkgutil
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+import plasticity.core
 import plasticity.networks
 import strategies
 import streams
 from plasticity import Network, Recipe, Strategy, Stream, Tunnel, discover, recipe
 from plasticity.checks import parametrize_with_checks
-from plasticity.core.detector import ADWIN, PageHinkley
-from plasticity.core.optimizer import SGD, AdamW
+from plasticity.core.detector import Detector
+from plasticity.core.optimizer import Optimizer
 from plasticity.metrics.glossary import own
+from plasticity.tracking import lightning
 from streams import Conversations, FromFile, Revised, Revolution
 
 from .sizes import COIN, SIZES, subjects
@@ -33,7 +36,17 @@ STREAMS = [
     for size in SIZES
     if issubclass(size.cls, Stream)
 ]
-OPTIMIZERS, DETECTORS = [AdamW, recipe(SGD, momentum=0.9)], [PageHinkley, ADWIN]
+OPTIMIZERS = subjects(discover(plasticity.core.__name__), Optimizer)
+DETECTORS = subjects(discover(plasticity.core.__name__), Detector)
+SERVICES = ("MLFlowLogger", "CometLogger")
+"""Loggers that change the process that they are imported in: tests/plasticity/tracking tries them in others."""
+LOGGERS = [
+    recipe(cls)
+    for cls in lightning.load()
+    if cls.__name__ not in SERVICES
+    and any(map(find_spec, lightning.NEEDS.get(cls.__name__, ["pytorch_lightning"])))
+]
+"""Those whose packages are installed."""
 
 
 @parametrize_with_checks(
@@ -43,6 +56,7 @@ OPTIMIZERS, DETECTORS = [AdamW, recipe(SGD, momentum=0.9)], [PageHinkley, ADWIN]
     streams=STREAMS,
     optimizers=OPTIMIZERS,
     detectors=DETECTORS,
+    loggers=LOGGERS,
     metrics=own(),
 )
 def test_conformance(subject: Any, check: Any) -> None:
@@ -74,6 +88,8 @@ def concrete(package: ModuleType, base: type) -> set[type]:
         (strategies, Strategy, STRATEGIES),
         (plasticity.networks, Network, NETWORKS),
         (streams, Stream, [*STREAMS, *map(recipe, UNTRIED)]),
+        (plasticity.core, Optimizer, OPTIMIZERS),
+        (plasticity.core, Detector, DETECTORS),
     ],
 )
 def test_no_first_party_class_is_left_out(
@@ -82,7 +98,16 @@ def test_no_first_party_class_is_left_out(
     assert concrete(package, base) == {subject.cls for subject in tried}
 
 
+def test_no_logger_of_lightnings_is_left_out() -> None:
+    """Those that Lightning exports, but for wandb, which has a key of its own, and what is always online."""
+    from pytorch_lightning import loggers
+
+    named = {cls.__name__ for cls in lightning.load()}
+    assert named == {*loggers.__all__} - {"Logger", "WandbLogger", "LitLogger"}
+    assert {subject.cls.__name__ for subject in LOGGERS} >= named - {*SERVICES, "TensorBoardLogger"}
+
+
 def test_no_size_is_for_nothing() -> None:
     assert {size.cls for size in SIZES} <= {
-        s.cls for s in (*TUNNELS, *STRATEGIES, *NETWORKS, *STREAMS)
+        s.cls for s in (*TUNNELS, *STRATEGIES, *NETWORKS, *STREAMS, *OPTIMIZERS)
     }

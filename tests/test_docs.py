@@ -2,6 +2,7 @@
 
 import json
 import os
+import pydoc
 import re
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+from plasticity import Learner, Network, Strategy, Stream, Tunnel
 from plasticity.cli import app
 from plasticity.metrics.glossary import glossary
 
@@ -148,6 +150,14 @@ def test_printed_classes_pass_the_kit(page: str, call: Call) -> None:
         n for n in sys.modules if n in ("my_tunnel", "my_observer", "my_metric", "my_parts")
     ]:
         del sys.modules[name]
+
+
+@pytest.mark.parametrize("contract", [Strategy, Learner, Tunnel, Network, Stream])
+def test_pydoc_tells_of_every_attribute_of_a_contract(contract: type) -> None:
+    """The guides send their readers there, and it leaves out what stands below an attribute."""
+    text = pydoc.render_doc(contract, renderer=pydoc.plaintext)
+    for name in [name for name in contract.__annotations__ if not name.startswith("_")]:
+        assert re.search(rf"^ \|      {name}: \S", text, re.M), name
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -91,10 +91,16 @@ def _recipe(cls: type, noun: str, options: Sequence[str], contracts: Sequence[ty
         raise ConfigError([_as_option(problem) for problem in error.problems]) from None
 
 
+EXAMPLES = {"tunnels": "[{type: Urn, alpha: [1, 1]}]", "tunnel": "{type: Urn, alpha: [1, 1]}"}
+"""Argument that is asked for -> what most classes that ask for it can be tried with."""
+
+
 def _as_option(problem: Problem) -> Problem:
-    """A missing argument: how to give it."""
+    """A missing argument: how to give it, in quotes that a shell leaves alone."""
     if missing := re.match(r"missing key '(\w+)'", problem.text):
-        return problem._replace(text=f"{problem.text}; give it as --{missing[1]}=VALUE")
+        key = missing[1]
+        option = f"'--{key}={EXAMPLES[key]}'" if key in EXAMPLES else f"--{key}=VALUE"
+        return problem._replace(text=f"{problem.text}; give it as {option}")
     return problem
 
 

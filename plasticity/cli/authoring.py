@@ -15,18 +15,27 @@ app = typer.Typer()
 
 
 @app.command("list")
-def list_() -> None:
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="strategy, tunnel ...; by default all.")
+    ] = None,
+) -> None:
     """What a YAML can name: tunnels, streams, networks, strategies, optimizers, detectors, loggers."""
     from plasticity.config.plugins import full_name, known
 
     nouns = contracts()
+    kinds = {noun.__name__.lower(): noun for noun in nouns}
+    if kind is not None:
+        from plasticity.cli.explain import pick
+
+        kinds = {kind: kinds[pick("kind", kind, [*kinds])]}
     table = Table("kind", "type", "what it is", box=None, header_style="bold")
-    for contract in nouns:
+    for each, contract in kinds.items():
         for name, classes in sorted(known(contract, nouns).items()):
             for cls in classes:
                 first = (cls.__doc__ or "").strip().splitlines() or [""]
                 shown = full_name(cls) if classes[1:] else name  # namesakes: where each comes from
-                table.add_row(contract.__name__.lower(), shown, first[0])
+                table.add_row(each, shown, first[0])
     out.print(table)
 
 
@@ -66,7 +75,8 @@ def check(
 ) -> None:
     """Run the conformance kit on a class of your own, or on a metric.
 
-    Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3
+    Arguments of the class follow: plasticity check my_package.MyTunnel --size=4 --pairs=3. A schedule needs a task:
+    plasticity check streams.Recurring --period=4 '--tunnels=[{type: Urn, alpha: [1, 1]}]'
     """
     sys.path.insert(0, os.getcwd())
     from plasticity import checks

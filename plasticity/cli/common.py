@@ -1,6 +1,7 @@
 """What the commands share: the two consoles, reading a YAML, and refusing."""
 
 import gc
+import re
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
@@ -100,8 +101,11 @@ def existing(folder: Path) -> Path:
     if not file.exists():
         from plasticity.core.errors import did_you_mean
 
+        inside = [p.parent for n in (1, 2) for p in folder.glob("*/" * n + file.name)]
         near = "" if folder.exists() else " There is no such folder."
-        if not folder.exists() and folder.parent.is_dir():
+        if inside:
+            near = f" Did you mean {max(inside, key=lambda run: run.name)}?"
+        elif not folder.exists() and folder.parent.is_dir():
             near += did_you_mean(folder.name, (p.name for p in folder.parent.iterdir()))
         text = f"{folder}: expected the folder of a run (it holds experiment.yaml).{near}"
         raise refusal(text.removesuffix("."))
@@ -195,7 +199,28 @@ def print_fitting(table: Table, spare: Sequence[str]) -> None:
         table.columns = [c for c in table.columns if str(c.header).replace("\n", " ") != name]
         for index, column in enumerate(table.columns):
             column._index = index
+        table.caption = table.caption and caption_without(str(table.caption), name)
     out.print(table)
+
+
+def caption_without(caption: str, name: str) -> str:
+    """A caption in clauses like `forward, backward: what they are;`, of which none is left of a column that is gone.
+
+    Args:
+        caption: of a table.
+        name: header of the column; a clause that explains others too only stops naming it.
+    """
+    kept = list[str]()
+    for clause in re.split(r"(?<=[.;]) ", caption):
+        head, colon, text = clause.partition(": ")
+        names = head.split(", ")
+        if colon and name in names:
+            names.remove(name)
+            if not names and text.endswith(".") and kept:
+                kept[-1] = kept[-1].removesuffix(";").removesuffix(".") + "."
+            clause = f"{', '.join(names)}: {text}" if names else ""
+        kept += [clause] * bool(clause)
+    return " ".join(kept)
 
 
 def tell_upload(folder: Path, cells: str = "cells/*") -> None:
@@ -207,8 +232,13 @@ def tell_upload(folder: Path, cells: str = "cells/*") -> None:
     """
     pattern = f"{cells}/wandb/offline-run-*"
     if next(folder.glob(pattern), None):
-        line = f"wandb sync {shlex.quote(str(folder))}/{pattern}"
+        line = f"wandb sync {shlex.quote(str(seen_from_here(folder)))}/{pattern}"
         out.print(f"to upload it: {line}", highlight=False, soft_wrap=True, style="dim")
+
+
+def seen_from_here(path: Path) -> Path:
+    """The path as one would type it: from the current folder, if it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def warn(problem: object) -> None:

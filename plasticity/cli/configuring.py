@@ -138,6 +138,12 @@ def explain(
     home = [each for each, classes in found.items() if kind in classes]
     if name is None and len(home) == 1:  # the name alone is enough
         kind, name = home[0], kind
+    if (
+        name is None
+        and kind not in found
+        and any(e.id == kind or e.explains(kind) for e in _entries())
+    ):
+        kind, name = "metric", kind
     kind = pick("kind", kind, [*found, "metric"], [n for names in found.values() for n in names])
     if kind == "metric":
         for entry in _entries() if name is None else [_entry(name)]:

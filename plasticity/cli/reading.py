@@ -17,6 +17,13 @@ Export = Annotated[
         help="Folder for a paper: figures as SVG, PDF and PNG, tables as LaTeX, data as CSV."
     ),
 ]
+Column = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        help="Inches of a paper's column: pictures are drawn so that their text is 8 points in it.",
+    ),
+]
 
 
 @app.command()
@@ -27,6 +34,7 @@ def report(
         bool, typer.Option("--recompute", help="Derive every number anew, by today's formulas.")
     ] = False,
     export: Export = None,
+    column: Column = None,
 ) -> None:
     """Write report.html from what the runs have stored, and print the table."""
     from plasticity.results.store import Run
@@ -40,7 +48,7 @@ def report(
     stored = [reports.read(each) for each in runs]
     for each in stored:
         print_table(each)
-    _written("report", run_page.page(stored), to or run_dirs[0] / "report.html", export)
+    _written("report", run_page.page(stored), to or run_dirs[0] / "report.html", export, column)
     if len(runs) > 1:
         words = " ".join(map(str, run_dirs))
         out.print(f"strategies of different runs, paired by seed: plasticity compare {words}",
@@ -56,6 +64,7 @@ def compare(
     ] = None,
     to: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
     export: Export = None,
+    column: Column = None,
 ) -> None:
     """Hold the strategies of several runs against one of them, paired by seed, and write compare.html."""
     from plasticity.results.store import Run
@@ -74,14 +83,14 @@ def compare(
         err.print(line, style="yellow", highlight=False, soft_wrap=True)
     told = found.verdict
     out.print(f"{told.answer}. {told.because}", highlight=False, soft_wrap=True)
-    _written("comparison", compare_page.page(found), to, export)
+    _written("comparison", compare_page.page(found), to, export, column)
 
 
-def _written(what: str, page: "Page", to: Path, export: Path | None) -> None:
+def _written(what: str, page: "Page", to: Path, export: Path | None, column: float | None) -> None:
     """Write the page and say where it is; save what it shows."""
     out.print(f"{what}: {page.write(to)}", highlight=False, soft_wrap=True)
     if export:
-        number = len(page.export(export))
+        number = len(page.export(export, column))
         out.print(
             f"figures and tables: {number} files in {export}", highlight=False, soft_wrap=True
         )

@@ -77,14 +77,14 @@ def resume(
 
 def _carry_out(experiment: "Experiment", where: "Run") -> None:
     """Run the cells, whatever happens say how to go on, then the table and the page."""
-    from plasticity.launch.run import run as run_cells
-
     go_on = (
         f"nothing before the last checkpoint is lost; go on with: plasticity resume {where.path}"
     )
     out.print(f"run: {where.path}", highlight=False, soft_wrap=True)
     failed: list[str] = []
     try:
+        from plasticity.launch.run import run as run_cells  # seconds, in which one may think again
+
         failed = run_cells(experiment, where, out)
         _report(where)
         tell_upload(where.path)

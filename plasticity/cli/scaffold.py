@@ -95,9 +95,9 @@ def create(kind: str, name: str, folder: Path | None, taken: Collection[str]) ->
 def of_kind(kind: str) -> dict[str, str]:
     """What templates that all have say of a kind: its entry point, where it is listed, and where its contract is."""
     group = {"strategy": "strategies"}.get(kind, f"{kind}s")
-    lists, contract = "list                     # names it", f"plasticity.{kind.capitalize()}"
+    lists, contract = "list  # names it", f"plasticity.{kind.capitalize()}"
     if kind == METRIC:
-        lists, contract = "explain metric           # names it", "plasticity.metrics.tables.Tables"
+        lists, contract = "explain metric  # names it", "plasticity.metrics.tables.Tables"
     return {"kind": kind, "group": group, "lists": lists, "contract": contract}
 
 

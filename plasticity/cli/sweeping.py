@@ -17,6 +17,7 @@ from plasticity.cli.common import (
     out,
     print_fitting,
     refusal,
+    seen_from_here,
     stoppable,
     tell_upload,
     warn,
@@ -211,7 +212,8 @@ def _show(
         shown.add_row(*texts)
     print_fitting(shown, ["forgetting", "seeds"])
     write_whole(folder / "sweep.csv", frame_csv(found).encode())
-    told = f"every cell: {folder / 'sweep.csv'}; each variation is a run: plasticity report {points[0].run.path}"
+    file, run = (seen_from_here(p) for p in (folder / "sweep.csv", points[0].run.path))
+    told = f"every cell: {file}; each variation is a run: plasticity report {run}"
     out.print(told, highlight=False, soft_wrap=True)
 
 

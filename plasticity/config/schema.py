@@ -32,8 +32,9 @@ from plasticity.config.recipe import (
     show,
     unknown_key,
 )
-from plasticity.config.suggestions import meant
+from plasticity.config.suggestions import another_kind, meant
 from plasticity.config.yaml_source import Keys, Located
+from plasticity.config.yaml_text import Spot, refusal
 from plasticity.core.errors import ConfigError, Problem, did_you_mean, nearest, reason
 
 R = TypeVar("R")
@@ -54,8 +55,11 @@ def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
         contracts: the base classes whose subclasses are chosen by `type`; load plugins first.
 
     Raises:
-        ConfigError: with every problem of the tree.
+        ConfigError: with every problem of the tree; of a file of another kind, which it is and what starts it.
     """
+    file = tree.values[()].file if () in tree.values else ""
+    if other := another_kind(tree.value, parameters(root), file):
+        raise refusal(Spot(file), other)
     try:
         made = Schema(contracts, tree).make(root, tree.value)
     except ValidationError as error:

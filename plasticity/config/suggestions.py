@@ -32,3 +32,26 @@ def meant(words: str, names: Collection[Any], shape: type | None, value: Any) ->
     if words.startswith((NOUNS[int], NOUNS[float])) and NUMBER.fullmatch(value):
         return f" Did you mean {value}, without quotes?"
     return did_you_mean(value, map(str, names))
+
+
+KINDS = {
+    "an experiment": ({"stream"}, "plasticity run"),
+    "a sweep": ({"experiment"}, "plasticity sweep"),
+    "a suite": ({"streams", "tuning"}, "plasticity bench"),
+    "a sweep of wandb's": ({"method", "parameters"}, "wandb sweep"),
+}
+"""What a file can be -> keys that it alone has at its top level, and the command that reads it."""
+
+
+def another_kind(keys: Collection[str], takes: Collection[str], file: str) -> str | None:
+    """What a file is, and what starts it, where its keys say that it is not what it was taken for.
+
+    Args:
+        keys: of its top level.
+        takes: keys of what it was taken for.
+        file: its name.
+    """
+    for kind, (own, command) in KINDS.items():
+        if own <= {*keys} and own.isdisjoint(takes):
+            return f"this is {kind}: start it with `{command} {file}`"
+    return None

@@ -68,7 +68,7 @@ def read(
             key, unless each has a `type` and these differ; a list replaces a list.
 
     Raises:
-        ConfigError: there is no such file, it is no YAML, its top level is no mapping, or it is wandb's; of every file.
+        ConfigError: there is no such file, it is no YAML, or its top level is no mapping; of every file.
     """
     trees: list[Located] = []
     wrong: list[Problem] = []
@@ -80,9 +80,6 @@ def read(
     if wrong:
         raise ConfigError(wrong)
     tree, *over = trees
-    if {"method", "parameters"} <= tree.value.keys():
-        text = f"this is a sweep of wandb's: start it with `wandb sweep {path}`"
-        raise refusal(Spot(str(path)), text)
     for upper in over:
         _put_over(tree, upper, tree.value, upper.value, ())
         tree.problems += upper.problems

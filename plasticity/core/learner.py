@@ -44,22 +44,29 @@ class Learner(Protocol):
     construction; the grades are taken where nothing here can reach them. That no answer key and no score can be
     reached from here is checked by `plasticity check`, not during a run; `seed` is the world's own, and that nobody
     draws the stream again from it is a matter of trust.
+
+    Attributes:
+        network: whose weights move.
+        strategy: the whole `Strategy` that the one asking is a part of: itself, unless it is in a Chain.
+        optimizer: over `trainable()`; None where nothing is trained.
+        spec: sizes that every part agrees on: vocab, symbols, batch, time.
+        seed: of the world, the network and all randomness.
+        step: of the stream, from 0.
+        update_index: steps of the optimizer since this step of the stream began, episodes and shifts counted
+            too: it counts itself.
+        updates: how finely a batch is cut into updates, and how many each.
+        asked: positions at which some tunnel of the stream asks.
     """
 
     network: Network
     strategy: Any
-    """The whole `Strategy` that the one asking is a part of: itself, unless it is in a Chain."""
     optimizer: torch.optim.Optimizer
-    """Over `trainable()`; None where nothing is trained."""
     spec: Spec
     seed: int
     step: int
-    """Of the stream, from 0."""
     update_index: int
-    """Steps of the optimizer since this step of the stream began, episodes and shifts counted too: it counts itself."""
     updates: Updates
     asked: Bool[Tensor, " time"]
-    """Positions at which some tunnel of the stream asks."""
 
     @property
     def device(self) -> torch.device:

@@ -17,10 +17,12 @@ class Network(nn.Module):
     Args:
         vocab: size of the input alphabet.
         symbols: size of the target alphabet.
+
+    Attributes:
+        given: constructor arguments that the engine supplies and a YAML may not.
     """
 
     given: ClassVar = ("vocab", "symbols")
-    """Constructor arguments that the engine supplies and a YAML may not."""
 
     def __init__(self, vocab: int, symbols: int):
         super().__init__()

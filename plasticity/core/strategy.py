@@ -64,24 +64,32 @@ class Strategy(nn.Module):
 
     Args:
         lr: learning rate of this strategy; null: the experiment's optimizer decides.
+
+    Attributes:
+        off: arguments at which the strategy vanishes: it must then equal Finetune to the bit. None: it has
+            none.
+        needs_shifts: whether it does nothing unless it is told of the world's shifts, by announcement or by a
+            detector.
+        resumable: whether its state dict holds all that it remembers; otherwise a cell that is cut off starts
+            over.
+        descends: whether it takes gradient steps, in which the other parts of a Chain take part; else its
+            `update` is all.
+        anchored: whether it holds numbers about each trained parameter, which are void once that comes to mean
+            something else.
+        renews: whether at a shift the trained parameters come to mean something else, as another adapter's do.
+        takes_step: whether its `after_step` puts the weights where it wants them, wherever the optimizer has
+            put them.
+        place: which part of a Chain it is: each draws its own randomness.
     """
 
     off: ClassVar[dict[str, Any] | None] = None
-    """Arguments at which the strategy vanishes: it must then equal Finetune to the bit. None: it has none."""
     needs_shifts: bool = False
-    """Whether it does nothing unless it is told of the world's shifts, by announcement or by a detector."""
     resumable: bool = True
-    """Whether its state dict holds all that it remembers; otherwise a cell that is cut off starts over."""
     descends: ClassVar[bool] = True
-    """Whether it takes gradient steps, in which the other parts of a Chain take part; else its `update` is all."""
     anchored: ClassVar[bool] = False
-    """Whether it holds numbers about each trained parameter, which are void once that comes to mean something else."""
     renews: ClassVar[bool] = False
-    """Whether at a shift the trained parameters come to mean something else, as another adapter's do."""
     takes_step: bool = False
-    """Whether its `after_step` puts the weights where it wants them, wherever the optimizer has put them."""
     place: int = 0
-    """Which part of a Chain it is: each draws its own randomness."""
 
     def __init__(self, lr: Positive | None = None):
         super().__init__()

@@ -73,15 +73,17 @@ class Stream(Dataset[Batch], ABC):
         probe: held-out sequences per regime.
         seed: of everything random here.
 
+    Attributes:
+        given: constructor arguments that the engine supplies and a YAML may not.
+        mixes: whether the sequences of a batch draw their regimes independently; else all are of one regime.
+
     Raises:
         ValueError: the tunnels disagree on an alphabet; batches mix tunnels that ask at different
             positions; a list is empty.
     """
 
     given: ClassVar = ("seed",)
-    """Constructor arguments that the engine supplies and a YAML may not."""
     mixes: ClassVar[bool] = False
-    """Whether the sequences of a batch draw their regimes independently; else all are of one regime."""
 
     def __init__(
         self,

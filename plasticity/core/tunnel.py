@@ -62,8 +62,7 @@ class InputEvidence(NamedTuple):
     """What an episode shows beside what `Observer.predict` foretells."""
 
     inputs: Float[np.ndarray, "batch time"]
-    """ln p(inputs[:, t] | state, inputs[:, :t], targets[:, :t]), in nats: 0 where what came before
-    says it (Markov: the target before), -inf where it is impossible."""
+    """ln p(inputs[:, t] | state, all before), in nats: 0 where the target before says it, -inf where it cannot be."""
     counted: Bool[np.ndarray, " time"]
     """Targets that count, each foretold exactly by `predict`. The others are constant, or counted as
     the next input, or never shown to anybody."""
@@ -204,14 +203,16 @@ class Tunnel(ABC):
     """A Bayesian wind tunnel: a task over finite alphabets whose exact posterior predictive is known.
 
     Works in NumPy, in float64, on the CPU. Constructor arguments are plain values, stored under their own names.
+
+    Attributes:
+        vocab: input alphabet: inputs are in [0, vocab).
+        symbols: target alphabet, [0, symbols).
+        parts: parts of a latent that are independent a priori, along its axis 1; 1: it has none.
     """
 
     vocab: int
-    """Input alphabet: inputs are in [0, vocab)."""
     symbols: int
-    """Target alphabet: targets are in [0, symbols)."""
     parts: int = 1
-    """Parts of a latent that are independent a priori, along its axis 1; 1: it has none."""
 
     @abstractmethod
     def latents(self, n: int, rng: np.random.Generator) -> Latents:

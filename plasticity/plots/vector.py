@@ -13,9 +13,11 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from plasticity.core.names import printable
-from plasticity.plots.style import LIGHT, figure_of, style
+from plasticity.plots.style import LIGHT, RC, figure_of, style
 from plasticity.results.csv_text import frame_csv
 
+SMALLEST = 8.0
+"""Points of text in a column of a paper."""
 SIGNED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """What matplotlib would write of itself and of the hour."""
 FONT = re.compile(r"font-family: 'DejaVu Sans', sans-serif")
@@ -40,18 +42,26 @@ def standalone(ax: Axes, name: str = "picture", data: pl.DataFrame | None = None
     return f"<svg{_written(attributes)}>{_said(name, data)}{JOINS}{inside}\n"
 
 
-def printed(ax: Axes, ending: Literal["pdf", "png"], dpi: int = 200) -> bytes:
+def printed(
+    ax: Axes, ending: Literal["pdf", "png"], dpi: int = 200, column: float | None = None
+) -> bytes:
     """The whole figure of some axes as a file for a paper: PDF with TrueType fonts, or PNG.
 
     Args:
         ax: any of the figure's.
         ending: which.
         dpi: pixels an inch, of a PNG.
+        column: inches that it is given on the page; what is too wide is drawn narrower, so that its text, once it is
+            scaled to the column, is of SMALLEST points.
     """
-    sink = io.BytesIO()
+    sink, figure = io.BytesIO(), figure_of(ax)
     unsigned = {"CreationDate": None} if ending == "pdf" else {"Software": None}
+    width, height = figure.get_size_inches()
+    narrow = (column or width) * RC["font.size"] / SMALLEST
     with style():
-        figure_of(ax).savefig(sink, format=ending, dpi=dpi, metadata=unsigned)
+        figure.set_size_inches(min(width, narrow), height)
+        figure.savefig(sink, format=ending, dpi=dpi, metadata=unsigned)
+        figure.set_size_inches(width, height)
     return sink.getvalue()
 
 

@@ -52,7 +52,8 @@ def _verdict(found: Comparison) -> Section:
 def _skill(found: Comparison) -> Section:
     values = {c.title: [*c.values("skill").values()] for c in ranked(found.contenders)}
     note = Words(
-        "An arrow: it lies beyond the scale, at the number that is written there.", "small"
+        "Dots are seeds. An arrow: it lies beyond the scale, at the number that is written there.",
+        "small",
     )
     several = len({c.run for c in found.contenders}) > 1
     hatched = "A colour is a strategy; where several runs have it, the pattern is the run."

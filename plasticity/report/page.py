@@ -160,17 +160,18 @@ class Page(NamedTuple):
         """The text of the file."""
         return _environment().get_template("page.html").render(page=self)
 
-    def export(self, folder: Path) -> list[Path]:
+    def export(self, folder: Path, column: float | None = None) -> list[Path]:
         """Write pictures as SVG, PDF and PNG, tables as LaTeX, their data as CSV, and paragraphs as LaTeX.
 
         Args:
             folder: where; made if need be.
+            column: inches that a picture is given on the page.
 
         Returns:
             what was written.
         """
         done: dict[str, Path] = {}
-        for name, ending, content in self._files():
+        for name, ending, content in self._files(column):
             stem = re.sub(r"[^\w.-]+", "-", name).strip("-") or "unnamed"
             free = next(
                 s for n in range(len(done) + 1) if (s := f"{stem}{-n or ''}{ending}") not in done
@@ -179,7 +180,7 @@ class Page(NamedTuple):
             write_whole(done[free], content)
         return list(done.values())
 
-    def _files(self) -> Iterator[tuple[str, str, bytes]]:
+    def _files(self, column: float | None) -> Iterator[tuple[str, str, bytes]]:
         """(name, ending, content) of everything that can be saved."""
         sections = [section for chapter in self.chapters for section in chapter.sections]
         for block in (block for section in sections for block in section.blocks):
@@ -191,8 +192,8 @@ class Page(NamedTuple):
             for picture in _pictures(block):
                 axes, name, data, _ = picture
                 yield name, ".svg", standalone(axes, name, data).encode()
-                yield name, ".pdf", printed(axes, "pdf")
-                yield name, ".png", printed(axes, "png")
+                yield name, ".pdf", printed(axes, "pdf", column=column)
+                yield name, ".png", printed(axes, "png", column=column)
                 yield name, ".csv", frame_csv(data).encode()
 
 

@@ -117,8 +117,8 @@ CAPTION = (
     "skill: 0 is the best any frozen model can do, 1 the ideal continual learner. gain: the same, but 0 is this "
     "network, never updated (- where Frozen did not run beside it). "
     "KL from the informed observer, forgetting: bits per position. KL over the first 10 steps of a visit. "
-    "recovery: steps until half of the gap is closed. forward, backward: passes through networks for each that one "
-    "prediction takes."
+    "recovery: steps until half of the gap is closed (never: visits that end before). forward, backward: passes "
+    "through networks for each that one prediction takes."
 )
 
 

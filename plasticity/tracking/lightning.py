@@ -1,7 +1,10 @@
 """Loggers of Lightning, by name: constructors are read from source, and Lightning is imported by a run only."""
 
 import ast
+import importlib
 import inspect
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -23,10 +26,12 @@ LEFT_OUT = ("Logger", "WandbLogger", "LitLogger")
 """The contract itself; wandb, which has a key of its own; and one that goes online by itself."""
 FOLDER = ("save_dir", "root_dir")
 """What a logger calls the folder that it writes to."""
+HIDDEN = {"CometLogger": "offline_directory"}
+"""The same, where it is no argument of its own."""
 INSIDE = ("name", "version", "sub_dir")
 """Arguments that become folders below that one."""
 QUIET: dict[str, dict[str, Any]] = {
-    "CometLogger": {"online": False},
+    "CometLogger": {"online": False, "mode": "create"},
     "MLFlowLogger": {"tracking_uri": None},
     "TensorBoardLogger": {"default_hp_metric": False},
 }
@@ -52,6 +57,14 @@ def load() -> Sequence[type[Logger]]:
         if isinstance(node, ast.ClassDef) and node.name in _public(home)
     ]
     return tuple(found)
+
+
+def __getattr__(name: str) -> type[Logger]:
+    """A class of `load` under the name that `plasticity explain` gives it, for `plasticity check`."""
+    for cls in load():
+        if cls.__name__ == name:
+            return cls
+    raise AttributeError(f"module {__name__} has no attribute {name!r}")
 
 
 def folders(loggers: Sequence[Recipe[Logger]]) -> list[str]:
@@ -102,17 +115,50 @@ def _described(node: ast.ClassDef) -> type[Logger]:
             )
 
     def make(self: Any, folder: Path) -> Any:
-        import importlib
-
         own = {key: str(folder) for key in FOLDER if key in defaults}
-        cls = getattr(importlib.import_module(f"{PACKAGE}.loggers"), name)
-        return cls(**{**self.told, **own})
+        if name in HIDDEN:
+            own[HIDDEN[name]] = str(folder)
+        return _mended(name)(**{**self.told, **own})
 
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     made.__signature__ = inspect.Signature([this, *takes])  # type: ignore[attr-defined] read by inspect
     made.__annotations__ = {p.name: p.annotation for p in takes}
     body = {"__init__": made, "make": make, "__module__": __name__}
-    return type(name, (Logger,), body | {"__doc__": ast.get_docstring(node)})
+    return type(name, (Logger,), body | {"__doc__": _told_of(node)})
+
+
+def _told_of(node: ast.ClassDef) -> str:
+    """The first sentence of Lightning's docstring, without markup, and its arguments: between lies code of others."""
+    lead, _, rest = (ast.get_docstring(node) or "").partition("\n\n")
+    lead = re.sub(r"`([^`<]+?) *<[^`]*>`_+", r"\1", " ".join(lead.split()))
+    args = re.search(r"^Args:\n(?:[ \t].*\n?|\n)*", rest, re.M)
+    return f"{lead}\n\n{args[0]}" if args else lead
+
+
+def _mended(name: str) -> Any:
+    """Lightning's class, made to write all that it is told into its folder, without a server."""
+    cls = getattr(importlib.import_module(f"{PACKAGE}.loggers"), name)
+    if name == "MLFlowLogger":  # version 3 reads and writes files, but not unless it is asked to
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    if name != "CometLogger":
+        return cls
+
+    class OwnExperiment(cls):
+        """An experiment for each cell, which ends with it, and writes although it is offline."""
+
+        def _create_experiment(self) -> None:
+            import comet_ml
+
+            # Not the disabled one; and it does not listen to what other loggers are told, which it is told itself.
+            quiet = {"auto_metric_logging": False, "auto_param_logging": False}
+            self._comet_config = comet_ml.ExperimentConfig(**quiet, **self._kwargs)
+            super()._create_experiment()
+
+        def finalize(self, status: str) -> None:
+            super().finalize(status)
+            self.experiment.end()
+
+    return OwnExperiment
 
 
 def _hint(node: ast.expr) -> Any:

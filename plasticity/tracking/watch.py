@@ -6,7 +6,7 @@ it does not know. What trackio is told lies in a folder of its own, which goes w
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
+from plasticity.core.errors import ConfigError
 from plasticity.core.predictors import MODEL
 from plasticity.plots.letters import letter
-from plasticity.results.store import Cell
+from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.columns import columns
 from plasticity.tracking.guard import Guard
@@ -35,7 +36,7 @@ COLOURS = "#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd
 """Tableau's ten: among trackio's own, two greens and two blues look alike."""
 IDEALS = ("amnesic", "continual")
 """Observers who are drawn as if they were runs, so that they share the plot of the bits."""
-VIEW = {"project": PROJECT, "smoothing": "0", "plots_per_row": "3", "hide_empty_tabs": "true"}
+VIEW = {"project": PROJECT, "smoothing": "0", "plots_per_row": "auto", "hide_empty_tabs": "true"}
 
 
 class Watch(AbstractContextManager["Watch"]):
@@ -108,7 +109,7 @@ class Watch(AbstractContextManager["Watch"]):
     def _begin(self, cell: Cell, cells: Sequence[Path]) -> dict[str, Any]:
         """A run of trackio for the model and, in the first cell of a world, for each ideal."""
         launch, seed = cell.path.parent.parent, cell.seed
-        several = len({path.parent for path in cells}) > 1
+        of = told_apart(launch, {path.parent.parent for path in cells})
         kin = (
             path for path in cells if path.parent == cell.path.parent and Cell(path).seed == seed
         )
@@ -119,17 +120,35 @@ class Watch(AbstractContextManager["Watch"]):
             begun = {
                 who: self._trackio.init(
                     project=PROJECT,
-                    name=f"{name} {launch.name}" if several else name,
+                    name=f"{title}{of}",
                     group=launch.name,
                     config=columns({"optimizer": {}} | cell.meta) if who == MODEL else {},
                     embed=False,
                     auto_log_gpu=False,
                     auto_log_cpu=False,
                 )
-                for who, name in runs.items()
+                for who, title in runs.items()
             }
         self._current.set(None)  # or trackio would write once more when Python ends
         return begun
+
+
+def told_apart(launch: Path, launches: Collection[Path]) -> str:
+    """What tells a run from the others that are watched: its experiment, its folder, or both; nothing if alone.
+
+    Args:
+        launch: the folder of the run.
+        launches: those of all, itself too.
+    """
+    names = dict[Path, str]()
+    for each in launches:
+        try:
+            names[each] = Run(each).name
+        except ConfigError:  # damaged, and watched all the same
+            names[each] = each.name
+    alike = sum(name == names[launch] for name in names.values())
+    of = f" {names[launch]}" * (len({*names.values()}) > 1)
+    return of + f" {launch.name}" * (alike > 1)
 
 
 def shown(row: Mapping[str, float], who: str) -> dict[str, float]:
@@ -139,7 +158,11 @@ def shown(row: Mapping[str, float], who: str) -> dict[str, float]:
         row: of `Stretches`.
         who: the model or an observer.
     """
-    found = {f"{SECTIONS['window']}/KL": row[key]} if (key := f"window/kl/{who}") in row else {}
+    found = (
+        {f"{SECTIONS['window']}/KL, bits per position": row[key]}
+        if (key := f"window/kl/{who}") in row
+        else {}
+    )
     if who != MODEL:
         return found
     if "window/skill" in row:

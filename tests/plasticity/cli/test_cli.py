@@ -9,6 +9,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -234,6 +235,21 @@ def test_ctrl_c_stops_and_resume_completes(tmp_path: Path, call: Call) -> None:
     done = call("resume", "cut")
     assert done.code == 0 and done.err == "", done
     assert all(cell.done and len(cell.steps.read()) == 100 for cell in cut.cells())
+
+
+def test_ctrl_c_before_the_first_cell_says_how_to_go_on(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is there already, and Lightning takes seconds to import."""
+
+    class Importing(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "plasticity.launch.run", Importing("plasticity.launch.run"))
+    done = call("run", "good.yaml", "--run-dir=cut")
+    assert (done.code, done.out) == (130, "run: cut\n")
+    assert done.err.endswith("go on with: plasticity resume cut\n")
 
 
 def test_ctrl_c_while_a_study_pretrains_says_how_to_go_on(tmp_path: Path) -> None:

@@ -83,3 +83,14 @@ def test_explain_in_words(call: Call) -> None:
 )
 def test_explain_knows_the_nearest_name(words: str, told: str, call: Call) -> None:
     assert refused(call, "explain", *words.split()).startswith(f"command line: {told}")
+
+
+def test_a_number_is_explained_by_its_name_alone(call: Call) -> None:
+    assert said(call, "explain", "skill") == said(call, "explain", "metric", "skill")
+    assert "Kullback" in said(call, "explain", "kl/model")
+
+
+def test_one_kind_is_listed(call: Call) -> None:
+    lines = said(call, "list", "detector").splitlines()
+    assert {line.split()[0] for line in lines[1:] if not line.startswith("  ")} == {"detector"}
+    assert "Did you mean 'detector'?" in refused(call, "list", "detectors")

@@ -221,7 +221,21 @@ COMMANDS: dict[Words, str] = {
     ("resume",): "Missing argument 'run_dir'",
     ("report", "nothing"): "nothing: expected the folder of a run (it holds experiment.yaml)",
     ("report", "folder"): "folder: expected the folder of a run (it holds experiment.yaml)",
+    ("report", "."): ".: expected the folder of a run (it holds experiment.yaml). "
+    "Did you mean folder/latest?",
     ("report",): "Missing argument 'run_dirs'",
+    (
+        "run",
+        "sweep.yaml",
+    ): "sweep.yaml: this is a sweep: start it with `plasticity sweep sweep.yaml`",
+    ("matrix", "sweep.yaml"): "this is a sweep",
+    (
+        "sweep",
+        "good.yaml",
+    ): "good.yaml: this is an experiment: start it with `plasticity run good.yaml`",
+    ("bench", "good.yaml"): "this is an experiment",
+    ("validate", "suite.yaml"): "this is a suite: start it with `plasticity bench suite.yaml`",
+    ("run", "wandb.yaml"): "this is a sweep of wandb's: start it with `wandb sweep wandb.yaml`",
     ("check", "nonsense"): "nonsense: expected package.Class",
     ("check", "no.Such"): "no.Such: expected package.Class, and no cannot be imported: "
     "ModuleNotFoundError: No module named 'no'",
@@ -242,9 +256,22 @@ COMMANDS: dict[Words, str] = {
 }
 
 
+OTHERS = {
+    "sweep": "experiment: good.yaml\ngrid: {seed: [0, 1]}\n",
+    "suite": "streams: {}\ntuning: {}\nnetwork: {}\n",
+    "wandb": "method: grid\nparameters: {}\n",
+}
+"""Files that are no experiment."""
+
+
 @pytest.mark.parametrize(
     ("words", "told"), COMMANDS.items(), ids=[" ".join(c)[:40] for c in COMMANDS]
 )
 def test_bad_commands(words: Words, told: str, call: Call) -> None:
     (Path("folder") / "inside").mkdir(parents=True)
+    for run in ("early", "latest") if words[1:] == (".",) else ():
+        (Path("folder") / run).mkdir()
+        (Path("folder") / run / "experiment.yaml").touch()
+    for kind, text in OTHERS.items():
+        Path(f"{kind}.yaml").write_text(text)
     assert told in refused(call, *words)

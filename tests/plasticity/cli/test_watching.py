@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from plasticity.tracking.watch import shown
+from plasticity.results.store import Run
+from plasticity.tracking.watch import shown, told_apart
 
 from ...calling import Call, refused
 
@@ -96,6 +97,20 @@ def test_a_missing_trackio_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) 
     assert told == "watch: trackio is missing: pip install 'plasticity-testbed[watch]'\n"
 
 
+def test_runs_are_told_apart_by_as_little_as_does(tmp_path: Path) -> None:
+    """By the experiment, which a reader knows; by the folder only where two are of one experiment."""
+    names = {"1": "mine", "2": "mine", "3": "other"}
+    runs = [tmp_path / folder for folder in names]
+    for run in runs:
+        Run(run).begin(f"name: {names[run.name]}\n", {})
+    assert told_apart(runs[0], runs[:1]) == ""
+    assert [told_apart(run, runs[:2]) for run in runs[:2]] == [" 1", " 2"]
+    assert [told_apart(run, runs[1:]) for run in runs[1:]] == [" mine", " other"]
+    assert [told_apart(run, runs) for run in runs] == [" mine 1", " mine 2", " other"]
+    (runs[2] / "environment.json").unlink()  # damaged
+    assert told_apart(runs[2], runs[1:]) == " 3"
+
+
 def test_what_is_drawn_of_a_row() -> None:
     row = {
         "stream/step": 50.0,
@@ -109,9 +124,9 @@ def test_what_is_drawn_of_a_row() -> None:
         "probe/fresh0": 0.9,
         "condition/dormant/tau0.1": 0.0,
     }
-    assert shown(row, "continual") == {"bits from the truth/KL": 0.1}
+    assert shown(row, "continual") == {"bits from the truth/KL, bits per position": 0.1}
     assert shown(row, "model") == {
-        "bits from the truth/KL": 0.5,
+        "bits from the truth/KL, bits per position": 0.5,
         "skill/skill of the stretch": 0.7,
         "stream/visit": 2.0,
         "bits on held-out probes/regime B": 0.2,

@@ -168,7 +168,7 @@ def test_check_takes_every_kind(install: Install, call: Call) -> None:
         assert done.code == 0 and "passed" in done.out and "FAILED" not in done.out, done
     done = call("check", "part_detectors.Gong")
     assert done.code == 1 and done.out.count("FAILED") == 1 and "that is learning" in done.out
-    missing = "missing key 'tunnels': expected a list; give it as --tunnels=VALUE\n"
-    assert refused(call, "check", "part_streams.Monotone").endswith(missing)
+    missing = f"missing key 'tunnels': expected a list; give it as '{tunnels}'\n"
+    assert refused(call, "check", "part_streams.Monotone").endswith(missing)  # which passed above
     made = refused(call, "check", "part_metric.worst", "--lr=1")
     assert made.endswith("expected no arguments for what is made already, got --lr=1\n")

@@ -82,6 +82,18 @@ def test_the_numbers_of_its_axes_are_words(draw: Callable[..., Axes]) -> None:
     assert not any("$" in label for label in labels)
 
 
+@pytest.mark.parametrize("checkpoints", [1, 2, 5, 6, 7, 24, 25, 400])
+def test_a_heat_map_marks_its_steps_evenly(checkpoints: int) -> None:
+    """At every n-th column from the first: five marks at most, and none is left out between two others."""
+    steps = 50 * np.arange(checkpoints)
+    ax = heat_map(Heat(steps, np.arange(2), np.ones((checkpoints, 2))))
+    marks = ax.get_xticks()
+    assert marks[0] == 0 and 1 <= len(marks) <= 5 and len({*np.diff(marks)}) <= 1
+    assert [t.get_text() for t in ax.get_xticklabels()] == [
+        str(s) for s in steps[marks.astype(int)]
+    ]
+
+
 def test_a_heat_map_keeps_its_bits_and_its_holes() -> None:
     ax = heat_map(HEAT, 2.0, "EWC: forgot 0.25 bits")
     (image,) = ax.images

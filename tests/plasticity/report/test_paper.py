@@ -8,6 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from plasticity.plots.skill_bars import bars
+from plasticity.plots.style import figure_of
 from plasticity.plots.vector import printed
 from plasticity.report import tex
 from plasticity.report.methods import methods
@@ -160,3 +161,28 @@ def test_numbers_are_read_as_numbers() -> None:
         "v1.2",
     ]
     assert np.all([tex._cell(c) == c for c in ("yes", "no")])
+
+
+def test_latex_prints_a_bar_as_a_bar() -> None:
+    """In the fonts that LaTeX begins with, `|` is a dash."""
+    assert tex.escaped("KL(p || q)") == "KL(p \\textbar{}\\textbar{} q)"
+
+
+def test_in_a_column_text_is_of_eight_points_and_nothing_is_cut() -> None:
+    """Drawn narrower: its 11.5 points are 8 once the width is the column's; a small picture stays as it is."""
+    ax = bars({"A strategy of a long name": [-0.3, 0.2, 0.1], "B": [0.5, 0.4, 0.6]})
+    size = figure_of(ax).get_size_inches().tolist()
+
+    def width(column: float | None) -> float:
+        box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", printed(ax, "pdf", column=column))
+        assert box
+        return float(box[1]) / 72
+
+    assert width(None) == pytest.approx(size[0], abs=0.01)
+    assert size[0] > 3.4 * 11.5 / 8
+    assert width(3.4) == pytest.approx(3.4 * 11.5 / 8, abs=0.01)
+    assert width(30.0) == width(None) and figure_of(ax).get_size_inches().tolist() == size
+    figure_of(ax).set_size_inches(3.4 * 11.5 / 8, size[1])
+    figure_of(ax).draw_without_rendering()
+    seen = figure_of(ax).get_tightbbox()
+    assert seen.x0 >= 0 and seen.x1 <= 3.4 * 11.5 / 8

@@ -1,9 +1,13 @@
 """Loggers of Lightning by YAML: checked like all other types, and told every row once, however a run was cut off."""
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from zipfile import ZipFile
 
 import polars as pl
 import pytest
@@ -13,6 +17,7 @@ from plasticity.launch.experiment import deciding
 from plasticity.results.store import Cell, Run
 from plasticity.results.stretches import Stretches
 from plasticity.tracking.headlines import of_row, of_summary
+from plasticity.tracking.lightning import NEEDS
 
 from ...calling import Call, begun, refused
 
@@ -35,7 +40,13 @@ wandb: {{mode: disabled}}
 loggers: [{{type: CSVLogger}}, {{type: TensorBoardLogger, save_dir: board, name: x}}]
 hardware: {{threads: 1}}
 """
+SERVERS = [n for n in ("MLFlowLogger", "CometLogger") if any(map(find_spec, NEEDS[n]))]
+"""Loggers of the services whose packages are installed."""
 LOGGERS = "--loggers=[{{type: {}}}]"
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(name not in SERVERS, reason=f"{name} needs {NEEDS[name][0]}")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +54,8 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Cell:
     """Killed in the middle, and resumed."""
     folder = tmp_path_factory.mktemp("loggers")
     file, run = folder / "a.yaml", folder / "run"
-    file.write_text(YAML.format(out=folder / "runs"))
+    more = "".join(f", {{type: {name}}}" for name in SERVERS)
+    file.write_text(YAML.format(out=folder / "runs").replace("name: x}", f"name: x}}{more}"))
     process = begun("run", file, "--run-dir", run)
     awaited = run / "cells/Finetune-seed0/timing/00004.parquet"
     deadline = time.monotonic() + 120
@@ -104,6 +116,59 @@ def test_tensorboard_holds_every_row_once(cell: Cell) -> None:
     assert "hp_metric" not in board.Tags()["scalars"]
 
 
+def expected(cell: Cell) -> dict[str, list[tuple[int, float]]]:
+    """Name -> (step, number) of all that a logger is told, but for what a stretch cost."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows(cell):
+        for key, value in row.items():
+            if key != "cost" and not key.startswith("all/cost"):
+                found.setdefault(key, []).append((int(row["step"]), value))
+    return found
+
+
+@needs("MLFlowLogger")
+def test_mlflow_holds_every_row_once(cell: Cell) -> None:
+    """In files of the cell: it would refuse to write any, unless it is asked to."""
+    (run,) = (p.parent for p in cell.path.glob("loggers/MLFlowLogger/*/*/metrics"))
+    assert (run / "params" / "label").read_text() == "Finetune"
+    assert "status: 3" in (run / "meta.yaml").read_text()  # finished
+    for key, wanted in expected(cell).items():
+        lines = [line.split() for line in (run / "metrics" / key).read_text().splitlines()]
+        told = [(int(step), float(value)) for _, value, step in lines]
+        assert [s for s, _ in told] == [s for s, _ in wanted], key
+        assert [v for _, v in told] == pytest.approx([v for _, v in wanted], rel=1e-5), key
+    ((_, skill, step),) = (line.split() for line in [(run / "metrics/final/skill").read_text()])
+    assert (int(step), float(skill)) == (100, pytest.approx(cell.summary["skill"], rel=1e-5))
+
+
+@needs("CometLogger")
+def test_comet_holds_every_row_once(cell: Cell) -> None:
+    """In an archive of the cell, to be uploaded later: Lightning's own is disabled where it is offline."""
+    (archive,) = cell.path.glob("loggers/CometLogger/*.zip")
+    with ZipFile(archive) as inside:
+        lines = map(json.loads, inside.read("messages.json").decode().splitlines())
+        metrics = [line["payload"]["metric"] for line in lines if line["type"] == "metric_msg"]
+    told: dict[str, list[tuple[int, float]]] = {}
+    for each in metrics:
+        told.setdefault(each["metricName"], []).append((each["step"], each["metricValue"]))
+    for key, wanted in expected(cell).items():
+        assert [s for s, _ in told[key]] == [s for s, _ in wanted], key
+        assert [v for _, v in told[key]] == pytest.approx([v for _, v in wanted], rel=1e-5), key
+    assert told["final/skill"] == [(100, pytest.approx(cell.summary["skill"], rel=1e-5))]
+
+
+@pytest.mark.parametrize("name", ["MLFlowLogger", "CometLogger"])
+def test_loggers_of_services_pass_the_kit(name: str, tmp_path: Path) -> None:
+    """In a process of its own: they change the one that they are imported in."""
+    if name not in SERVERS:
+        pytest.skip(f"{name} needs {NEEDS[name][0]}")
+    words = ["check", f"plasticity.tracking.lightning.{name}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "plasticity", *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.count("passed") == 3, done
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -148,6 +213,10 @@ def test_arguments_are_those_of_lightning(call: Call) -> None:
         assert kinds[name]["required"] == ["type"]
     assert kinds["MLFlowLogger"]["properties"]["tracking_uri"]["default"] is None
     assert kinds["CometLogger"]["properties"]["online"]["default"] is False
+    assert kinds["CometLogger"]["properties"]["mode"]["default"] == "create"
+    for kind in kinds:
+        told = call("explain", kind).out
+        assert "http" not in told and ".. code" not in told and "`_" not in told
     assert "CSVLogger" in call("list").out and "flush_logs" in call("explain", "CSVLogger").out
 
 
