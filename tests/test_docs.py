@@ -155,7 +155,7 @@ def test_printed_classes_pass_the_kit(page: str, call: Call) -> None:
 @pytest.mark.parametrize("contract", [Strategy, Learner, Tunnel, Network, Stream])
 def test_pydoc_tells_of_every_attribute_of_a_contract(contract: type) -> None:
     """The guides send their readers there, and it leaves out what stands below an attribute."""
-    text = pydoc.render_doc(contract, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(contract))
     for name in [name for name in contract.__annotations__ if not name.startswith("_")]:
         assert re.search(rf"^ \|      {name}: \S", text, re.M), name
 
