@@ -50,7 +50,7 @@ lint: setup
 # Faults injected: kills, flipped bits, damaged folders, payloads, broken YAMLs; `make test` has a short form.
 chaos: setup
 	CHAOS=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/chaos tests/plasticity/bench/test_fuzz.py \
-		--numprocesses=auto --dist=worksteal
+		tests/plasticity/bench/test_submit.py --numprocesses=auto --dist=worksteal
 
 bench: setup
 	$(BIN)/python -m pytest tests/benchmarks -o addopts=--import-mode=importlib --benchmark-only -q -s

@@ -63,19 +63,24 @@ def critical_differences(
     drawn, order = drawn or looks(ranks), sorted(ranks, key=lambda s: ranks[s])
     shown = [group for group in ties if len(group) > 1]
     ax = ax or blank(WIDTH, 70 + 22 * len(order) + 14 * len(shown))
-    top = -0.7 * len(shown)
+    below = (
+        len(order) + 0.7
+    )  # the bars stand between the last row and the scale: no line crosses a name
+    bottom = below + 0.7 * len(shown)
     for row, strategy in enumerate(order):
         place, look = ranks[strategy], drawn[strategy]
-        ax.plot([place, place], [top, row + 1], color=look.colour, linewidth=1)
+        ax.plot([place, place], [row + 1, bottom], color=look.colour, linewidth=1)
         ax.plot([place], [row + 1], marker="o", color=look.colour, markersize=7)
         words = f"{strategy}  {place:.2f}"
         beside = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
         ax.annotate(words, (place, row + 1), **beside)
     for nth, group in enumerate(shown):
         ends = [f([ranks[s] for s in group]) for f in (min, max)]
-        ax.plot(ends, [-0.7 * nth - 0.35] * 2, color=INK, linewidth=4, solid_capstyle="round")
+        ax.plot(
+            ends, [below + 0.7 * nth + 0.35] * 2, color=INK, linewidth=4, solid_capstyle="round"
+        )
     ax.set_xlim(0.8, max(len(order), *ranks.values()) + 0.2)
-    ax.set_ylim(len(order) + 0.7, top - 0.1)
+    ax.set_ylim(bottom + 0.1, 0.3)
     ax.set_yticks([])
     ax.grid(False)
     ax.spines["left"].set_visible(False)

@@ -147,11 +147,10 @@ def _mended(name: str) -> Any:
         """An experiment for each cell, which ends with it, and writes although it is offline."""
 
         def _create_experiment(self) -> None:
-            import comet_ml
-
+            comet = importlib.import_module("comet_ml")
             # Not the disabled one; and it does not listen to what other loggers are told, which it is told itself.
             quiet = {"auto_metric_logging": False, "auto_param_logging": False}
-            self._comet_config = comet_ml.ExperimentConfig(**quiet, **self._kwargs)
+            self._comet_config = comet.ExperimentConfig(**quiet, **self._kwargs)
             super()._create_experiment()
 
         def finalize(self, status: str) -> None:
