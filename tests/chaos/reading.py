@@ -42,9 +42,9 @@ def loaded(run: str) -> dict[str, dict[str, Any]]:
 
 
 def called(call: Call, *words: str) -> Done:
-    """`plasticity WORDS`; what escapes it is what a terminal would show."""
+    """`plasticity WORDS`, page and all, for it reads what it draws; what escapes is what a terminal would show."""
     try:
-        return call(*words)
+        return call(*words, drawn=True)
     except Exception:
         return Done(1, "", traceback.format_exc())
 

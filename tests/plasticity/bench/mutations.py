@@ -12,6 +12,7 @@ OTHERS: list[Any] = [
 ]  # fmt: skip
 """Values of every type, some of them beyond all bounds."""
 FAITH = {"forgetting", "recovery", "ms_per_step", "pretrained_gap", "memory_bytes", "diverged"}
+FAITH |= {"excess", "forward", "backward"}
 """Keys of a cell that are within bounds, and taken on faith."""
 
 
