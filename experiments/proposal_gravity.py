@@ -123,6 +123,9 @@ def changes(stream: Revolution, head: ProposalHead) -> Iterator[tuple[str, int, 
     era = np.eye(len(prior))[stream.revision.old]
     learned, heads = {n: prior for n in DRAWS}, {n: Head(head) for n in DRAWS}
     chance, state = np.random.default_rng(stream.seed), stream.laws.observer()
+    own = np.random.default_rng(
+        (stream.seed, 1)
+    )  # the network's, beside which the others draw as ever
     tables, ideal, at = dict[tuple[str, int], list[list[float]]](), list[list[float]](), []
     for step in range(stream.era + CHECKPOINTS[-1] + 1):
         memory = state.log_weights - np.log(prior)  # type: ignore[attr-defined] of a finite observer
@@ -134,9 +137,9 @@ def changes(stream: Revolution, head: ProposalHead) -> Iterator[tuple[str, int, 
                 proposed = {name: [q[None, None]] * 2 for name, q in same.items()}
                 proposed["network"] = [heads[n].says(probe.inputs) for probe in seen_at]
                 for name, each in proposed.items():
-                    lost = list[float]()
+                    lost, rng = list[float](), own if name == "network" else chance
                     for probe, q in zip(seen_at, each, strict=True):
-                        lost += probe.lost(memory, defended(q, prior, SHARE), n, chance)
+                        lost += probe.lost(memory, defended(q, prior, SHARE), n, rng)
                     tables.setdefault((name, n), []).append(lost)
         batch, key = stream.keyed(step)
         state = state.absorb(batch.inputs.numpy(), key.drawn.numpy())
@@ -145,7 +148,7 @@ def changes(stream: Revolution, head: ProposalHead) -> Iterator[tuple[str, int, 
             mass = weighed(learned[n], prior, nats, n, chance)
             learned[n] = (1 - RATE) * learned[n] + RATE * mass
             q = heads[n].says(batch.inputs).mean((0, 1))
-            heads[n].learn(batch.inputs, weighed(q, prior, nats, n, chance))
+            heads[n].learn(batch.inputs, weighed(q, prior, nats, n, own))
         if step % 20 == 0:
             print(f"seed {stream.seed} step {step}", file=sys.stderr, flush=True)
     seen = stream.seen(np.array(at))
