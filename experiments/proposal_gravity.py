@@ -123,9 +123,7 @@ def changes(stream: Revolution, head: ProposalHead) -> Iterator[tuple[str, int, 
     era = np.eye(len(prior))[stream.revision.old]
     learned, heads = {n: prior for n in DRAWS}, {n: Head(head) for n in DRAWS}
     chance, state = np.random.default_rng(stream.seed), stream.laws.observer()
-    own = np.random.default_rng(
-        (stream.seed, 1)
-    )  # the network's, beside which the others draw as ever
+    own = np.random.default_rng((stream.seed, 1))  # the network's; the others draw as without it
     tables, ideal, at = dict[tuple[str, int], list[list[float]]](), list[list[float]](), []
     for step in range(stream.era + CHECKPOINTS[-1] + 1):
         memory = state.log_weights - np.log(prior)  # type: ignore[attr-defined] of a finite observer

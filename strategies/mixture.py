@@ -161,7 +161,7 @@ class Mixture(Strategy):
             .to(next(learner.network.parameters()))
         )
         room = 2 * self.experts + 1 - len(said)  # of one size, however many answer
-        self.seen = mixed, F.pad(evidence, (0, 0, 0, 0, 0, room))
+        self.seen = mixed, F.pad(evidence[..., -1:], (0, 0, 0, 0, 0, room))
         return mixed
 
     def responsibilities(self, evidence: Evidence) -> Float[Tensor, "owners batch"]:
@@ -175,7 +175,7 @@ class Mixture(Strategy):
         if self.seen is None or self.seen[0] is not prediction.logits:  # another came between
             self.predict(learner, batch)
         assert self.seen is not None
-        r = self.responsibilities(evidence := self.seen[1][..., -1:])
+        r = self.responsibilities(evidence := self.seen[1])
         self.seen, carried = None, r.clone()
         known = dict(zip(self.alive(), evidence[1:, :, 0], strict=False))
         last = int(self.born.argmax())

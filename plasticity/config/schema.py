@@ -58,10 +58,8 @@ def parse(root: type[R], tree: Located, contracts: Sequence[type]) -> R:
         ConfigError: with every problem of the tree; of a file of another kind, which it is and what starts it.
     """
     file = tree.values[()].file if () in tree.values else ""
-    other = (
-        another_kind(tree.value, parameters(root), file) if isinstance(tree.value, dict) else None
-    )
-    if other:
+    keys = tree.value if isinstance(tree.value, dict) else ()
+    if other := another_kind(keys, parameters(root), file):
         raise refusal(Spot(file), other)
     try:
         made = Schema(contracts, tree).make(root, tree.value)

@@ -71,9 +71,8 @@ def heat_map(heat: Heat, top: float | None = None, title: str = "", ax: Axes | N
     every = -(-len(names) // 14)
     ax.set_yticks(range(0, len(names), every), names[::every])
     ax.tick_params(length=0, axis="y", labelcolor=INK)
-    marks = np.arange(
-        0, len(steps), max(1, -(-(len(steps) - 1) // 4))
-    )  # five at most, evenly spread
+    apart = max(1, -(-(len(steps) - 1) // 4))  # five at most, evenly spread
+    marks = np.arange(0, len(steps), apart)
     ax.set_xticks(marks, [str(step) for step in steps[marks].tolist()])
     ax.grid(False)
     ax.spines[:].set_visible(False)

@@ -63,9 +63,7 @@ def critical_differences(
     drawn, order = drawn or looks(ranks), sorted(ranks, key=lambda s: ranks[s])
     shown = [group for group in ties if len(group) > 1]
     ax = ax or blank(WIDTH, 70 + 22 * len(order) + 14 * len(shown))
-    below = (
-        len(order) + 0.7
-    )  # the bars stand between the last row and the scale: no line crosses a name
+    below = len(order) + 0.7  # where the bars are, so that no line crosses a name
     bottom = below + 0.7 * len(shown)
     for row, strategy in enumerate(order):
         place, look = ranks[strategy], drawn[strategy]
@@ -76,9 +74,8 @@ def critical_differences(
         ax.annotate(words, (place, row + 1), **beside)
     for nth, group in enumerate(shown):
         ends = [f([ranks[s] for s in group]) for f in (min, max)]
-        ax.plot(
-            ends, [below + 0.7 * nth + 0.35] * 2, color=INK, linewidth=4, solid_capstyle="round"
-        )
+        height = below + 0.7 * nth + 0.35
+        ax.plot(ends, [height] * 2, color=INK, linewidth=4, solid_capstyle="round")
     ax.set_xlim(0.8, max(len(order), *ranks.values()) + 0.2)
     ax.set_ylim(bottom + 0.1, 0.3)
     ax.set_yticks([])

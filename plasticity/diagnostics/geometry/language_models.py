@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,8 @@ LAYOUTS: tuple[Mapping[str, str], ...] = (
 """Layer -> the norm in front of it, in a block that adds what its layers put out to the stream, and holds no more."""
 DROPPED = ("emb_dropout", "drop")
 """Names of what the embedding, with positions in it, comes out of as a stream."""
+_PLAIN: WeakKeyDictionary[HuggingFace, bool] = WeakKeyDictionary()
+"""Whether streams add up, which takes a pass to see: a matter of how a model is built, not of its weights."""
 OUTPUTS = ("o_proj", "dense", "c_proj")
 """Names of the map behind the heads."""
 
@@ -110,7 +113,9 @@ def parts(network: HuggingFace) -> Parts:
                 attention[name] = Heads(named[place], lm)
             if place == "mixer":
                 memories[name] = Memory(named[place], lm)
-    if layers and not unknown and not _add_up(network, streams, layers):
+    if layers and not unknown and network not in _PLAIN:
+        _PLAIN[network] = _add_up(network, streams, layers)
+    if layers and not unknown and not _PLAIN[network]:
         kind = type(blocks[0]).__name__
         unknown = f"a {kind} adds to the stream something else than what its layers put out"
     if unknown:

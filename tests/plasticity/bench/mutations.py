@@ -11,8 +11,8 @@ OTHERS: list[Any] = [
     float("nan"), float("inf"),
 ]  # fmt: skip
 """Values of every type, some of them beyond all bounds."""
-FAITH = {"forgetting", "recovery", "ms_per_step", "pretrained_gap", "memory_bytes", "diverged"}
-FAITH |= {"excess", "forward", "backward"}
+FAITH = {"forgetting", "recovery", "ms_per_step", "pretrained_gap", "memory_bytes", "diverged", "excess",
+    "forward", "backward"}  # fmt: skip
 """Keys of a cell that are within bounds, and taken on faith."""
 
 
